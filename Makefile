@@ -1,0 +1,236 @@
+# ashlar: one Makefile for everything. New source files need no edit here: folders are searched.
+#
+#   make              libraries and programs, into $(B)/bin and $(B)/libexec/ashlar
+#   make run          set up, build, and run real programs on a local rack, with a table of what it cost
+#   make test         set up, build all variants, run every test
+#   make bench        measurements                    make soak       the tests again and again, SOAK seconds long
+#   make asan|tsan    sanitized variants              make clang      every object by clang as well
+#   make format       rewrite to house style          make check-format, make lint
+#   make install      into $(DESTDIR)$(PREFIX)        make clean
+#
+# V=1 shows commands, B=dir builds elsewhere, CC=gcc|clang chooses the compiler.
+
+B       ?= build
+PREFIX  ?= /usr/local
+DESTDIR ?=
+SOAK    ?= 600
+ifeq ($(origin CC),default)
+CC      := gcc
+endif
+AR      := ar
+
+# ---- flags ---------------------------------------------------------------------------------------------------------
+
+WARN := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition -Wvla \
+	-Wswitch -Wundef -Wwrite-strings
+OPT      ?= -O2 -g
+CPPFLAGS += -Iinclude -I. -D_GNU_SOURCE
+# Frame pointers: a backtrace out of a signal frame needs them. No _FORTIFY_SOURCE: its checks are calls that the
+# objects of the trap path may not make.
+BASE_CFLAGS := -std=gnu11 $(OPT) $(WARN) -fPIE -pthread -fno-omit-frame-pointer -U_FORTIFY_SOURCE
+LDFLAGS  += -pie -pthread -Wl,--as-needed
+
+# SANITIZE is set by the recipes of asan and tsan, together with a B of their own.
+SANITIZE :=
+ifneq ($(SANITIZE),)
+SAN := -fsanitize=$(SANITIZE) -fno-sanitize-recover=all
+endif
+
+# What differs by folder. Trap code may use general registers only: it runs on top of the program's vector state.
+# Objects under trap/ and fault/ are never instrumented.
+flags_for = $(SAN)
+flags_trap := -mgeneral-regs-only
+flags_fault :=
+flags_tests := $(SAN) -Wno-unused-parameter
+flags_programs := -O1 -Wno-unused-parameter
+
+# ---- sources -------------------------------------------------------------------------------------------------------
+
+find_c = $(sort $(shell find $(wildcard $(1)) -name '*.c' -o -name '*.S' 2>/dev/null))
+# find without a folder would search everything
+src = $(if $(wildcard $(1)),$(call find_c,$(1)))
+
+DISPATCHER_DIRS := $(addprefix pcomponent/,load trap fault excache vm fs proc sys)
+
+SRC_base       := $(call src,base)
+SRC_proto      := $(call src,proto)
+SRC_net        := $(call src,net)
+SRC_mcomponent := $(filter-out mcomponent/main.c,$(call src,mcomponent))
+SRC_scomponent := $(filter-out scomponent/main.c,$(call src,scomponent))
+SRC_gmm        := $(filter-out gmm/main.c,$(call src,gmm))
+SRC_pcomponent := $(call src,pcomponent/daemon)
+SRC_dispatcher := $(call src,$(DISPATCHER_DIRS))
+SRC_cli        := $(filter-out cli/main.c,$(call src,cli))
+
+# From the top floor down: the order in which they are linked, so a call upwards does not link.
+LIBS := cli dispatcher pcomponent gmm scomponent mcomponent net proto base
+lib   = $(foreach l,$(1),$(B)/lib/lib$(l).a)
+
+# Programs: main file, our libraries, foreign libraries.
+MAIN_ashlar     := cli/main.c
+USES_ashlar     := cli net proto base
+LDLIBS_ashlar   := -lconfuse -ljansson
+MAIN_pcomponent := pcomponent/main.c
+USES_pcomponent := pcomponent net proto base
+LDLIBS_pcomponent := -ljansson
+MAIN_mcomponent := mcomponent/main.c
+USES_mcomponent := mcomponent net proto base
+LDLIBS_mcomponent := -ljansson
+MAIN_scomponent := scomponent/main.c
+USES_scomponent := scomponent net proto base
+LDLIBS_scomponent := -ljansson
+MAIN_gmm        := gmm/main.c
+USES_gmm        := gmm net proto base
+LDLIBS_gmm      := -ljansson
+PROGRAMS := ashlar pcomponent mcomponent scomponent gmm
+
+BINS       := $(foreach p,$(PROGRAMS),$(if $(wildcard $(MAIN_$(p))),$(B)/bin/$(p)))
+DISPATCHER := $(if $(wildcard pcomponent/dispatcher.c),$(B)/libexec/ashlar/dispatcher)
+MANPAGES   := $(wildcard docs/man/*.1)
+
+# Each .c file of these folders is one test program.
+UNIT     := $(wildcard tests/unit/*.c tests/proto/*.c tests/model/*.c)
+BENCH    := $(wildcard tests/bench/*.c)
+TPROGS   := $(wildcard tests/programs/*.c)
+LDLIBS_test := -lcmocka -ljansson -lconfuse
+test_bins = $(patsubst %.c,$(B)/%,$(1))
+
+MAINS := $(wildcard $(foreach p,$(PROGRAMS),$(MAIN_$(p))) pcomponent/dispatcher.c)
+SRCS  := $(foreach l,$(LIBS),$(SRC_$(l))) $(MAINS)
+obj    = $(patsubst %,$(B)/obj/%.o,$(basename $(1)))
+
+# ---- targets -------------------------------------------------------------------------------------------------------
+
+.DEFAULT_GOAL := all
+.PHONY: all tests unit bench-programs objects sanitized asan tsan clang run test bench soak install clean format \
+	check-format lint print-cflags FORCE
+.DELETE_ON_ERROR:
+.SECONDARY:
+.SUFFIXES:
+
+Q    := $(if $(V),,@)
+say   = $(if $(V),,@printf '  %-7s %s\n' '$(1)' '$(2)')
+# Sub-makes use every core, unless the caller said -j.
+jobs  = $(if $(filter -j% --jobserver%,$(MAKEFLAGS)),,-j$(shell nproc))
+sub   = $(MAKE) --no-print-directory $(jobs)
+
+all: $(call lib,$(LIBS)) $(BINS) $(DISPATCHER)
+
+tests: $(call test_bins,$(TPROGS)) bench-programs
+unit: $(call test_bins,$(UNIT))
+bench-programs: $(call test_bins,$(BENCH))
+objects: $(call obj,$(SRCS) $(UNIT) $(BENCH) $(TPROGS))
+
+# The monitors sanitized, beside the normal dispatcher: it lives inside other programs and cannot carry a sanitizer.
+asan: $(DISPATCHER)
+	+$(Q)$(sub) B=$(B)/asan SANITIZE=address,undefined sanitized unit
+	$(if $(DISPATCHER),$(Q)install -D $(DISPATCHER) $(B)/asan/libexec/ashlar/dispatcher)
+
+tsan:
+	+$(Q)$(sub) B=$(B)/tsan SANITIZE=thread unit
+
+sanitized: $(call lib,$(LIBS)) $(BINS)
+
+clang:
+	+$(Q)$(sub) B=$(B)/clang CC=clang objects
+
+run:
+	$(Q)scripts/setup.sh
+	+$(Q)$(sub) all
+	$(Q)B=$(B) scripts/run/main-job.sh
+
+test:
+	$(Q)scripts/setup.sh
+	+$(Q)$(sub) all tests asan clang
+	$(Q)B=$(B) tests/run.sh
+
+bench:
+	$(Q)scripts/setup.sh
+	+$(Q)$(sub) all bench-programs
+	$(Q)B=$(B) scripts/bench.sh
+
+soak:
+	$(Q)scripts/setup.sh
+	+$(Q)$(sub) all tests asan
+	$(Q)B=$(B) tests/run.sh --for $(SOAK) 'proto/*' 'model/*' 'e2e/*'
+
+install: all
+	$(Q)for p in $(BINS); do install -D -m 755 "$$p" "$(DESTDIR)$(PREFIX)/bin/$${p##*/}"; done
+	$(Q)for p in $(DISPATCHER); do install -D -m 755 "$$p" "$(DESTDIR)$(PREFIX)/libexec/ashlar/dispatcher"; done
+	$(Q)for m in $(MANPAGES); do install -D -m 644 "$$m" "$(DESTDIR)$(PREFIX)/share/man/man1/$${m##*/}"; done
+
+# For checks that compile: the flags of objects that are not special
+print-cflags:
+	@echo $(BASE_CFLAGS) $(CPPFLAGS)
+
+clean:
+	$(Q)rm -rf $(B)
+
+format:
+	$(Q)scripts/files.sh c h | xargs -r clang-format -i
+check-format:
+	$(Q)tests/house/format.sh
+lint:
+	$(Q)tests/house/lint.sh
+
+# ---- rules ---------------------------------------------------------------------------------------------------------
+
+# A file that changes only when the text in it does: what depends on it is rebuilt when flags or lists change.
+remember = @mkdir -p $(@D); printf '%s\n' '$(1)' | cmp -s - $@ || printf '%s\n' '$(1)' > $@
+
+$(B)/flags: FORCE
+	$(call remember,$(CC) $(BASE_CFLAGS) $(CPPFLAGS) $(SAN) $(CFLAGS) $(flags_trap) $(flags_fault) $(LDFLAGS))
+
+$(B)/obj/pcomponent/trap/%.o:  private flags_for = $(flags_trap)
+$(B)/obj/pcomponent/fault/%.o: private flags_for = $(flags_fault)
+$(B)/obj/tests/%.o:            private flags_for = $(flags_tests)
+$(B)/obj/tests/programs/%.o:   private flags_for = $(flags_programs)
+
+compile = $(CC) $(BASE_CFLAGS) $(CPPFLAGS) $(flags_for) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+$(B)/obj/%.o: %.c $(B)/flags
+	$(call say,CC,$@)
+	@mkdir -p $(@D)
+	$(Q)$(compile)
+
+$(B)/obj/%.o: %.S $(B)/flags
+	$(call say,AS,$@)
+	@mkdir -p $(@D)
+	$(Q)$(compile)
+
+define library
+$(B)/lib/lib$(1).list: FORCE
+	$$(call remember,$(SRC_$(1)))
+$(B)/lib/lib$(1).a: $(call obj,$(SRC_$(1))) $(B)/lib/lib$(1).list
+	$$(call say,AR,$$@)
+	$(Q)rm -f $$@; $(AR) rcsD $$@ $$(filter %.o,$$^)
+endef
+$(foreach l,$(LIBS),$(eval $(call library,$(l))))
+
+link = $(CC) $(SAN) $(LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^)
+
+define program
+$(B)/bin/$(1): $(call obj,$(MAIN_$(1))) $(call lib,$(USES_$(1)))
+	$$(call say,LD,$$@)
+	@mkdir -p $$(@D)
+	$(Q)$$(link) $(LDLIBS_$(1))
+endef
+$(foreach p,$(PROGRAMS),$(eval $(call program,$(p))))
+
+# The dispatcher shares an address space with the program: nothing of the host's libraries may come with it.
+$(B)/libexec/ashlar/dispatcher: $(B)/obj/pcomponent/dispatcher.o $(call lib,dispatcher net proto base)
+	$(call say,LD,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -static-pie -pthread $(DISPATCHER_LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^)
+
+$(call test_bins,$(UNIT) $(BENCH)): $(B)/%: $(B)/obj/%.o $(call lib,$(LIBS))
+	$(call say,LD,$@)
+	@mkdir -p $(@D)
+	$(Q)$(link) $(LDLIBS_test) -lm
+
+$(call test_bins,$(TPROGS)): $(B)/%: $(B)/obj/%.o
+	$(call say,LD,$@)
+	@mkdir -p $(@D)
+	$(Q)$(link) -lm
+
+-include $(shell find $(B)/obj -name '*.d' 2>/dev/null)

@@ -1,0 +1,173 @@
+/*
+ * net: the fabric, shaped by what RDMA verbs can do. Providers: local (this issue), later verbs, ofi, sim.
+ *
+ * Two kinds of traffic on separate connections, so that losing one does not take the other with it:
+ *  - messages (struct net_conn): reliable, ordered, framed, both ways; at most MSG_BYTES_MAX bytes each;
+ *  - one-sided transfers (struct net_data): read and write of registered memory of the peer, by key, without the peer.
+ *
+ * Identity is proved by messages first (see rpc.h and proto/); only then does the owner of memory grant a key.
+ * A key reaches one memory region; a region lies in one protection domain (struct net_pd), one per process served.
+ *
+ * Lifetime of a key, owner's side:   net_mr_alloc -> net_mr_grant(conn) -> [net_mr_seal: writing ends] -> net_mr_free.
+ * Peer's side:                       net_key (from a message) -> net_remote_open -> net_read/net_write -> net_remote_close.
+ *
+ * All functions return 0 (or a count) or -errno. -EPIPE: the connection or its peer is gone. Nothing here is
+ * thread-safe but for what says so. Nothing blocks but net_connect, net_data_wait and net_conn_wait.
+ */
+#ifndef ASHLAR_NET_H
+#define ASHLAR_NET_H
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "ashlar/base/limits.h"
+
+struct loop;
+struct net;
+struct net_listener;
+struct net_conn;
+struct net_pd;
+struct net_mr;
+struct net_data;
+struct net_remote;
+
+struct net_options {
+	struct loop *loop; /* NULL: synchronous use (net_conn_wait), no callbacks */
+	int fd_floor;	   /* descriptors of the provider are moved to this number and above; 0: anywhere */
+};
+
+/* Counters of one opened fabric; updated atomically (relaxed). */
+struct net_stats {
+	uint64_t msgs_tx, msgs_rx, reads, read_bytes, writes, write_bytes, failures;
+};
+
+/* Open provider by name ("local"). -ENOENT: no such provider in this build. */
+int net_open(const char *provider, const struct net_options *, struct net **out);
+void net_close(struct net *);
+const struct net_stats *net_stats(const struct net *);
+const char *net_provider_name(const struct net *);
+
+/* ---- messages ------------------------------------------------------------------------------------------------- */
+
+/* Who is at the other end, as far as the provider can tell without trusting it. */
+struct net_peer {
+	bool known;	   /* false where the fabric cannot tell */
+	uint32_t uid, gid; /* of the peer's process */
+	int32_t host_pid;
+};
+
+struct net_conn_events {
+	/* A message has arrived. buf is the provider's and valid during the call. */
+	void (*message)(void *arg, const void *buf, size_t len);
+	/* The connection ended (once; no event follows). The callee may net_conn_close it in here. */
+	void (*closed)(void *arg, int err);
+	/* After net_send said -EAGAIN: room again. */
+	void (*writable)(void *arg);
+};
+
+/*
+ * Addresses: "local:/path/of/socket" or "local:@name" (abstract: leaves no file). An address that ends in ":auto"
+ * ("local:auto") lets the provider choose; net_listener_addr tells what it chose.
+ */
+int net_listen(struct net *, const char *addr, void (*accepted)(void *arg, struct net_conn *), void *arg,
+	       struct net_listener **out);
+const char *net_listener_addr(const struct net_listener *);
+void net_listener_close(struct net_listener *); /* removes the socket file if it made one */
+
+/* Connect within timeout_ms. -ECONNREFUSED/-ENOENT: nobody there; -ETIMEDOUT; -EINVAL: bad address. */
+int net_connect(struct net *, const char *addr, uint32_t timeout_ms, struct net_conn **out);
+void net_conn_close(struct net_conn *); /* no event follows; remotes opened through it fail from now on */
+
+/* Loop use: register callbacks. Must be called right after net_connect or inside accepted(). */
+void net_conn_set_events(struct net_conn *, const struct net_conn_events *, void *arg);
+void net_conn_peer(const struct net_conn *, struct net_peer *);
+
+/* Send one message. -EAGAIN: no room now (writable() follows with a loop); -EMSGSIZE; -EPIPE. Copies buf. */
+int net_send(struct net_conn *, const void *buf, size_t len);
+
+/* Synchronous use. Receive one message into buf: its length, -EAGAIN when none is there, -EPIPE at the end. */
+long net_recv(struct net_conn *, void *buf, size_t len);
+/* Wait until net_recv has something or CLOCK_MONOTONIC deadline_ns has passed (-ETIMEDOUT), or -EPIPE, -EINTR. */
+int net_conn_wait(struct net_conn *, uint64_t deadline_ns);
+/* A descriptor that polls readable/hung-up with the connection: only for poll(2) and epoll, never to be read. */
+int net_conn_fd(const struct net_conn *);
+/*
+ * Mark the connection dead: every transfer through it fails from now on, also one under way (checked before and after).
+ * Thread-safe, async-signal-safe. Called by whoever watches net_conn_fd for a hang-up in synchronous use; with a loop
+ * the provider does it itself.
+ */
+void net_conn_kill(struct net_conn *);
+bool net_conn_dead(const struct net_conn *); /* thread-safe */
+
+/* ---- registered memory, owner's side --------------------------------------------------------------------------- */
+
+enum net_access { NET_READ = 1, NET_WRITE = 2 };
+
+/* What travels in a message; opaque to everyone but the provider. */
+struct net_key {
+	uint64_t w[4];
+};
+
+int net_pd_open(struct net *, struct net_pd **out);
+void net_pd_close(struct net_pd *); /* all of its regions must be freed */
+
+/*
+ * Allocate bytes (multiple of PAGE_BYTES) of registered, zeroed memory. mapped: this process wants to touch it too
+ * (net_mr_addr); otherwise it is only ever reached one-sided. -ENOMEM.
+ */
+int net_mr_alloc(struct net_pd *, uint64_t bytes, bool mapped, struct net_mr **out);
+void *net_mr_addr(const struct net_mr *); /* NULL unless mapped */
+/* Give the peer of conn the right to reach the whole region; *key may then be sent to it in a message on conn. */
+int net_mr_grant(struct net_mr *, struct net_conn *to, unsigned access, struct net_key *key);
+/* Close writing for ever, also through keys granted before: later writes fail (-EACCES), reads go on. */
+int net_mr_seal(struct net_mr *);
+bool net_mr_sealed(const struct net_mr *);
+/* Close all keys and give the memory back. A peer that kept a descriptor sees zeros or an error, never another's data. */
+void net_mr_free(struct net_mr *);
+
+/* ---- one-sided transfers, initiator's side ---------------------------------------------------------------------- */
+
+/*
+ * A data connection: owned by one thread, with its own completions. It reaches the keys that the peer of conn granted.
+ * (verbs: a queue pair into the protection domain that the peer tied to this conn after identity was proved.)
+ */
+int net_data_open(struct net_conn *, struct net_data **out);
+void net_data_close(struct net_data *);
+
+/* Take up a key that came in a message on conn. bytes: size of the region as the message said. Any thread may use it. */
+int net_remote_open(struct net_conn *, const struct net_key *key, uint64_t bytes, struct net_remote **out);
+void net_remote_close(struct net_remote *);
+
+/* Local end of a transfer: registered memory. mr may be NULL where net_local_any says that any memory will do. */
+struct net_sge {
+	void *addr;
+	uint32_t bytes;
+	struct net_mr *mr;
+};
+bool net_local_any(const struct net *);
+
+#define NET_SGE_MAX 64
+
+struct net_completion {
+	uint64_t cookie;
+	int err; /* 0; -EPIPE peer gone; -EACCES key closed or of no right; -ERANGE outside the region; -EIO other */
+};
+
+/*
+ * Post a read of (write to) the remote region at byte offset off into (from) the local pieces, which stay the
+ * transfer's until its completion. 0, -EAGAIN (queue full: poll first), -EINVAL, -ERANGE, -EPIPE.
+ */
+int net_read(struct net_data *, struct net_remote *, uint64_t off, const struct net_sge *, unsigned n, uint64_t cookie);
+int net_write(struct net_data *, struct net_remote *, uint64_t off, const struct net_sge *, unsigned n, uint64_t cookie);
+
+/* Take up to n completions; the number taken, 0 when none is there. */
+int net_data_poll(struct net_data *, struct net_completion *, int n);
+/* Wait until one is there or deadline_ns has passed (-ETIMEDOUT) or the peer is gone (-EPIPE). */
+int net_data_wait(struct net_data *, uint64_t deadline_ns);
+
+/* Post, wait, take: the completion's err, or -ETIMEDOUT. Only while nothing else is in flight on this net_data. */
+int net_read_sync(struct net_data *, struct net_remote *, uint64_t off, const struct net_sge *, unsigned n,
+		  uint64_t deadline_ns);
+int net_write_sync(struct net_data *, struct net_remote *, uint64_t off, const struct net_sge *, unsigned n,
+		   uint64_t deadline_ns);
+
+#endif

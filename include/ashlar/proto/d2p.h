@@ -1,0 +1,40 @@
+/*
+ * Inside the processor monitor: commands and dispatchers to the node daemon. A command announces a process and starts
+ * it as its own child (so it stays in the shell's session); the dispatcher in that child then reports to the daemon.
+ */
+#ifndef ASHLAR_PROTO_D2P_H
+#define ASHLAR_PROTO_D2P_H
+#include "ashlar/proto/wire.h"
+#pragma GCC diagnostic push
+#pragma GCC diagnostic error "-Wpadded"
+
+/*
+ * From the command. Its connection is the process's life line: when it closes, the daemon ends the process. The reply
+ * comes at once; D2P_WAIT tells the end.
+ */
+struct d2p_announce_req {
+	struct cap cap;
+	uint32_t pid;
+	uint32_t reserved0;
+};
+struct d2p_announce_rep {
+	uint64_t excache_bytes;
+};
+
+/*
+ * From the dispatcher, first thing: the daemon takes a pidfd of the peer (the connection's credentials tell the host
+ * pid, not the message) and supervises it. Reply tail: struct placement_part, storage first, then n_memory of memory.
+ */
+struct d2p_hello_req {
+	struct cap cap;
+	uint32_t pid;
+	uint32_t reserved0;
+};
+struct d2p_hello_rep {
+	uint64_t excache_bytes;
+	uint32_t n_memory;
+	uint32_t reserved0;
+};
+
+#pragma GCC diagnostic pop
+#endif

@@ -1,0 +1,47 @@
+/* The gmm to components, over the connection they joined by. */
+#ifndef ASHLAR_PROTO_G2X_H
+#define ASHLAR_PROTO_G2X_H
+#include "ashlar/proto/wire.h"
+#pragma GCC diagnostic push
+#pragma GCC diagnostic error "-Wpadded"
+
+/* Where a process has its memory and files. */
+struct placement_part {
+	struct cap cap; /* the process's capability on that component: each component its own */
+	uint32_t id;
+	uint32_t reserved0;
+	uint64_t bytes; /* memory: promised there */
+	char name[NAME_BYTES];
+	char addr[ADDR_BYTES];
+	uint32_t reserved1;
+};
+_Static_assert(sizeof(struct placement_part) == 176, "placement_part");
+
+/*
+ * A process may now come with this capability. To a processor component the tail holds the placement: first the storage
+ * component, then n_memory memory components, as struct placement_part each. To others the tail is empty.
+ */
+struct g2x_admit_req {
+	struct cap cap;
+	uint64_t bytes; /* memory: quota; processor: ExCache budget */
+	uint32_t pid;
+	uint32_t processor_id; /* where it runs */
+	uint32_t uid, gid;
+	uint32_t n_memory;
+	uint32_t reserved0;
+};
+struct g2x_admit_rep {
+	uint64_t reserved0;
+};
+
+/* The process is over: release all it has, refuse it from now on. To a processor component: end it. */
+struct g2x_revoke_req {
+	uint32_t pid;
+	uint32_t reserved0;
+};
+struct g2x_revoke_rep {
+	uint64_t released_bytes;
+};
+
+#pragma GCC diagnostic pop
+#endif

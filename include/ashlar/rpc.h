@@ -1,0 +1,94 @@
+/*
+ * RPC over net: fixed-layout requests and replies of the lists in proto/, on one net_conn, both ends alike (the gmm
+ * sends requests over the connection by which a component joined).
+ *
+ * Rules (docs/protocol.md):
+ *  - Each side's first message is MSG_HELLO; a peer with another version or list hash is refused in words and closed.
+ *  - A request has an id that rises by one. It is sent again with the same id while no reply comes (RPC_RETRY_MS), until
+ *    its deadline. The receiver applies it at most once: of the last RPC_CREDITS ids it keeps the reply and sends that
+ *    again; older ids are dropped and counted.
+ *  - A peer may have RPC_CREDITS requests outstanding; one more is a breach of protocol: counted, connection closed.
+ *  - Anything malformed (magic, version, unknown id, sizes, flags, reserved bits of the header) is counted, named in the
+ *    log once per connection, and answered by closing the connection.
+ * Nothing here blocks but rpc_call_sync and rpc_connect_sync. Not thread-safe; a synchronous rpc is shared under the
+ * caller's lock.
+ */
+#ifndef ASHLAR_RPC_H
+#define ASHLAR_RPC_H
+#include "ashlar/net.h"
+#include "ashlar/proto/lists.h"
+
+struct loop;
+struct rpc;
+struct rpc_request;
+
+/*
+ * Handler of a request. body has exactly the list's size, tail_bytes is within the list's maximum. rep is zeroed, of the
+ * list's size. Return 0 or -errno to reply now (rep is sent only with 0), or RPC_LATER after keeping rq for
+ * rpc_reply_later. A handler decodes and checks all, then does what cannot fail.
+ */
+#define RPC_LATER 1
+typedef int rpc_handler_fn(struct rpc_request *rq, const void *body, const void *tail, uint32_t tail_bytes, void *rep);
+
+/* Who serves what: handlers by enum msg_index; NULL entries are refused as unknown. One table per kind of peer. */
+struct rpc_service {
+	rpc_handler_fn *handler[MSG_COUNT];
+	/* The connection ended or was closed for a breach; rpc is freed after this returns. Called once. */
+	void (*closed)(struct rpc *, int err);
+	/* The peer's hello came and fits: its kind is known from here on. May be NULL. 0, or -errno to refuse it. */
+	int (*hello)(struct rpc *);
+};
+
+struct rpc_counters {
+	uint64_t requests[MSG_COUNT]; /* applied */
+	uint64_t duplicates, malformed, refused, retries, timeouts;
+};
+
+/*
+ * With a loop: take over conn (rpc_close closes it) and serve. kind: what we are. counters: shared by many connections,
+ * owned by the caller. -errno: conn is closed.
+ */
+int rpc_open(struct loop *, struct net_conn *, enum wire_kind kind, const struct rpc_service *, void *ctx,
+	     struct rpc_counters *counters, struct rpc **out);
+void rpc_close(struct rpc *); /* outstanding calls end with -ECANCELED; closed() is not called; safe inside handlers */
+
+void *rpc_ctx(const struct rpc *); /* the ctx of rpc_open, or what rpc_set_ctx put there */
+void rpc_set_ctx(struct rpc *, void *ctx);
+struct net_conn *rpc_conn(const struct rpc *);
+enum wire_kind rpc_peer_kind(const struct rpc *);
+
+/* In a handler. */
+struct rpc *rpc_request_rpc(const struct rpc_request *);
+uint32_t rpc_request_pid(const struct rpc_request *);
+/* Attach a tail to the reply (copied). At most the list's maximum, else a bug. */
+void rpc_reply_tail(struct rpc_request *, const void *tail, uint32_t bytes);
+/* End a request kept by RPC_LATER; rep has the list's size (ignored unless err is 0). Harmless when the peer is gone. */
+void rpc_reply_later(struct rpc_request *, int err, const void *rep);
+
+/* Result of an asynchronous call: err 0 or -errno (the peer's, -ETIMEDOUT, -EPIPE, -ECANCELED). */
+typedef void rpc_done_fn(void *arg, int err, const void *rep, const void *tail, uint32_t tail_bytes);
+
+/* Send a request; done is called once, never from inside rpc_call. Queued while credits are out. */
+int rpc_call(struct rpc *, enum msg_id, uint32_t pid, const void *req, const void *tail, uint32_t tail_bytes,
+	     uint32_t deadline_ms, rpc_done_fn *done, void *arg);
+
+/* ---- synchronous use: dispatcher, command line, tests ---- */
+
+/* Connect, exchange hellos. -EPROTO: the peer speaks another version (a line is logged). conn's net has no loop. */
+int rpc_connect_sync(struct net *, const char *addr, enum wire_kind kind, enum wire_kind peer, uint32_t timeout_ms,
+		     struct rpc **out);
+/*
+ * Send and wait for the reply (rep has the list's reply size; tail up to *tail_bytes, set to its length; may be NULL).
+ * The reply's err, or -ETIMEDOUT, -EPIPE, -EPROTO. EINTR of the wait is not reported: it goes on.
+ */
+int rpc_call_sync(struct rpc *, enum msg_id, uint32_t pid, uint32_t tid, const void *req, const void *tail,
+		  uint32_t tail_bytes, uint32_t deadline_ms, void *rep, void *rep_tail, uint32_t *rep_tail_bytes);
+/*
+ * Send without waiting; the reply is taken and checked by a later call on this rpc. -EAGAIN: RPC_CREDITS outstanding.
+ * The first error among such replies is returned once by rpc_async_error.
+ */
+int rpc_post_sync(struct rpc *, enum msg_id, uint32_t pid, uint32_t tid, const void *req, const void *tail,
+		  uint32_t tail_bytes);
+int rpc_async_error(struct rpc *);
+
+#endif

@@ -1,0 +1,54 @@
+/*
+ * Counters of one process. They live in a page shared by the dispatcher and the command or daemon that started it (both
+ * parts of one processor monitor), so that they outlast a kill -9. The reader trusts none of them: it only prints.
+ * Written with relaxed atomics; bytes and nanoseconds.
+ */
+#ifndef ASHLAR_STATS_H
+#define ASHLAR_STATS_H
+#include <stdbool.h>
+#include <stdint.h>
+#include "ashlar/base/hist.h"
+#include "ashlar/base/limits.h"
+
+#define STATS_MAGIC 0x5354415453484c41ULL
+#define STATS_SYSCALLS 512u
+
+struct stats_call {
+	uint64_t count, total_ns;
+};
+
+struct stats_page {
+	uint64_t magic;
+	uint64_t start_ns;	/* CLOCK_MONOTONIC when the dispatcher began */
+	uint64_t first_insn_ns; /* when it jumped to the program's first instruction */
+	uint64_t end_ns;	/* 0: ended without telling */
+	uint64_t budget_bytes, resident_bytes, resident_peak_bytes;
+	uint64_t registered_ns; /* when memory came under the ExCache; 0: the program fitted all along */
+	uint64_t misses;	/* lines fetched from a memory component on demand */
+	uint64_t zero_fills, wp_faults, victim_hits, prefetched, prefetch_used;
+	uint64_t evictions, writebacks, writeback_bytes, zero_evictions;
+	uint64_t waits;		/* faults that waited for another thread's transfer of the same line */
+	uint64_t inline_reclaims; /* faults that had to make room themselves */
+	uint64_t remote_bytes, remote_peak_bytes, slabs;
+	uint64_t reads, read_bytes, writes, write_bytes, messages;
+	uint64_t unknown_calls;
+	uint64_t local_bytes_max; /* the dispatcher's own memory: its stated bound */
+	uint32_t components, threads_peak;
+	struct hist miss;
+	struct stats_call call[STATS_SYSCALLS];
+	uint64_t component_bytes[PROCESS_MEMORY_MAX]; /* remote bytes per memory component */
+};
+
+#define STAT_ADD(counter, n) ((void)__atomic_fetch_add(&(counter), (n), __ATOMIC_RELAXED))
+#define STAT_SET(counter, v) __atomic_store_n(&(counter), (v), __ATOMIC_RELAXED)
+
+static inline void stat_max(uint64_t *counter, uint64_t v)
+{
+	uint64_t old = __atomic_load_n(counter, __ATOMIC_RELAXED);
+
+	while (old < v &&
+	       !__atomic_compare_exchange_n(counter, &old, v, true, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+		;
+}
+
+#endif

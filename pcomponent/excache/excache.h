@@ -1,0 +1,77 @@
+/*
+ * ExCache: the processor component's local memory as a cache of remote memory, one per process. Lines are 4 KB pages of
+ * registered regions. The faulting thread resolves its own miss: a one-sided read into its bounce page, UFFDIO_COPY. No
+ * lock is shared by threads on that path: each line has one atomic word (line.h), layout changes exclude faults by the
+ * big-reader lock of vm/, which the callers hold: excache_fault and excache_reclaim under it shared, all calls marked
+ * "exclusive" while no thread is inside a fault.
+ */
+#ifndef PCOMPONENT_EXCACHE_H
+#define PCOMPONENT_EXCACHE_H
+#include <stdbool.h>
+#include <stdint.h>
+#include "ashlar/base/cap.h"
+#include "ashlar/base/limits.h"
+#include "ashlar/net.h"
+
+struct stats_page;
+struct excache_port; /* one per thread: bounce buffer, data connections, queues; no other thread touches it */
+
+struct excache_memory { /* a memory component of this process */
+	struct cap cap;
+	char addr[ADDR_BYTES];
+	char name[NAME_BYTES];
+	uint64_t bytes;
+};
+
+struct excache_config {
+	struct net *net;
+	uint64_t budget_bytes;
+	uint32_t pid;
+	uint32_t n_memory;
+	const struct excache_memory *memory;
+	struct stats_page *stats;
+	int fd_floor;
+	const char *policy; /* eviction policy by name; NULL: the default */
+	/* A transfer failed for good: tell the user once (the process gets SIGBUS where it needs the page). */
+	void (*message)(const char *fmt, ...);
+};
+
+/* Connect to the memory components (P2M_HELLO on each). 0 or -errno after a message that names the component. */
+int excache_open(const struct excache_config *);
+
+/* Watch: descriptors of the memory connections, for the service thread; dead: it hung up, fail its transfers. */
+unsigned excache_watch_fds(int *fds, unsigned max);
+void excache_watch_dead(int fd);
+
+int excache_port_open(struct excache_port **out);
+void excache_port_close(struct excache_port *);
+
+/*
+ * Registered memory. [start, end) page aligned, private anonymous, in one mapping at least as large.
+ * exclusive: take the range under the ExCache; pages now present in it become dirty lines, others are zero.
+ */
+int excache_register(uint64_t start, uint64_t end);
+/* exclusive: contents are gone (munmap, MADV_DONTNEED, MAP_FIXED over it): frames and counts go back; lines are zero. */
+void excache_forget(uint64_t start, uint64_t end);
+/*
+ * exclusive: mremap moved [from, from+bytes) to [to, ...): the host kernel has moved present pages, dropped registration
+ * and maybe protection. Registers the new place, moves line words, treats present pages as dirty.
+ */
+int excache_move(uint64_t from, uint64_t to, uint64_t bytes);
+/* exclusive: bytes resident in [start, end), for /proc/self/status and mincore; vec (may be NULL) one byte per page. */
+uint64_t excache_resident(uint64_t start, uint64_t end, unsigned char *vec);
+
+/*
+ * shared: resolve a fault of this thread at addr, in the registered mapping [start, end).
+ * 0: try the access again. -EIO: its page is lost (transfer failed); -ENOMEM: no room and none can be made (the rack is
+ * full): the caller ends the process with a message.
+ */
+int excache_fault(struct excache_port *, uint64_t addr, bool write, uint64_t start, uint64_t end);
+
+/* shared: make room ahead of demand until the headroom is free again; called by faults and after registration. */
+int excache_reclaim(struct excache_port *);
+
+/* Flush batched page map entries to the memory components. Any thread, no lock held. */
+void excache_flush(void);
+
+#endif

@@ -1,0 +1,68 @@
+/*
+ * Thread block: what the dispatcher knows of one program thread. It hangs on %gs (the program never uses that), so trap
+ * entries find it whatever the program did to FS. Only its own thread writes it, but for what says otherwise.
+ */
+#ifndef PCOMPONENT_SYS_THREAD_H
+#define PCOMPONENT_SYS_THREAD_H
+#include <signal.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "ashlar/base/list.h"
+
+struct trap_frame; /* host signal frame: trap/frame.h */
+struct excache_port;
+
+#define THREAD_STACK_BYTES (256u << 10)	  /* local trap stack */
+#define THREAD_SCRATCH_BYTES (16u << 10)  /* argument copies without malloc */
+#define THREAD_SCRATCH_EXTRA 8		  /* malloc'ed ones per call */
+
+struct thread {
+	/* Offsets below are known to trap/entry.S. */
+	struct thread *self;	   /* 0 */
+	uint64_t our_fs;	   /* 8: FS base of the dispatcher's own thread */
+	uint64_t pending;	   /* 16: a program signal waits in sig_info (set by the signal entry) */
+	uint64_t stub_abort;	   /* 24: unused by C */
+
+	struct list link; /* all threads; under the thread list's lock */
+	int tid;	  /* of the host kernel, and of the program */
+
+	/* Big-reader lock of the layout (vm/vmlock.h): nonzero while this thread is inside a fault. Others read it. */
+	uint32_t in_fault __attribute__((aligned(64)));
+	uint32_t fault_depth;
+
+	/* Memory path of this thread; made at its first miss. */
+	struct excache_port *port;
+
+	/* The call being served. */
+	struct trap_frame *frame; /* of the SIGSYS; NULL outside calls */
+	long call_nr;
+	uint64_t scratch_used;
+	void *scratch_extra[THREAD_SCRATCH_EXTRA];
+	char *scratch;
+
+	/* Signals: kernel masks never hold SIGSYS, SIGSEGV, SIGBUS; what the program thinks of those three is here. */
+	uint64_t mask_virtual;
+	uint64_t wait_mask; /* mask in force during host_block */
+	bool wait_mask_set; /* the call brought its own mask (sigsuspend, ppoll ...) */
+	siginfo_t sig_info;
+	stack_t altstack; /* the program's own */
+	void *trap_stack;
+
+	/* Threads as the kernel keeps them for a program, kept by us: it would write to evicted pages. */
+	uint64_t clear_child_tid, robust_list, robust_len;
+	uint64_t exit_jmp[5]; /* __builtin_setjmp buffer of the thread's start function */
+};
+
+_Static_assert(offsetof(struct thread, our_fs) == 8, "trap/entry.S");
+_Static_assert(offsetof(struct thread, pending) == 16, "trap/entry.S");
+
+static inline struct thread *thread_self(void)
+{
+	struct thread *t;
+
+	__asm__ volatile("mov %%gs:0, %0" : "=r"(t));
+	return t;
+}
+
+#endif

@@ -1,0 +1,180 @@
+#!/bin/bash
+# Runs the tests that `make test` has built, each with a time limit, and counts them.
+#
+#   tests/run.sh                      all of them
+#   tests/run.sh e2e/signals proto/*  those whose name matches one of the (shell) patterns
+#   tests/run.sh --for SECONDS PAT..  the same again and again, until the time is over or a test fails
+#   tests/run.sh --list [PAT..]       names only
+#
+# A test is a program of tests/{unit,proto,model}, built sanitized, or a script of tests/house or tests/e2e
+# (functions.sh is their library). Exit status 0 is passed, 77 skipped, all else failed. What it prints goes to
+# build/tests/log/NAME.log and is shown only when it failed. Two kinds of line in the head of a script speak to us:
+#   # timeout: 300      seconds, where the usual limit does not fit
+#   # also: asan        run a second time with the sanitized monitors, under the name e2e-asan/...
+# Tests find the programs by ASHLAR_BIN, the build folder by ASHLAR_BUILD, and the sources by ASHLAR_TOP.
+# House, unit, proto and model tests run two at a time; e2e tests alone.
+
+set -u
+cd "$(dirname "$0")/.." || exit 1
+export ASHLAR_TOP=$PWD
+export ASHLAR_BUILD=${B:-build}
+case $ASHLAR_BUILD in /*) ;; *) ASHLAR_BUILD=$PWD/$ASHLAR_BUILD ;; esac
+logs=$ASHLAR_BUILD/tests/log
+summary=$ASHLAR_BUILD/tests/summary
+export LC_ALL=C
+export ASAN_OPTIONS=${ASAN_OPTIONS:-detect_leaks=1:abort_on_error=0:strict_string_checks=1}
+export UBSAN_OPTIONS=${UBSAN_OPTIONS:-print_stacktrace=1}
+export TSAN_OPTIONS=${TSAN_OPTIONS:-halt_on_error=1}
+
+limit_e2e=120
+limit_other=300
+parallel=2
+seconds=0
+list_only=
+
+while [ $# -gt 0 ]; do
+	case $1 in
+	--for) seconds=${2:?--for needs seconds}; shift 2 ;;
+	--list) list_only=1; shift ;;
+	--help) sed -n '2,/^$/s/^# \{0,1\}//p' "$0"; exit 0 ;;
+	--) shift; break ;;
+	-*) echo "run.sh: unknown option $1" >&2; exit 2 ;;
+	*) break ;;
+	esac
+done
+patterns=("$@")
+
+wanted() {
+	local p
+	[ ${#patterns[@]} -gt 0 ] || return 0
+	for p in "${patterns[@]}"; do
+		p=${p#tests/}; p=${p%.sh}; p=${p%.c}
+		# shellcheck disable=SC2053 # a pattern is meant
+		[[ $1 == $p || $1 == $p/* ]] && return 0
+	done
+	return 1
+}
+
+# What a script's head says: head_says FILE KEY
+head_says() {
+	sed -n "1,40s/^# $2:[[:space:]]*//p" "$1" | head -n 1
+}
+
+names=() ; files=() ; limits=() ; bins=()
+add() { # name, file, limit, folder of programs
+	wanted "$1" || return 0
+	names+=("$1"); files+=("$2"); limits+=("$3"); bins+=("$4")
+}
+
+shopt -s nullglob
+for f in tests/house/*.sh; do
+	t=$(head_says "$f" timeout)
+	add "house/$(basename "$f" .sh)" "$f" "${t:-$limit_other}" "$ASHLAR_BUILD/bin"
+done
+for f in tests/unit/*.c tests/proto/*.c tests/model/*.c; do
+	n=${f#tests/}; n=${n%.c}
+	add "$n" "$ASHLAR_BUILD/asan/tests/$n" "$limit_other" "$ASHLAR_BUILD/bin"
+done
+concurrent=${#names[@]}
+for f in tests/e2e/*.sh; do
+	n=$(basename "$f" .sh)
+	[ "$n" != functions ] || continue
+	t=$(head_says "$f" timeout)
+	add "e2e/$n" "$f" "${t:-$limit_e2e}" "$ASHLAR_BUILD/bin"
+	case " $(head_says "$f" also) " in
+	*" asan "*) add "e2e-asan/$n" "$f" "$((2 * ${t:-$limit_e2e}))" "$ASHLAR_BUILD/asan/bin" ;;
+	esac
+done
+total=${#names[@]}
+
+if [ -n "$list_only" ]; then
+	[ "$total" -eq 0 ] || printf '%s\n' "${names[@]}"
+	exit 0
+fi
+
+mkdir -p "$logs" || exit 1
+rm -f "$summary"
+passed=0 ; failed=0 ; skipped=0 ; count=0
+declare -A running=() started=()
+failures=()
+
+# timeout(1) makes a process group of its own, so that a test's end by time is the end of all it started there; and
+# it passes on a signal that we send to it.
+stop_all() {
+	trap '' INT TERM HUP
+	[ ${#running[@]} -eq 0 ] || kill -TERM "${!running[@]}" 2>/dev/null
+	wait
+	echo
+	echo "run.sh: interrupted" >&2
+	exit 130
+}
+trap stop_all INT TERM HUP
+
+start() { # index
+	local i=$1 log
+	log=$logs/${names[i]}.log
+	mkdir -p "${log%/*}"
+	ASHLAR_BIN=${bins[i]} ASHLAR_TEST=${names[i]} \
+		timeout --kill-after=15 "${limits[i]}" "${files[i]}" >"$log" 2>&1 </dev/null &
+	running[$!]=$i
+	started[$!]=$EPOCHREALTIME
+}
+
+finish() { # pid, status
+	local i=${running[$1]} tenths s=${started[$1]} now=$EPOCHREALTIME word note="" log
+	unset "running[$1]" "started[$1]"
+	log=$logs/${names[i]}.log
+	tenths=$(((${now/./} - ${s/./}) / 100000))
+	count=$((count + 1))
+	case $2 in
+	0) word=ok; passed=$((passed + 1)) ;;
+	77) word=skip; skipped=$((skipped + 1)); note=" ($(tail -n 1 "$log"))" ;;
+	*)
+		word=FAIL; failed=$((failed + 1)); failures+=("${names[i]}")
+		case $2 in
+		124 | 137) note=" (over its limit of ${limits[i]} s, or killed)" ;;
+		*) note=" (exit status $2)" ;;
+		esac
+		;;
+	esac
+	printf '[%3d/%d] %-4s %s %d.%ds%s\n' "$count" "$total" "$word" "${names[i]}" \
+		$((tenths / 10)) $((tenths % 10)) "$note"
+	if [ "$word" = FAIL ]; then
+		tail -n 60 "$log" | sed 's/^/    | /'
+		echo "    whole log: ${log#"$ASHLAR_TOP"/}"
+	fi
+}
+
+reap() {
+	local pid status=0
+	wait -n -p pid "${!running[@]}" || status=$?
+	finish "$pid" "$status"
+}
+
+one_round() {
+	local i
+	count=0
+	for ((i = 0; i < total; i++)); do
+		while [ ${#running[@]} -ge "$([ "$i" -lt "$concurrent" ] && echo $parallel || echo 1)" ]; do
+			reap
+		done
+		start "$i"
+	done
+	while [ ${#running[@]} -gt 0 ]; do
+		reap
+	done
+}
+
+one_round
+while [ "$failed" -eq 0 ] && [ "$total" -gt 0 ] && [ "$SECONDS" -lt "$seconds" ]; do
+	one_round
+done
+
+[ "$total" -gt 0 ] || echo "run.sh: no test has such a name" >&2
+for f in "${failures[@]}"; do
+	echo "failed: $f"
+done
+line="$passed passed, $failed failed"
+[ "$skipped" -eq 0 ] || line="$line, $skipped skipped"
+echo "$line" | tee "$summary"
+[ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]
