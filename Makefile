@@ -55,6 +55,7 @@ DISPATCHER_DIRS := $(addprefix pcomponent/,load trap fault excache vm fs proc sy
 SRC_base       := $(call src,base)
 SRC_proto      := $(call src,proto)
 SRC_net        := $(call src,net)
+SRC_component  := $(call src,component)
 SRC_mcomponent := $(filter-out mcomponent/main.c,$(call src,mcomponent))
 SRC_scomponent := $(filter-out scomponent/main.c,$(call src,scomponent))
 SRC_gmm        := $(filter-out gmm/main.c,$(call src,gmm))
@@ -63,7 +64,7 @@ SRC_dispatcher := $(call src,$(DISPATCHER_DIRS))
 SRC_cli        := $(filter-out cli/main.c,$(call src,cli))
 
 # From the top floor down: the order in which they are linked, so a call upwards does not link.
-LIBS := cli dispatcher pcomponent gmm scomponent mcomponent net proto base
+LIBS := cli dispatcher pcomponent gmm scomponent mcomponent component net proto base
 lib   = $(foreach l,$(1),$(B)/lib/lib$(l).a)
 
 # Programs: main file, our libraries, foreign libraries.
@@ -71,16 +72,16 @@ MAIN_ashlar     := cli/main.c
 USES_ashlar     := cli net proto base
 LDLIBS_ashlar   := -lconfuse -ljansson
 MAIN_pcomponent := pcomponent/main.c
-USES_pcomponent := pcomponent net proto base
+USES_pcomponent := pcomponent component net proto base
 LDLIBS_pcomponent := -ljansson
 MAIN_mcomponent := mcomponent/main.c
-USES_mcomponent := mcomponent net proto base
+USES_mcomponent := mcomponent component net proto base
 LDLIBS_mcomponent := -ljansson
 MAIN_scomponent := scomponent/main.c
-USES_scomponent := scomponent net proto base
+USES_scomponent := scomponent component net proto base
 LDLIBS_scomponent := -ljansson
 MAIN_gmm        := gmm/main.c
-USES_gmm        := gmm net proto base
+USES_gmm        := gmm component net proto base
 LDLIBS_gmm      := -ljansson
 PROGRAMS := ashlar pcomponent mcomponent scomponent gmm
 
@@ -152,7 +153,7 @@ bench:
 soak:
 	$(Q)scripts/setup.sh
 	+$(Q)$(sub) all tests asan
-	$(Q)B=$(B) tests/run.sh --for $(SOAK) 'proto/*' 'model/*' 'e2e/*'
+	$(Q)B=$(B) tests/run.sh --for $(SOAK) 'proto/*' 'model/*' 'e2e/*' 'e2e-asan/*'
 
 install: all
 	$(Q)for p in $(BINS); do install -D -m 755 "$$p" "$(DESTDIR)$(PREFIX)/bin/$${p##*/}"; done

@@ -77,8 +77,11 @@ void net_listener_close(struct net_listener *); /* removes the socket file if it
 int net_connect(struct net *, const char *addr, uint32_t timeout_ms, struct net_conn **out);
 void net_conn_close(struct net_conn *); /* no event follows; remotes opened through it fail from now on */
 
-/* Loop use: register callbacks. Must be called right after net_connect or inside accepted(). */
-void net_conn_set_events(struct net_conn *, const struct net_conn_events *, void *arg);
+/*
+ * Loop use: register callbacks. Must be called, once, right after net_connect or inside accepted(). -errno: no event
+ * will come, the caller closes the connection.
+ */
+int net_conn_set_events(struct net_conn *, const struct net_conn_events *, void *arg);
 void net_conn_peer(const struct net_conn *, struct net_peer *);
 
 /* Send one message. -EAGAIN: no room now (writable() follows with a loop); -EMSGSIZE; -EPIPE. Copies buf. */
@@ -86,7 +89,10 @@ int net_send(struct net_conn *, const void *buf, size_t len);
 
 /* Synchronous use. Receive one message into buf: its length, -EAGAIN when none is there, -EPIPE at the end. */
 long net_recv(struct net_conn *, void *buf, size_t len);
-/* Wait until net_recv has something or CLOCK_MONOTONIC deadline_ns has passed (-ETIMEDOUT), or -EPIPE, -EINTR. */
+/*
+ * Wait until net_recv has something (the end included) or, after net_send said -EAGAIN, there is room again. -ETIMEDOUT:
+ * CLOCK_MONOTONIC deadline_ns has passed; -EINTR.
+ */
 int net_conn_wait(struct net_conn *, uint64_t deadline_ns);
 /* A descriptor that polls readable/hung-up with the connection: only for poll(2) and epoll, never to be read. */
 int net_conn_fd(const struct net_conn *);
@@ -133,7 +139,11 @@ void net_mr_free(struct net_mr *);
 int net_data_open(struct net_conn *, struct net_data **out);
 void net_data_close(struct net_data *);
 
-/* Take up a key that came in a message on conn. bytes: size of the region as the message said. Any thread may use it. */
+/*
+ * Take up a key that came in a message on conn, once. bytes: size of the region as the message said. Any thread may use
+ * the remote. -EACCES: no such key was granted on this connection (or it was taken up before); -ERANGE: the region is
+ * smaller.
+ */
 int net_remote_open(struct net_conn *, const struct net_key *key, uint64_t bytes, struct net_remote **out);
 void net_remote_close(struct net_remote *);
 

@@ -57,29 +57,41 @@ void rpc_set_ctx(struct rpc *, void *ctx);
 struct net_conn *rpc_conn(const struct rpc *);
 enum wire_kind rpc_peer_kind(const struct rpc *);
 
-/* In a handler. */
-struct rpc *rpc_request_rpc(const struct rpc_request *);
+/* In a handler; also later, until the reply. */
+struct rpc *rpc_request_rpc(const struct rpc_request *); /* NULL: the peer is gone meanwhile */
 uint32_t rpc_request_pid(const struct rpc_request *);
-/* Attach a tail to the reply (copied). At most the list's maximum, else a bug. */
-void rpc_reply_tail(struct rpc_request *, const void *tail, uint32_t bytes);
-/* End a request kept by RPC_LATER; rep has the list's size (ignored unless err is 0). Harmless when the peer is gone. */
+uint32_t rpc_request_tid(const struct rpc_request *);
+/* Attach a tail to the reply (copied, replaces an earlier one). More than the list's maximum is a bug. -ENOMEM. */
+int rpc_reply_tail(struct rpc_request *, const void *tail, uint32_t bytes);
+/*
+ * End a request kept by RPC_LATER, once; rq is gone afterwards. rep has the list's size (ignored unless err is 0; NULL:
+ * the rep that the handler was given). Harmless when the peer is gone; must be called then too, it frees rq.
+ */
 void rpc_reply_later(struct rpc_request *, int err, const void *rep);
 
 /* Result of an asynchronous call: err 0 or -errno (the peer's, -ETIMEDOUT, -EPIPE, -ECANCELED). */
 typedef void rpc_done_fn(void *arg, int err, const void *rep, const void *tail, uint32_t tail_bytes);
 
-/* Send a request; done is called once, never from inside rpc_call. Queued while credits are out. */
+/*
+ * Send a request; done is called once, never from inside rpc_call. Queued while credits are out or the peer has not
+ * said hello. deadline_ms 0: RPC_DEADLINE_MS. -errno (then done is not called): -EPIPE closed, -EAGAIN queue full,
+ * -EINVAL not in the lists or tail too long, -ENOMEM.
+ */
 int rpc_call(struct rpc *, enum msg_id, uint32_t pid, const void *req, const void *tail, uint32_t tail_bytes,
 	     uint32_t deadline_ms, rpc_done_fn *done, void *arg);
 
 /* ---- synchronous use: dispatcher, command line, tests ---- */
 
-/* Connect, exchange hellos. -EPROTO: the peer speaks another version (a line is logged). conn's net has no loop. */
+/*
+ * Connect, exchange hellos. peer: the kind it must have, KIND_NONE: any. -EPROTO: it speaks another version or is of
+ * another kind (a line is logged). net has no loop.
+ */
 int rpc_connect_sync(struct net *, const char *addr, enum wire_kind kind, enum wire_kind peer, uint32_t timeout_ms,
 		     struct rpc **out);
 /*
  * Send and wait for the reply (rep has the list's reply size; tail up to *tail_bytes, set to its length; may be NULL).
- * The reply's err, or -ETIMEDOUT, -EPIPE, -EPROTO. EINTR of the wait is not reported: it goes on.
+ * The reply's err, or -ETIMEDOUT, -EPIPE, -EPROTO, -EMSGSIZE (tail longer than *tail_bytes). rep may be NULL;
+ * deadline_ms 0: RPC_DEADLINE_MS. EINTR of the wait is not reported: it goes on.
  */
 int rpc_call_sync(struct rpc *, enum msg_id, uint32_t pid, uint32_t tid, const void *req, const void *tail,
 		  uint32_t tail_bytes, uint32_t deadline_ms, void *rep, void *rep_tail, uint32_t *rep_tail_bytes);

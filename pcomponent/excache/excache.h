@@ -38,6 +38,8 @@ struct excache_config {
 
 /* Connect to the memory components (P2M_HELLO on each). 0 or -errno after a message that names the component. */
 int excache_open(const struct excache_config *);
+/* Undo it: all ports are closed, no registered memory is left. For tests; a process that ends need not. */
+void excache_close(void);
 
 /* Watch: descriptors of the memory connections, for the service thread; dead: it hung up, fail its transfers. */
 unsigned excache_watch_fds(int *fds, unsigned max);

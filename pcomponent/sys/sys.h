@@ -36,6 +36,8 @@ long host_block(struct thread *t, long nr, uint64_t a0, uint64_t a1, uint64_t a2
  * too much (answer -ENOMEM). Small sizes cost no malloc.
  */
 void *sys_scratch(struct thread *t, uint64_t bytes);
+/* Give all of it back before the call ends. */
+void sys_scratch_reset(struct thread *t);
 #define SYS_SCRATCH_MAX (64u << 20)
 #define SYS_PIECE_BYTES (256u << 10) /* streams are moved in pieces of this size */
 

@@ -29,13 +29,13 @@ struct thread {
 
 	/* Big-reader lock of the layout (vm/vmlock.h): nonzero while this thread is inside a fault. Others read it. */
 	uint32_t in_fault __attribute__((aligned(64)));
-	uint32_t fault_depth;
 
 	/* Memory path of this thread; made at its first miss. */
 	struct excache_port *port;
 
 	/* The call being served. */
 	struct trap_frame *frame; /* of the SIGSYS; NULL outside calls */
+	uint64_t *fs;		  /* the program's FS base, loaded when the call returns */
 	long call_nr;
 	uint64_t scratch_used;
 	void *scratch_extra[THREAD_SCRATCH_EXTRA];
@@ -51,6 +51,7 @@ struct thread {
 
 	/* Threads as the kernel keeps them for a program, kept by us: it would write to evicted pages. */
 	uint64_t clear_child_tid, robust_list, robust_len;
+	struct trap_frame *start_frame; /* what it was started from; freed at its end */
 	uint64_t exit_jmp[5]; /* __builtin_setjmp buffer of the thread's start function */
 };
 

@@ -4,6 +4,7 @@
  */
 #ifndef ASHLAR_PROTO_LISTS_H
 #define ASHLAR_PROTO_LISTS_H
+#include <stddef.h>
 #include "ashlar/proto/d2p.h"
 #include "ashlar/proto/g2x.h"
 #include "ashlar/proto/p2m.h"
@@ -47,5 +48,9 @@ const struct msg_info *msg_info_at(unsigned index);
 uint64_t msg_lists_hash(void);
 
 const char *kind_name(uint32_t kind);
+
+/* One line that says what a message of len bytes (of any origin) is, cut to size bytes; returns buf. */
+#define MSG_FORMAT_BYTES 128
+char *msg_format(const void *msg, size_t len, char *buf, size_t size);
 
 #endif

@@ -1,7 +1,11 @@
 /*
  * Dispatcher to a storage component. Files by handle; handle 0 is the export's root. A path is the tail, not
  * terminated, no NUL inside, at most 4095 bytes; absolute paths start at the export's root; none leaves it. An empty path
- * with AT_EMPTY_PATH means the handle itself. Errors are Linux errnos as the call of the same name gives them.
+ * with AT_EMPTY_PATH means the handle itself. Errors are Linux errnos as the call of the same name gives them, and:
+ *  - EREMOTE: the path leads, by a symbolic link, below /proc, /sys or /dev, which are the processor component's own;
+ *    P2S_RESOLVE tells where to;
+ *  - ENXIO from P2S_OPEN: a FIFO, socket or device, which nobody opens across machines yet;
+ *  - EACCES before P2S_HELLO, or for another process's pid in the header.
  * File data moves one-sided, from and to the buffer that the dispatcher granted by P2S_BUFFER, `buf` = offset in it.
  * umask is the dispatcher's affair: `mode` arrives with it applied.
  */
@@ -52,7 +56,10 @@ struct wire_at {
 	uint32_t path_bytes;
 };
 
-/* open: `flags` are Linux O_*. Reply tail: canonical path inside the export, absolute, not terminated. */
+/*
+ * open: `flags` are Linux O_*. With an empty path and AT_EMPTY_PATH the file behind the handle is opened anew, as by
+ * /proc/self/fd (also a deleted one). Reply tail: canonical path inside the export, absolute, not terminated.
+ */
 struct p2s_open_req {
 	struct wire_at at;
 	uint32_t flags, mode;
@@ -214,10 +221,11 @@ struct p2s_utimens_rep {
 	uint64_t reserved0;
 };
 
-/* fsync, or fdatasync. */
+enum p2s_sync_what { P2S_SYNC_ALL, P2S_SYNC_DATA, P2S_SYNC_FS };
+/* fsync, fdatasync or syncfs. */
 struct p2s_sync_req {
 	uint64_t handle;
-	uint32_t data_only;
+	uint32_t what; /* enum p2s_sync_what */
 	uint32_t reserved0;
 };
 struct p2s_sync_rep {
@@ -232,6 +240,58 @@ struct p2s_fallocate_req {
 };
 struct p2s_fallocate_rep {
 	uint64_t reserved0;
+};
+
+/* Where the file behind a handle is now. Reply tail: as P2S_OPEN gives it; deleted: it has no name any more. */
+struct p2s_path_req {
+	uint64_t handle;
+};
+struct p2s_path_rep {
+	uint32_t deleted;
+	uint32_t reserved0;
+};
+
+/*
+ * Follow symbolic links (of the last name too, but for AT_SYMLINK_NOFOLLOW) up to where the path enters /proc, /sys or
+ * /dev. Reply tail: the absolute path from there on. foreign 0: it never does, the tail says how far it exists.
+ */
+struct p2s_resolve_req {
+	struct wire_at at;
+};
+struct p2s_resolve_rep {
+	uint32_t foreign;
+	uint32_t reserved0;
+};
+
+/* lseek with SEEK_END, SEEK_DATA, SEEK_HOLE: what depends on the file. The offset itself is the dispatcher's. */
+struct p2s_seek_req {
+	uint64_t handle;
+	int64_t off;
+	uint32_t whence;
+	uint32_t reserved0;
+};
+struct p2s_seek_rep {
+	uint64_t off;
+};
+
+/* flock(2); never waits: -EWOULDBLOCK. The lock is the handle's. */
+struct p2s_flock_req {
+	uint64_t handle;
+	uint32_t op;
+	uint32_t reserved0;
+};
+struct p2s_flock_rep {
+	uint64_t reserved0;
+};
+
+/* What the component holds, and counters of refusals: for tests and tools. */
+struct p2s_usage_req {
+	uint64_t reserved0;
+};
+struct p2s_usage_rep {
+	uint64_t handles;		 /* of this process */
+	uint64_t processes, all_handles; /* of the component */
+	uint64_t refused;		 /* requests before P2S_HELLO, wrong capabilities, other processes' pids */
 };
 
 #pragma GCC diagnostic pop

@@ -13,8 +13,7 @@
 #define WIRE_VERSION 1u
 
 enum wire_flags {
-	WIRE_REPLY = 1,	 /* else a request */
-	WIRE_ONEWAY = 2, /* a request that wants no reply (it still has an id and is applied at most once) */
+	WIRE_REPLY = 1, /* else a request; every request is answered, that is how its credit comes back */
 };
 
 struct wire_hdr {

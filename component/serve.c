@@ -1,0 +1,82 @@
+/*
+ * What the gmm asks of a component, over the connection by which the component joined: G2X_ADMIT and G2X_REVOKE.
+ * Everything in a request is checked here, once for all monitors, before the monitor sees it.
+ */
+#include <errno.h>
+#include <string.h>
+#include "component/internal.h"
+
+static bool terminated(const char *s, size_t bytes)
+{
+	return memchr(s, 0, bytes) != NULL;
+}
+
+static int parts_check(const struct component *c, const struct g2x_admit_req *req, const struct placement_part *parts,
+		       uint32_t tail_bytes, uint32_t *n)
+{
+	*n = 0;
+	if (c->config.kind != KIND_PROCESSOR)
+		return tail_bytes || req->n_memory ? -EINVAL : 0;
+	if (req->n_memory == 0 || req->n_memory > PROCESS_MEMORY_MAX)
+		return -EINVAL;
+	*n = req->n_memory + 1;
+	if (tail_bytes != *n * sizeof(*parts))
+		return -EINVAL;
+	for (uint32_t i = 0; i < *n; i++)
+		if (!terminated(parts[i].name, NAME_BYTES) || !terminated(parts[i].addr, ADDR_BYTES) ||
+		    parts[i].reserved0 || parts[i].reserved1)
+			return -EINVAL;
+	return 0;
+}
+
+static int admit(struct rpc_request *rq, const void *body, const void *tail, uint32_t tail_bytes, void *rep)
+{
+	struct component *c = rpc_ctx(rpc_request_rpc(rq));
+	const struct g2x_admit_req *req = body;
+	uint32_t n;
+	int err = parts_check(c, req, tail, tail_bytes, &n);
+
+	(void)rep;
+	if (err || req->pid == 0 || req->reserved0)
+		return -EINVAL;
+	if (!c->ops->admit)
+		return -ENOSYS;
+	return c->ops->admit(c->ctx, req, tail, n);
+}
+
+static int revoke(struct rpc_request *rq, const void *body, const void *tail, uint32_t tail_bytes, void *rep_body)
+{
+	struct component *c = rpc_ctx(rpc_request_rpc(rq));
+	const struct g2x_revoke_req *req = body;
+	struct g2x_revoke_rep *rep = rep_body;
+
+	(void)tail;
+	(void)tail_bytes;
+	if (req->pid == 0 || req->reserved0)
+		return -EINVAL;
+	if (!c->ops->revoke)
+		return -ENOSYS;
+	rep->released_bytes = c->ops->revoke(c->ctx, req->pid);
+	return 0;
+}
+
+static int hello(struct rpc *rpc)
+{
+	return rpc_peer_kind(rpc) == KIND_GMM ? 0 : -EPERM;
+}
+
+static void closed(struct rpc *rpc, int err)
+{
+	struct component *c = rpc_ctx(rpc);
+
+	join_lost(c, err);
+}
+
+const struct rpc_service component_gmm_service = {
+	.handler = {
+		[IDX_G2X_ADMIT] = admit,
+		[IDX_G2X_REVOKE] = revoke,
+	},
+	.closed = closed,
+	.hello = hello,
+};

@@ -1,0 +1,104 @@
+/*
+ * Insides of the gmm. Who owns what:
+ *   struct gmm      -> members (components), peers (connections), processes
+ *   struct member   lives on after its connection as a dead row, until its name comes again or the room is needed
+ *   struct gprocess refers to its components by id, never by pointer: they may die at any moment
+ */
+#ifndef GMM_INTERNAL_H
+#define GMM_INTERNAL_H
+#include <stdbool.h>
+#include <stdint.h>
+#include "ashlar/base/list.h"
+#include "ashlar/base/loop.h"
+#include "gmm/gmm.h"
+#include "gmm/place.h"
+
+struct gmm {
+	struct loop *loop;
+	struct net *net;
+	const struct place_policy *policy;
+	struct rpc_counters *counters;
+	struct list members, peers, processes;
+	struct loop_timer watch;
+	uint64_t epoch; /* rises with every change of membership */
+	uint32_t id_next, pid_next;
+	uint32_t n_members, n_peers, n_processes;
+};
+
+/* A connection: of a component (member set once it joined) or of a command. */
+struct gpeer {
+	struct list link;
+	struct gmm *g;
+	struct rpc *rpc;
+	struct member *member;
+};
+
+/* A component that joined. */
+struct member {
+	struct list link;
+	struct gpeer *peer; /* NULL: dead */
+	uint32_t id, kind, latency_class;
+	enum rack_state state;
+	uint64_t bytes, beat_ns;
+	uint64_t used_bytes; /* as reported */
+	uint32_t reported_processes;
+	uint64_t promised; /* by us: bytes, and processes placed there */
+	uint32_t placed;
+	char name[NAME_BYTES], domain[NAME_BYTES], addr[ADDR_BYTES];
+};
+
+/* What a process has on one component. */
+struct gpart {
+	struct gprocess *process;
+	uint32_t member_id;
+	struct cap cap;
+	uint64_t bytes;	  /* quota, or budget */
+	uint64_t promise; /* of it, counted as promised */
+	bool asked;	  /* G2X_ADMIT was sent: must be revoked */
+};
+
+#define PART_PROCESSOR 0
+#define PART_STORAGE 1
+#define PART_MEMORY 2
+#define PARTS_MAX (PART_MEMORY + PROCESS_MEMORY_MAX)
+
+/*
+ * A process, from X2G_RUN to its end. pending admissions keep the object alive after the end (`over`).
+ */
+struct gprocess {
+	struct list link;
+	struct gmm *g;
+	uint32_t pid, uid, gid;
+	uint64_t budget_bytes;
+	struct gpart part[PARTS_MAX];
+	unsigned n_parts, pending;
+	struct rpc_request *run; /* to be answered once all are asked */
+	struct gpeer *command;	 /* who asked, while it is there */
+	int err;
+	bool over;
+};
+
+/* member.c */
+int member_join(struct rpc_request *, const void *body, const void *tail, uint32_t tail_bytes, void *rep);
+int member_beat(struct rpc_request *, const void *body, const void *tail, uint32_t tail_bytes, void *rep);
+void member_dead(struct gmm *, struct member *); /* its connection ended */
+struct member *member_find(struct gmm *, uint32_t id);
+void member_watch_begin(struct gmm *);
+
+/* process.c */
+struct gprocess *process_new(struct gmm *);
+struct gprocess *process_by_pid(struct gmm *, uint32_t pid);
+int process_add_part(struct gprocess *, struct member *, uint64_t bytes, uint64_t promise);
+/* Revoke it on all components that were asked but the one with id except (0: none), forget it. */
+void process_over(struct gprocess *, uint32_t except);
+void process_unref(struct gprocess *); /* one admission less is pending */
+int process_end(struct rpc_request *, const void *body, const void *tail, uint32_t tail_bytes, void *rep);
+
+/* run.c */
+int run_begin(struct rpc_request *, const void *body, const void *tail, uint32_t tail_bytes, void *rep);
+void run_command_gone(struct gmm *, struct gpeer *);
+
+/* status.c */
+int status_tell(struct rpc_request *, const void *body, const void *tail, uint32_t tail_bytes, void *rep);
+
+#endif

@@ -1,0 +1,233 @@
+/*
+ * X2G_RUN: give a process its components.
+ *
+ *  1. choose: a processor component (policy), a storage component (the first that is up), memory components (policy)
+ *  2. G2X_ADMIT to all of them at once, each with a capability of its own; the processor component also learns the others
+ *  3. when all have answered: the command gets pid, address and capability of the processor component. One refusal, or
+ *     the command gone meanwhile: G2X_REVOKE to all that were asked, and the command gets the refusal.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "ashlar/base/log.h"
+#include "gmm/internal.h"
+
+/* The members of a kind that are up, as offers. */
+struct offers {
+	struct place_offer offer[RACK_COMPONENTS_MAX];
+	struct member *member[RACK_COMPONENTS_MAX];
+	unsigned n;
+};
+
+static int offers_of(struct gmm *g, uint32_t kind, struct offers *o)
+{
+	struct list *pos, *next;
+
+	o->n = 0;
+	list_for_each_safe(pos, next, &g->members) {
+		struct member *m = container_of(pos, struct member, link);
+
+		if (m->kind != kind || m->state != RACK_UP)
+			continue;
+		o->member[o->n] = m;
+		o->offer[o->n++] = (struct place_offer){
+			.bytes = m->bytes,
+			.promised = m->promised,
+			.used = m->used_bytes,
+			.processes = m->placed,
+			.latency_class = m->latency_class,
+		};
+	}
+	if (o->n)
+		return 0;
+	log_warn("a program cannot run: no %s component is up", kind_name(kind));
+	return -ENODEV;
+}
+
+static int place_processor(struct gmm *g, struct gprocess *p, uint64_t budget)
+{
+	struct offers o;
+	struct member *m;
+	int err = offers_of(g, KIND_PROCESSOR, &o);
+
+	if (err)
+		return err;
+	m = o.member[g->policy->processor(o.offer, o.n)];
+	p->budget_bytes = budget ? budget : m->bytes;
+	return process_add_part(p, m, budget, 0);
+}
+
+static int place_storage(struct gmm *g, struct gprocess *p)
+{
+	struct offers o;
+	int err = offers_of(g, KIND_STORAGE, &o);
+
+	return err ? err : process_add_part(p, o.member[0], 0, 0);
+}
+
+static int place_memory(struct gmm *g, struct gprocess *p, uint64_t promise)
+{
+	struct offers o;
+	int err = offers_of(g, KIND_MEMORY, &o);
+
+	if (!err)
+		err = g->policy->memory(o.offer, o.n, PROCESS_MEMORY_MAX, promise);
+	for (unsigned i = 0; !err && i < o.n; i++)
+		if (o.offer[i].share)
+			err = process_add_part(p, o.member[i], o.offer[i].share, promise ? o.offer[i].share : 0);
+	return err;
+}
+
+static void run_done(struct gprocess *p)
+{
+	struct member *m = member_find(p->g, p->part[PART_PROCESSOR].member_id);
+	struct rpc_request *rq = p->run;
+	struct x2g_run_rep rep = { 0 };
+
+	p->run = NULL;
+	if (!p->err && (!p->command || !m || !m->peer))
+		p->err = -EPIPE;
+	if (p->err) {
+		rpc_reply_later(rq, p->err, NULL);
+		process_over(p, 0);
+		return;
+	}
+	rep.cap = p->part[PART_PROCESSOR].cap;
+	rep.excache_bytes = p->budget_bytes;
+	rep.pid = p->pid;
+	memcpy(rep.p_addr, m->addr, ADDR_BYTES);
+	memcpy(rep.p_name, m->name, NAME_BYTES);
+	p->command = NULL;
+	rpc_reply_later(rq, 0, &rep);
+}
+
+static void admitted(void *arg, int err, const void *rep, const void *tail, uint32_t tail_bytes)
+{
+	struct gpart *part = arg;
+	struct gprocess *p = part->process;
+	const struct member *m = member_find(p->g, part->member_id);
+
+	(void)rep;
+	(void)tail;
+	(void)tail_bytes;
+	if (err && !p->err) {
+		p->err = err;
+		log_warn("process %u is not taken by %s: %s", p->pid, m ? m->name : "a component that left",
+			 strerror(-err));
+	}
+	if (p->pending == 1 && p->run)
+		run_done(p); /* the last one; p stays while it is pending */
+	process_unref(p);
+}
+
+/* What the processor component learns of the others: storage first. */
+static uint32_t parts_fill(struct gprocess *p, struct placement_part *parts)
+{
+	uint32_t n = 0;
+
+	for (unsigned i = PART_STORAGE; i < p->n_parts; i++, n++) {
+		const struct member *m = member_find(p->g, p->part[i].member_id);
+
+		parts[n] = (struct placement_part){ .cap = p->part[i].cap, .id = m->id, .bytes = p->part[i].bytes };
+		memcpy(parts[n].name, m->name, NAME_BYTES);
+		memcpy(parts[n].addr, m->addr, ADDR_BYTES);
+	}
+	return n;
+}
+
+static int admit_one(struct gprocess *p, struct gpart *part)
+{
+	struct placement_part parts[PARTS_MAX];
+	struct member *m = member_find(p->g, part->member_id);
+	struct g2x_admit_req req = {
+		.cap = part->cap,
+		.bytes = part->bytes,
+		.pid = p->pid,
+		.processor_id = p->part[PART_PROCESSOR].member_id,
+		.uid = p->uid,
+		.gid = p->gid,
+	};
+	uint32_t n = 0;
+	int err;
+
+	if (m->kind == KIND_PROCESSOR) {
+		n = parts_fill(p, parts);
+		req.n_memory = n - 1;
+	}
+	err = rpc_call(m->peer->rpc, G2X_ADMIT, p->pid, &req, n ? parts : NULL, n * (uint32_t)sizeof(parts[0]),
+		       RPC_DEADLINE_MS, admitted, part);
+	if (err)
+		return err;
+	part->asked = true;
+	p->pending++;
+	return 0;
+}
+
+static int run_check(struct gpeer *peer, const struct x2g_run_req *req)
+{
+	struct net_peer who;
+
+	if (rpc_peer_kind(peer->rpc) != KIND_COMMAND)
+		return -EPERM;
+	net_conn_peer(rpc_conn(peer->rpc), &who);
+	if (who.known && who.uid != 0 && who.uid != req->uid)
+		return -EPERM;
+	return 0;
+}
+
+static int place(struct gprocess *p, const struct x2g_run_req *req)
+{
+	uint64_t promise = (req->memory_bytes + PAGE_BYTES - 1) / PAGE_BYTES * PAGE_BYTES;
+	int err;
+
+	if (promise < req->memory_bytes)
+		return -ENOMEM;
+	err = place_processor(p->g, p, req->excache_bytes);
+	if (!err)
+		err = place_storage(p->g, p);
+	if (!err)
+		err = place_memory(p->g, p, promise);
+	return err;
+}
+
+int run_begin(struct rpc_request *rq, const void *body, const void *tail, uint32_t tail_bytes, void *rep)
+{
+	const struct x2g_run_req *req = body;
+	struct gpeer *peer = rpc_ctx(rpc_request_rpc(rq));
+	struct gprocess *p;
+	int err = run_check(peer, req);
+
+	(void)tail;
+	(void)tail_bytes;
+	(void)rep;
+	if (err)
+		return err;
+	p = process_new(peer->g);
+	if (!p)
+		return -EAGAIN;
+	p->uid = req->uid;
+	p->gid = req->gid;
+	err = place(p, req);
+	for (unsigned i = 0; !err && i < p->n_parts; i++)
+		err = admit_one(p, &p->part[i]);
+	if (err) {
+		process_over(p, 0); /* nobody is answered twice: p->run is not set */
+		return err;
+	}
+	p->run = rq;
+	p->command = peer;
+	return RPC_LATER;
+}
+
+void run_command_gone(struct gmm *g, struct gpeer *peer)
+{
+	struct list *pos, *next;
+
+	list_for_each_safe(pos, next, &g->processes) {
+		struct gprocess *p = container_of(pos, struct gprocess, link);
+
+		if (p->command == peer)
+			p->command = NULL;
+	}
+}

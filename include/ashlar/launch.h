@@ -1,0 +1,46 @@
+/*
+ * Launch: how the command starts the dispatcher. The program's environment belongs to the program, so nothing of ours
+ * travels in it; it comes as a sealed memfd (all of F_SEAL_*) that holds one struct launch_config.
+ *
+ * exec: argv[0] = "dispatcher"
+ *       argv[1] = decimal number of the memfd (offset 0; the dispatcher closes it)
+ *       argv[2] = the program as it was typed; the dispatcher looks for it, by PATH where it has no '/', in the storage
+ *                 component's files
+ *       argv[3..] = the program's own argv, its argv[0] first
+ *       environment, signal mask and dispositions, descriptors 0-2, working directory, process group: the program's.
+ *
+ * Descriptors that the program inherits from the shell may have any number; of ours only argv[1] and stats_fd are open
+ * across the exec. They lie at LAUNCH_FD_MIN or above where the limit on descriptors allows, so that the program finds
+ * 3, 4, ... free; the dispatcher must not leave them open to the program.
+ *
+ * Exit status: the program's; 125 (ashlar failed), 126 (cannot be executed), 127 (not found) after one line of the
+ * dispatcher's own on stderr, "ashlar: ...". The command passes it on.
+ */
+#ifndef ASHLAR_LAUNCH_H
+#define ASHLAR_LAUNCH_H
+#include <stdint.h>
+#include "ashlar/base/cap.h"
+#include "ashlar/base/limits.h"
+
+#define LAUNCH_MAGIC 0x48434e554c4853ULL /* "SHLUNCH" */
+#define LAUNCH_VERSION 1u
+#define LAUNCH_FD_MIN 500
+
+struct launch_config {
+	uint64_t magic;
+	uint32_t version;
+	uint32_t bytes;		 /* sizeof(struct launch_config) */
+	struct cap cap;		 /* for D2P_HELLO */
+	uint64_t excache_bytes;	 /* the budget as the daemon's answer to the announcement stated it */
+	uint32_t pid;		 /* in the rack */
+	int32_t stats_fd;	 /* memfd of sizeof(struct stats_page), to be mapped shared */
+	int32_t log_level;	 /* enum log_level */
+	uint32_t flags;		 /* 0 */
+	char fabric[NAME_BYTES]; /* provider, "local" */
+	char daemon[ADDR_BYTES]; /* the processor component's address, for D2P_HELLO */
+	char daemon_name[NAME_BYTES];
+	uint32_t reserved0;
+};
+_Static_assert(sizeof(struct launch_config) == 232, "launch_config has no holes");
+
+#endif

@@ -1,0 +1,61 @@
+/* The memory monitor as an object: opening, closing, its numbers. */
+#include <errno.h>
+#include <stdlib.h>
+#include "ashlar/base/log.h"
+#include "mcomponent/internal.h"
+
+int mcomponent_open(const struct mcomponent_config *config, struct mcomponent **out)
+{
+	struct mcomponent *m;
+
+	if (config->bytes < PAGE_BYTES)
+		return -EINVAL;
+	m = calloc(1, sizeof(*m));
+	if (!m)
+		return -ENOMEM;
+	m->loop = config->loop;
+	m->net = config->net;
+	m->counters = config->counters;
+	m->changed = config->changed;
+	m->changed_arg = config->changed_arg;
+	m->frames.total = config->bytes / PAGE_BYTES;
+	m->slab_next = 1;
+	loop_random(m->loop, &m->seed, sizeof(m->seed));
+	list_init(&m->processes);
+	list_init(&m->dying);
+	list_init(&m->peers);
+	*out = m;
+	return 0;
+}
+
+void mcomponent_close(struct mcomponent *m)
+{
+	struct list *pos, *next;
+
+	if (!m)
+		return;
+	process_release_all(m);
+	list_for_each_safe(pos, next, &m->peers)
+		rpc_close(container_of(pos, struct peer, link)->rpc);
+	list_for_each_safe(pos, next, &m->peers)
+		free(container_of(pos, struct peer, link));
+	free(m);
+}
+
+void mcomponent_load(void *ctx, struct x2g_beat_req *beat)
+{
+	const struct mcomponent *m = ctx;
+
+	beat->used_bytes = m->frames.granted * PAGE_BYTES;
+	beat->processes = m->n_processes;
+}
+
+void mcomponent_stat(const struct mcomponent *m, struct mcomponent_stat *s)
+{
+	s->bytes = m->frames.total * PAGE_BYTES;
+	s->granted_bytes = m->frames.granted * PAGE_BYTES;
+	s->promised_bytes = m->frames.reserved * PAGE_BYTES;
+	s->refused = m->refused;
+	s->processes = m->n_processes;
+	s->connections = m->n_peers;
+}

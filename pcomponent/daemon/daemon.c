@@ -1,0 +1,48 @@
+/* The node daemon as an object. */
+#include <errno.h>
+#include <stdlib.h>
+#include "pcomponent/daemon/internal.h"
+
+int daemon_open(const struct daemon_config *config, struct daemon **out)
+{
+	struct daemon *d = calloc(1, sizeof(*d));
+
+	if (!d)
+		return -ENOMEM;
+	d->loop = config->loop;
+	d->net = config->net;
+	d->host = config->host;
+	d->component = config->component;
+	d->counters = config->counters;
+	d->excache_bytes = config->excache_bytes;
+	list_init(&d->processes);
+	list_init(&d->peers);
+	*out = d;
+	return 0;
+}
+
+void daemon_close(struct daemon *d)
+{
+	if (!d)
+		return;
+	while (!list_empty(&d->processes))
+		process_end(container_of(d->processes.next, struct dprocess, link), "the daemon ends", true);
+	while (!list_empty(&d->peers))
+		dpeer_close(container_of(d->peers.next, struct dpeer, link));
+	free(d);
+}
+
+void daemon_load(void *ctx, struct x2g_beat_req *beat)
+{
+	struct daemon *d = ctx;
+	struct list *pos, *next;
+
+	list_for_each_safe(pos, next, &d->processes) {
+		const struct dprocess *p = container_of(pos, struct dprocess, link);
+
+		if (!p->dispatcher)
+			continue;
+		beat->processes++;
+		beat->used_bytes += p->promised_bytes;
+	}
+}

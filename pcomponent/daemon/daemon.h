@@ -1,0 +1,40 @@
+/*
+ * Node daemon: the part of the processor monitor that is one per machine. It admits processes on the gmm's word, divides
+ * the ExCache among them, stands by each while it runs, and reports its end.
+ *
+ * An object over struct loop, struct net and rpc. What it asks of the machine itself goes through struct daemon_host, so
+ * that a simulated rack can stand in.
+ */
+#ifndef PCOMPONENT_DAEMON_H
+#define PCOMPONENT_DAEMON_H
+#include "ashlar/component.h"
+
+struct daemon;
+
+struct daemon_host {
+	/* A descriptor that polls readable when the process of this machine has ended (a pidfd), or -errno. */
+	int (*process_open)(int32_t host_pid);
+	void (*process_kill)(int fd); /* harmless when it has ended */
+	void (*process_close)(int fd);
+};
+extern const struct daemon_host daemon_host_linux;
+
+struct daemon_config {
+	struct loop *loop;
+	struct net *net;
+	const struct daemon_host *host;
+	struct component *component; /* by which ends are reported; NULL: to nobody */
+	struct rpc_counters *counters;
+	uint64_t excache_bytes; /* to divide among the processes of this machine */
+};
+
+int daemon_open(const struct daemon_config *, struct daemon **out);
+void daemon_close(struct daemon *); /* its processes end with it */
+
+/* Its side of struct component: ctx is the struct daemon. */
+void daemon_accepted(void *ctx, struct net_conn *);
+int daemon_admit(void *ctx, const struct g2x_admit_req *, const struct placement_part *, uint32_t n_parts);
+uint64_t daemon_revoke(void *ctx, uint32_t pid);
+void daemon_load(void *ctx, struct x2g_beat_req *);
+
+#endif

@@ -1,0 +1,164 @@
+/* Processes of this machine: admitted, watched, ended. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include "ashlar/base/clock.h"
+#include "ashlar/base/log.h"
+#include "ashlar/base/size.h"
+#include "pcomponent/daemon/internal.h"
+
+struct dprocess *process_find(struct daemon *d, uint32_t pid)
+{
+	struct list *pos, *next;
+
+	list_for_each_safe(pos, next, &d->processes) {
+		struct dprocess *p = container_of(pos, struct dprocess, link);
+
+		if (p->pid == pid)
+			return p;
+	}
+	return NULL;
+}
+
+static void announce_due(void *arg)
+{
+	struct dprocess *p = arg;
+
+	if (!p->command)
+		process_end(p, "no command announced it", true);
+}
+
+/* A budget asked for by size is set aside; without a size a process may use all of the ExCache. */
+static int budget_check(const struct daemon *d, const struct g2x_admit_req *req)
+{
+	char want[24], left[24], all[24];
+
+	if (req->bytes <= d->excache_bytes - d->excache_promised)
+		return 0;
+	log_error("process %u cannot have an ExCache of %s: %s of %s are left", req->pid, size_format(req->bytes, want),
+		  size_format(d->excache_bytes - d->excache_promised, left), size_format(d->excache_bytes, all));
+	return -ENOMEM;
+}
+
+int daemon_admit(void *ctx, const struct g2x_admit_req *req, const struct placement_part *parts, uint32_t n_parts)
+{
+	struct daemon *d = ctx;
+	struct dprocess *p;
+	int err;
+
+	if (process_find(d, req->pid))
+		return -EEXIST;
+	if (d->n_processes >= PROCESSES_MAX)
+		return -EAGAIN;
+	err = budget_check(d, req);
+	if (err)
+		return err;
+	p = calloc(1, sizeof(*p));
+	if (!p)
+		return -ENOMEM;
+	p->d = d;
+	p->pid = req->pid;
+	p->uid = req->uid;
+	p->cap = req->cap;
+	p->promised_bytes = req->bytes;
+	p->budget_bytes = req->bytes ? req->bytes : d->excache_bytes;
+	memcpy(p->parts, parts, n_parts * sizeof(*parts));
+	p->n_memory = n_parts - 1;
+	p->host_fd = -1;
+	p->announce.fn = announce_due;
+	p->announce.arg = p;
+	loop_timer_set(d->loop, &p->announce, loop_now(d->loop) + ANNOUNCE_MS * NS_PER_MS);
+	d->excache_promised += p->promised_bytes;
+	list_add_tail(&d->processes, &p->link);
+	d->n_processes++;
+	return 0;
+}
+
+uint64_t daemon_revoke(void *ctx, uint32_t pid)
+{
+	struct dprocess *p = process_find(ctx, pid);
+	uint64_t bytes;
+
+	if (!p)
+		return 0;
+	bytes = p->promised_bytes;
+	process_end(p, "revoked by the gmm", false);
+	return bytes;
+}
+
+static void host_ended(void *arg, uint32_t events)
+{
+	(void)events;
+	process_end(arg, "ended", true);
+}
+
+int process_watch(struct dprocess *p, int32_t host_pid)
+{
+	struct daemon *d = p->d;
+	int fd = d->host->process_open(host_pid);
+	int err;
+
+	if (fd < 0)
+		return fd;
+	err = loop_fd_add(d->loop, fd, EPOLLIN, host_ended, p);
+	if (err) {
+		d->host->process_close(fd);
+		return err;
+	}
+	p->host_fd = fd;
+	return 0;
+}
+
+static void reported(void *arg, int err, const void *rep, const void *tail, uint32_t tail_bytes)
+{
+	(void)arg;
+	(void)rep;
+	(void)tail;
+	(void)tail_bytes;
+	if (err && err != -EPIPE && err != -ECANCELED && err != -ESRCH)
+		log_warn("the gmm does not take the report of an end: %s", strerror(-err));
+}
+
+/* Without a gmm there is nobody to tell: the guards and the dispatcher's own connections say it to the components. */
+static void report(struct daemon *d, uint32_t pid)
+{
+	struct rpc *gmm = d->component ? component_gmm(d->component) : NULL;
+	struct x2g_end_req req = { .pid = pid, .wait_status = -1 }; /* not our child: the command has its status */
+
+	if (gmm)
+		rpc_call(gmm, X2G_END, pid, &req, NULL, 0, RPC_DEADLINE_MS, reported, NULL);
+}
+
+void process_end(struct dprocess *p, const char *why, bool tell)
+{
+	struct daemon *d = p->d;
+	struct dpeer *dispatcher = p->dispatcher;
+	struct rpc_request *hello = p->hello;
+
+	log_info("process %u: %s", p->pid, why);
+	loop_timer_del(d->loop, &p->announce);
+	list_del(&p->link);
+	d->n_processes--;
+	d->excache_promised -= p->promised_bytes;
+	if (p->host_fd >= 0) {
+		loop_fd_del(d->loop, p->host_fd);
+		d->host->process_kill(p->host_fd);
+		d->host->process_close(p->host_fd);
+	}
+	p->hello = NULL;
+	guards_end(p);
+	if (hello)
+		rpc_reply_later(hello, -EPIPE, NULL);
+	if (p->command)
+		p->command->process = NULL; /* the command sees the end of its child by itself */
+	if (dispatcher) {
+		dispatcher->process = NULL;
+		dpeer_close(dispatcher);
+	}
+	if (tell)
+		report(d, p->pid);
+	if (d->component)
+		component_beat(d->component);
+	free(p);
+}

@@ -1,0 +1,160 @@
+/*
+ * Requests to the node daemon, edge d2p. A command announces a process: its connection is the process's life line. The
+ * process's dispatcher then says hello, and is answered once its memory components stand by.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include "ashlar/base/log.h"
+#include "pcomponent/daemon/internal.h"
+
+/* Is the peer of this kind, has it the capability of process pid, and is it the user's for whom that was given? */
+static int prove(struct dpeer *peer, enum wire_kind kind, uint32_t pid, const struct cap *cap, struct dprocess **out)
+{
+	struct dprocess *p = process_find(peer->d, pid);
+	struct net_peer who;
+
+	net_conn_peer(rpc_conn(peer->rpc), &who);
+	if (rpc_peer_kind(peer->rpc) != kind || !p || !cap_equal(&p->cap, cap) ||
+	    (who.known && who.uid != p->uid && who.uid != 0)) {
+		log_warn("refused: %s without the capability of process %u", kind_name(rpc_peer_kind(peer->rpc)), pid);
+		return -EACCES;
+	}
+	*out = p;
+	return peer->process ? -EBUSY : 0;
+}
+
+static int announce(struct rpc_request *rq, const void *body, const void *tail, uint32_t tail_bytes, void *rep_body)
+{
+	const struct d2p_announce_req *req = body;
+	struct d2p_announce_rep *rep = rep_body;
+	struct dpeer *peer = rpc_ctx(rpc_request_rpc(rq));
+	struct dprocess *p;
+	int err;
+
+	(void)tail;
+	(void)tail_bytes;
+	if (req->reserved0)
+		return -EINVAL;
+	err = prove(peer, KIND_COMMAND, req->pid, &req->cap, &p);
+	if (err)
+		return err;
+	if (p->command)
+		return -EBUSY;
+	p->command = peer;
+	peer->process = p;
+	loop_timer_del(p->d->loop, &p->announce);
+	rep->excache_bytes = p->budget_bytes;
+	return 0;
+}
+
+void process_admit_dispatcher(struct dprocess *p)
+{
+	struct rpc_request *rq = p->hello;
+	struct d2p_hello_rep rep = { .excache_bytes = p->budget_bytes, .n_memory = p->n_memory };
+	int err = p->guard_err;
+
+	p->hello = NULL;
+	if (!err)
+		rpc_reply_tail(rq, p->parts, (p->n_memory + 1) * (uint32_t)sizeof(p->parts[0]));
+	rpc_reply_later(rq, err, &rep);
+	if (err)
+		guards_end(p); /* the dispatcher says why it ends, and ends: its pidfd tells */
+	else if (p->d->component)
+		component_beat(p->d->component);
+}
+
+static int hello(struct rpc_request *rq, const void *body, const void *tail, uint32_t tail_bytes, void *rep)
+{
+	const struct d2p_hello_req *req = body;
+	struct dpeer *peer = rpc_ctx(rpc_request_rpc(rq));
+	struct net_peer who;
+	struct dprocess *p;
+	int err;
+
+	(void)tail;
+	(void)tail_bytes;
+	(void)rep;
+	if (req->reserved0)
+		return -EINVAL;
+	err = prove(peer, KIND_DISPATCHER, req->pid, &req->cap, &p);
+	if (err)
+		return err;
+	if (!p->command)
+		return -EACCES; /* a process without a life line does not start */
+	if (p->dispatcher)
+		return -EBUSY;
+	net_conn_peer(rpc_conn(peer->rpc), &who);
+	err = who.known ? process_watch(p, who.host_pid) : -EOPNOTSUPP;
+	if (err)
+		return err;
+	p->dispatcher = peer;
+	peer->process = p;
+	p->hello = rq;
+	err = guards_begin(p);
+	if (err) {
+		p->hello = NULL;
+		return err;
+	}
+	return RPC_LATER;
+}
+
+static void dpeer_free(struct dpeer *peer)
+{
+	list_del(&peer->link);
+	peer->d->n_peers--;
+	free(peer);
+}
+
+void dpeer_close(struct dpeer *peer)
+{
+	struct rpc *rpc = peer->rpc;
+
+	dpeer_free(peer);
+	rpc_close(rpc);
+}
+
+static void closed(struct rpc *rpc, int err)
+{
+	struct dpeer *peer = rpc_ctx(rpc);
+	struct dprocess *p = peer->process;
+	const char *why = NULL;
+
+	(void)err;
+	if (p && p->command == peer) {
+		p->command = NULL;
+		why = "its command is gone";
+	} else if (p) {
+		p->dispatcher = NULL;
+		why = "its dispatcher hung up";
+	}
+	dpeer_free(peer);
+	if (p)
+		process_end(p, why, true);
+}
+
+static const struct rpc_service service = {
+	.handler = {
+		[IDX_D2P_ANNOUNCE] = announce,
+		[IDX_D2P_HELLO] = hello,
+	},
+	.closed = closed,
+};
+
+void daemon_accepted(void *ctx, struct net_conn *conn)
+{
+	struct daemon *d = ctx;
+	struct dpeer *peer = d->n_peers < CONNECTIONS_MAX ? calloc(1, sizeof(*peer)) : NULL;
+
+	if (!peer) {
+		log_warn("a connection is refused: %u are open", d->n_peers);
+		net_conn_close(conn);
+		return;
+	}
+	peer->d = d;
+	if (rpc_open(d->loop, conn, KIND_PROCESSOR, &service, peer, d->counters, &peer->rpc)) {
+		free(peer);
+		return;
+	}
+	list_add_tail(&d->peers, &peer->link);
+	d->n_peers++;
+}

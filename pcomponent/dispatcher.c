@@ -1,0 +1,232 @@
+/*
+ * Main of the dispatcher: started in place of the program (include/ashlar/launch.h), it joins the rack on the program's
+ * behalf, loads it, and jumps to its first instruction. Start-up is the list in main(), in order.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#include "ashlar/base/clock.h"
+#include "ashlar/base/log.h"
+#include "ashlar/launch.h"
+#include "ashlar/rpc.h"
+#include "ashlar/stats.h"
+#include "pcomponent/excache/excache.h"
+#include "pcomponent/fs/fs.h"
+#include "pcomponent/load/load.h"
+#include "pcomponent/proc/calls.h"
+#include "pcomponent/proc/proc.h"
+#include "pcomponent/proc/service.h"
+#include "pcomponent/proc/threads.h"
+#include "pcomponent/sys/dispatch.h"
+#include "pcomponent/sys/heap.h"
+#include "pcomponent/sys/message.h"
+#include "pcomponent/sys/thread.h"
+#include "pcomponent/trap/trap.h"
+#include "pcomponent/vm/vm.h"
+
+#define CONNECT_MS 5000u
+#define USER_CS 0x33
+#define USER_SS 0x2b
+#define UC_SS_FLAGS 6u /* UC_SIGCONTEXT_SS | UC_STRICT_RESTORE_SS */
+
+struct placement {
+	struct placement_part storage, memory[PROCESS_MEMORY_MAX];
+	uint32_t n_memory;
+};
+
+static struct launch_config launch;
+static struct net *net;
+static struct rpc *daemon_rpc;
+static struct placement placement;
+
+static void config_read(const char *arg)
+{
+	char *end;
+	long fd = strtol(arg, &end, 10);
+
+	if (*end || pread((int)fd, &launch, sizeof(launch), 0) != sizeof(launch) || launch.magic != LAUNCH_MAGIC ||
+	    launch.version != LAUNCH_VERSION || launch.bytes != sizeof(launch))
+		proc_fail(125, "the dispatcher is started by `ashlar run`, not by hand");
+	close((int)fd);
+	launch.fabric[sizeof(launch.fabric) - 1] = 0;
+	launch.daemon[sizeof(launch.daemon) - 1] = 0;
+	launch.daemon_name[sizeof(launch.daemon_name) - 1] = 0;
+}
+
+/* The counters outlive us in the memfd that our parent holds; without one they are our own. */
+static void stats_open(void)
+{
+	int flags = launch.stats_fd < 0 ? MAP_SHARED | MAP_ANONYMOUS : MAP_SHARED;
+	struct stats_page *s =
+		mmap(NULL, sizeof(*s), PROT_READ | PROT_WRITE, flags, launch.stats_fd < 0 ? -1 : launch.stats_fd, 0);
+
+	if (s == MAP_FAILED)
+		proc_fail(125, "statistics page: %s", strerror(errno));
+	if (launch.stats_fd >= 0)
+		close(launch.stats_fd);
+	s->magic = STATS_MAGIC;
+	s->start_ns = clock_ns();
+	s->budget_bytes = launch.excache_bytes;
+	process_stats = s;
+}
+
+static void daemon_hello(void)
+{
+	struct d2p_hello_req req = { .cap = launch.cap, .pid = launch.pid };
+	struct placement_part parts[PROCESS_MEMORY_MAX + 1];
+	uint32_t bytes = sizeof(parts);
+	struct d2p_hello_rep rep;
+	int err;
+
+	err = rpc_connect_sync(net, launch.daemon, KIND_DISPATCHER, KIND_PROCESSOR, CONNECT_MS, &daemon_rpc);
+	if (!err)
+		err = rpc_call_sync(daemon_rpc, D2P_HELLO, launch.pid, 0, &req, NULL, 0, CONNECT_MS, &rep, parts,
+				    &bytes);
+	if (!err && (rep.n_memory < 1 || rep.n_memory > PROCESS_MEMORY_MAX ||
+		     bytes != (rep.n_memory + 1) * sizeof(parts[0])))
+		err = -EPROTO;
+	if (err)
+		proc_fail(125, "processor component %s: %s", launch.daemon_name, strerror(-err));
+	placement.storage = parts[0];
+	placement.n_memory = rep.n_memory;
+	memcpy(placement.memory, parts + 1, rep.n_memory * sizeof(parts[0]));
+}
+
+static void memory_open(void)
+{
+	struct excache_memory m[PROCESS_MEMORY_MAX];
+	struct excache_config c = {
+		.net = net,
+		.budget_bytes = launch.excache_bytes,
+		.pid = launch.pid,
+		.n_memory = placement.n_memory,
+		.memory = m,
+		.stats = process_stats,
+		.fd_floor = proc_fd_floor(),
+		.message = sys_message,
+	};
+	uint32_t i;
+	int err;
+
+	for (i = 0; i < placement.n_memory; i++) {
+		m[i].cap = placement.memory[i].cap;
+		m[i].bytes = placement.memory[i].bytes;
+		memcpy(m[i].addr, placement.memory[i].addr, ADDR_BYTES);
+		memcpy(m[i].name, placement.memory[i].name, NAME_BYTES);
+		m[i].addr[ADDR_BYTES - 1] = m[i].name[NAME_BYTES - 1] = 0;
+	}
+	process_stats->components = placement.n_memory;
+	if ((err = excache_open(&c)))
+		proc_fail(125, "local memory of %lu bytes: %s", (unsigned long)launch.excache_bytes, strerror(-err));
+}
+
+static void files_open(void)
+{
+	static char cwd[4096];
+	mode_t mask = umask(0);
+	struct fs_config c = {
+		.net = net,
+		.s_addr = placement.storage.addr,
+		.s_name = placement.storage.name,
+		.cap = placement.storage.cap,
+		.pid = launch.pid,
+		.cwd = getcwd(cwd, sizeof(cwd)) ? cwd : "/",
+		.umask = mask,
+		.fd_floor = proc_fd_floor(),
+	};
+	int err;
+
+	umask(mask);
+	placement.storage.addr[ADDR_BYTES - 1] = placement.storage.name[NAME_BYTES - 1] = 0;
+	if ((err = fs_open(&c)))
+		proc_fail(125, "storage component %s: %s", placement.storage.name, strerror(-err));
+}
+
+static struct thread *first_thread(void)
+{
+	struct thread *t = thread_alloc();
+	int err;
+
+	if (!t)
+		proc_fail(125, "out of memory");
+	t->tid = (int)syscall(SYS_gettid);
+	threads_add(t);
+	if ((err = trap_open()) || (err = trap_thread_enter(t)))
+		proc_fail(125, "system call user dispatch: %s", strerror(-err));
+	return t;
+}
+
+static uint64_t stack_bytes(void)
+{
+	struct rlimit r;
+
+	if (getrlimit(RLIMIT_STACK, &r) || r.rlim_cur > (64UL << 20))
+		return r.rlim_cur == RLIM_INFINITY ? 64UL << 20 : 8UL << 20;
+	return r.rlim_cur < (256UL << 10) ? 256UL << 10 : r.rlim_cur;
+}
+
+/* The first instruction, with the registers and the signal mask that execve would leave. */
+static void start(struct thread *t, const struct load_result *r, uint64_t mask) __attribute__((noreturn));
+static void start(struct thread *t, const struct load_result *r, uint64_t mask)
+{
+	static struct trap_frame f;
+
+	f.uc_flags = UC_SS_FLAGS;
+	f.uc_stack.ss_sp = t->trap_stack;
+	f.uc_stack.ss_size = THREAD_STACK_BYTES;
+	f.regs.ip = r->entry;
+	f.regs.sp = r->sp;
+	f.regs.flags = 0x202;
+	f.regs.cs = USER_CS;
+	f.regs.ss = USER_SS;
+	f.sigmask = mask & ~SIGS_OURS;
+	t->mask_virtual = mask & SIGS_OURS;
+	STAT_SET(process_stats->first_insn_ns, clock_ns());
+	trap_resume(&f, 0);
+}
+
+int main(int argc, char **argv, char **envp)
+{
+	struct load_program p;
+	static struct load_result r;
+	uint64_t mask = 0, all = ~0UL;
+	struct net_options opt = { 0 };
+	struct thread *t;
+	int err;
+
+	/* Signals that come before the program's first instruction wait for it; our own end is SIGKILL's affair. */
+	host4(SYS_rt_sigprocmask, SIG_SETMASK, &all, &mask, 8);
+	if (argc < 4)
+		proc_fail(125, "the dispatcher is started by `ashlar run`, not by hand");
+	heap_open();
+	config_read(argv[1]);
+	if ((err = proc_fd_floor_open()))
+		proc_fail(125, "limit of open files: %s", strerror(-err));
+	message_open(proc_fd_floor());
+	log_open("ashlar: dispatcher", (enum log_level)launch.log_level);
+	stats_open();
+	opt.fd_floor = proc_fd_floor();
+	if ((err = net_open(launch.fabric, &opt, &net)))
+		proc_fail(125, "fabric %s: %s", launch.fabric, strerror(-err));
+	daemon_hello();
+	memory_open();
+	files_open();
+	if ((err = vm_open(launch.excache_bytes, stack_bytes())))
+		proc_fail(125, "address space: %s", strerror(-err));
+	signal_inherit();
+	t = first_thread();
+	if ((err = service_open(net, net_conn_fd(rpc_conn(daemon_rpc)), launch.daemon_name)))
+		proc_fail(125, "service thread: %s", strerror(-err));
+	p = (struct load_program){ .typed = argv[2], .argv = argv + 3, .envp = envp };
+	load_program(t, &p, &r);
+	fs_proc_self(r.exe, r.argv);
+	prctl(PR_SET_NAME, strrchr(r.exe, '/') + 1);
+	start(t, &r, mask);
+}

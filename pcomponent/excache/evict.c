@@ -1,0 +1,180 @@
+/*
+ * Eviction of a batch of lines: the evictor's part of the state machine (line.h). Cleaning goes by segments of
+ * LINE_BATCH aligned pages, as one protect call costs a round of TLB interrupts however many pages it covers; dropping
+ * goes by one vectored call for the whole batch. Only one thread at a time is the evictor.
+ */
+#include "ashlar/base/log.h"
+#include "pcomponent/excache/hostvm.h"
+#include "pcomponent/excache/line.h"
+
+/* Lines of one segment on their way from DIRTY to CLEAN. */
+struct cleaning {
+	unsigned n;
+	uint64_t vpn[LINE_BATCH];
+	uint64_t *word[LINE_BATCH];
+	uint32_t gen[LINE_BATCH];
+};
+
+static void cleaning_add(struct cleaning *c, uint64_t vpn, uint64_t *word, uint64_t w)
+{
+	if (!line_cas(word, w, line_word(LINE_CLEANING, 0, line_gen(w))))
+		return; /* a writer has it: not now */
+	c->vpn[c->n] = vpn;
+	c->word[c->n] = word;
+	c->gen[c->n] = line_gen(w);
+	c->n++;
+}
+
+/* Line i holds the same as loc now (0: zeros), unless a writer came. False: it did, the frame is not used. */
+static bool cleaning_done(struct cleaning *c, unsigned i, uint64_t loc)
+{
+	return line_cas(c->word[i], line_word(LINE_CLEANING, 0, c->gen[i]), line_word(LINE_CLEAN, loc, c->gen[i]));
+}
+
+/* Line i stays dirty; its page remains protected, which the next writer finds out by a fault. */
+static void cleaning_undo(struct cleaning *c, unsigned i)
+{
+	(void)line_cas(c->word[i], line_word(LINE_CLEANING, 0, c->gen[i]), line_word(LINE_DIRTY, 0, c->gen[i]));
+}
+
+/* Write back the lines slot[0..n-1] of c to frames, as few runs as the allocator has. The number written, and *err. */
+static unsigned cleaning_store(const struct hostvm *hv, void *host, struct cleaning *c, const uint8_t *slot, unsigned n,
+			       int *err)
+{
+	unsigned done = 0;
+
+	while (done < n) {
+		uint64_t loc;
+		int got = hv->frames_take(host, n - done, &loc);
+
+		if (got < 0) {
+			*err = got;
+			break;
+		}
+		*err = hv->store(host, slot + done, (unsigned)got, loc);
+		if (*err)
+			continue; /* that component is lost: frames_take will offer another, or say no */
+		for (unsigned i = 0; i < (unsigned)got; i++) {
+			unsigned s = slot[done + i];
+
+			if (cleaning_done(c, s, loc + i))
+				hv->mapped(host, c->vpn[s], loc + i);
+			else
+				hv->frame_put(host, loc + i);
+		}
+		done += (unsigned)got;
+	}
+	return done;
+}
+
+/* Protect, read, write back. Pages that hold only zeros need no frame. */
+static int cleaning_run(const struct hostvm *hv, void *host, struct cleaning *c)
+{
+	uint8_t slot[LINE_BATCH];
+	unsigned n = 0, done = 0;
+	uint64_t zeros = 0;
+	int err;
+
+	if (c->n == 0)
+		return 0;
+	err = hv->protect(host, c->vpn[0], (unsigned)(c->vpn[c->n - 1] - c->vpn[0]) + 1);
+	if (!err)
+		err = hv->read(host, c->vpn, c->n, &zeros);
+	for (unsigned i = 0; i < c->n; i++) {
+		if (err)
+			cleaning_undo(c, i);
+		else if (zeros >> i & 1)
+			(void)cleaning_done(c, i, 0);
+		else
+			slot[n++] = (uint8_t)i;
+	}
+	if (!err && n > 0)
+		done = cleaning_store(hv, host, c, slot, n, &err);
+	for (; done < n; done++)
+		cleaning_undo(c, slot[done]);
+	return err;
+}
+
+/*
+ * Clean the segment of v[0]: its dirty victims, and their dirty neighbours that are at least half as old as the
+ * youngest victim there: they are next, and cost next to nothing now; younger ones are likely to be written again.
+ * *used: how many entries of v lie in the segment.
+ */
+static int evict_clean_segment(const struct hostvm *hv, void *host, struct line_ref *v, unsigned n, unsigned *used)
+{
+	uint64_t first = v[0].vpn & ~(uint64_t)(LINE_BATCH - 1), low = UINT64_MAX, high = 0;
+	uint32_t now = hv->epoch(host), age = LINE_GEN_MASK;
+	struct cleaning c = { .n = 0 };
+	unsigned k;
+
+	for (k = 0; k < n && v[k].vpn < first + LINE_BATCH; k++) {
+		uint64_t w = line_load(hv->line(host, v[k].vpn, true));
+
+		if (line_state(w) != LINE_DIRTY || line_gen(w) != v[k].gen)
+			continue;
+		if (line_age(now, v[k].gen) / 2 < age)
+			age = line_age(now, v[k].gen) / 2;
+		low = v[k].vpn < low ? v[k].vpn : low;
+		high = v[k].vpn;
+	}
+	*used = k;
+	if (low > high)
+		return 0;
+	for (uint64_t vpn = first; vpn < first + LINE_BATCH; vpn++) {
+		uint64_t *word = hv->line(host, vpn, false);
+		uint64_t w = word ? line_load(word) : 0;
+
+		if (line_state(w) == LINE_DIRTY && line_age(now, line_gen(w)) >= age)
+			cleaning_add(&c, vpn, word, w);
+	}
+	return cleaning_run(hv, host, &c);
+}
+
+/* Drop those victims that are clean, all by one call. The number dropped. */
+static unsigned evict_drop(const struct hostvm *hv, void *host, struct line_ref *v, unsigned n)
+{
+	struct hostvm_run run[LINE_EVICT_MAX];
+	uint64_t *word[LINE_EVICT_MAX], was[LINE_EVICT_MAX];
+	unsigned runs = 0, dropped = 0;
+
+	for (unsigned i = 0; i < n; i++) {
+		uint64_t *lw = hv->line(host, v[i].vpn, true), w = line_load(lw);
+
+		if (line_gen(w) != v[i].gen) {
+			v[i].gone = true;
+			continue;
+		}
+		if (line_state(w) != LINE_CLEAN || !line_cas(lw, w, line_word(LINE_DROP, line_loc(w), line_gen(w))))
+			continue;
+		v[i].gone = true;
+		word[dropped] = lw;
+		was[dropped++] = w;
+		if (runs > 0 && run[runs - 1].vpn + run[runs - 1].pages == v[i].vpn)
+			run[runs - 1].pages++;
+		else
+			run[runs++] = (struct hostvm_run){ v[i].vpn, 1 };
+	}
+	if (runs > 0)
+		hv->drop(host, run, runs);
+	for (unsigned i = 0; i < dropped; i++)
+		line_store(word[i], line_word(LINE_AWAY, line_loc(was[i]), 0));
+	return dropped;
+}
+
+int line_evict(const struct hostvm *hv, void *host, struct line_ref *v, unsigned n)
+{
+	unsigned dropped;
+	int err = 0;
+
+	BUG_ON(n > LINE_EVICT_MAX);
+	for (unsigned i = 0, used; i < n; i += used) {
+		int e = evict_clean_segment(hv, host, v + i, n - i, &used);
+
+		if (e)
+			err = e;
+	}
+	dropped = evict_drop(hv, host, v, n);
+	if (dropped > 0)
+		hv->room_put(host, dropped);
+	return err;
+}

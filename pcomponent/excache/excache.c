@@ -1,0 +1,348 @@
+/* See excache.h: the calls of vm/ and fault/, over lines, ports and reclaim. */
+#include "pcomponent/excache/excache.h"
+#include <errno.h>
+#include <string.h>
+#include "ashlar/base/clock.h"
+#include "ashlar/base/log.h"
+#include "pcomponent/excache/core.h"
+#include "pcomponent/excache/frames.h"
+#include "pcomponent/excache/hostvm_uffd.h"
+#include "pcomponent/excache/line.h"
+#include "pcomponent/excache/lines.h"
+#include "pcomponent/excache/memory.h"
+#include "pcomponent/excache/pagemap.h"
+#include "pcomponent/excache/policy.h"
+#include "pcomponent/excache/port.h"
+#include "pcomponent/excache/reclaim.h"
+#include "pcomponent/excache/uffd.h"
+
+#define FILL_FIRST 16u	  /* zero lines filled when a growing edge is seen */
+#define COUNT_EVERY 256u  /* faults between two updates of the statistics page */
+#define IDLE_MAX 1000000u /* faults of one thread in a row on one resident line: something is broken */
+
+struct excache excache = { .epoch = 1 };
+
+/* ---- opening ---- */
+
+void excache_close(void)
+{
+	reclaim_close();
+	pagemap_close();
+	frames_close();
+	ports_close();
+	memory_close();
+	lines_close();
+	uffd_close();
+}
+
+int excache_open(const struct excache_config *c)
+{
+	const struct policy_ops *policy = policy_find(c->policy);
+	int err;
+
+	if (!policy || c->budget_bytes / PAGE_BYTES < EXCACHE_LINES_MIN) {
+		c->message(policy ? "an ExCache has at least %lu KB" : "no such eviction policy",
+			   EXCACHE_LINES_MIN * PAGE_BYTES / 1024);
+		return -EINVAL;
+	}
+	excache = (struct excache){ .net = c->net,
+				    .stats = c->stats,
+				    .pid = c->pid,
+				    .fd_floor = c->fd_floor,
+				    .budget = c->budget_bytes / PAGE_BYTES,
+				    .message = c->message,
+				    .epoch = 1 };
+	STAT_SET(c->stats->budget_bytes, excache.budget * PAGE_BYTES);
+	err = memory_open(c->memory, c->n_memory);
+	if (err)
+		return err;
+	err = lines_open();
+	if (!err)
+		err = uffd_open(c->fd_floor);
+	if (!err)
+		err = frames_open();
+	if (!err)
+		err = ports_open(excache.budget);
+	if (!err)
+		err = reclaim_open(excache.budget, policy);
+	if (err) {
+		c->message("the ExCache cannot start: %s", strerror(-err));
+		excache_close();
+	}
+	return err;
+}
+
+unsigned excache_watch_fds(int *fds, unsigned max)
+{
+	return memory_fds(fds, max);
+}
+
+void excache_watch_dead(int fd)
+{
+	memory_fd_dead(fd);
+}
+
+/* ---- faults ---- */
+
+/*
+ * How many lines to fill at a zero line: more and more while they follow each other. Several edges may grow at a time
+ * (the parts of a program's heap).
+ */
+static unsigned stream_grow(struct excache_port *p, uint64_t vpn, unsigned *stream)
+{
+	for (unsigned i = 0; i < PORT_STREAMS; i++) {
+		if (p->stream_next[i] != vpn)
+			continue;
+		*stream = i;
+		if (p->stream_fill[i] <= 1)
+			return FILL_FIRST;
+		return p->stream_fill[i] * 2u < UFFD_ZEROS_MAX ? p->stream_fill[i] * 2u : UFFD_ZEROS_MAX;
+	}
+	*stream = p->stream_turn++ % PORT_STREAMS;
+	return 1;
+}
+
+static void stream_filled(struct excache_port *p, uint64_t vpn, unsigned stream, unsigned grow, unsigned n)
+{
+	p->stream_next[stream] = vpn + n;
+	p->stream_fill[stream] = (uint8_t)grow;
+	p->counters.zero_fills += n;
+}
+
+/* The same line of this thread was resident each time: after a while say so rather than fault for ever. */
+static int fault_idle(struct excache_port *p, uint64_t vpn)
+{
+	if (p->idle_vpn != vpn) {
+		p->idle_vpn = vpn;
+		p->idle = 0;
+	}
+	if (++p->idle < IDLE_MAX)
+		return 0;
+	excache.message("page %#llx is resident and cannot be accessed", (unsigned long long)vpn << PAGE_SHIFT);
+	return -EIO;
+}
+
+static void fault_fetched(struct excache_port *p, uint64_t begin_ns)
+{
+	p->counters.misses++;
+	hist_add(&p->miss, clock_ns() - begin_ns);
+}
+
+/* Queues to the evictor are nearly full: take them in ourselves. */
+static void fault_queues(void)
+{
+	reclaim_lock();
+	reclaim_collect();
+	reclaim_unlock();
+}
+
+static int fault_resolve(struct excache_port *p, uint64_t vpn, bool write, uint64_t end)
+{
+	uint64_t begin_ns = clock_ns(), w;
+	unsigned grow, stream = 0;
+	bool zero;
+	int r;
+
+	do {
+		uint64_t *word = lines_get(vpn);
+
+		if (!word)
+			return -ENOMEM;
+		w = line_load(word);
+		zero = line_state(w) == LINE_AWAY && line_loc(w) == 0;
+		grow = zero ? stream_grow(p, vpn, &stream) : 1;
+		r = line_fault(&hostvm_uffd, p, vpn, write, end, grow);
+		if (r == -EAGAIN) {
+			int err = reclaim_now(p);
+
+			if (err)
+				return err;
+		}
+	} while (r == -EAGAIN);
+
+	if (r > 0 && zero)
+		stream_filled(p, vpn, stream, grow, (unsigned)r);
+	else if (r > 0)
+		fault_fetched(p, begin_ns);
+	else if (r == 0)
+		return write ? 0 : fault_idle(p, vpn);
+	return r < 0 ? r : 0;
+}
+
+int excache_fault(struct excache_port *p, uint64_t addr, bool write, uint64_t start, uint64_t end)
+{
+	uint64_t vpn = addr >> PAGE_SHIFT;
+	int err;
+
+	if (addr < start || addr >= end || vpn >= LINES_VPN_MAX)
+		return -EFAULT;
+	if (!port_has_space(p, UFFD_ZEROS_MAX))
+		fault_queues();
+	err = fault_resolve(p, vpn, write, end >> PAGE_SHIFT);
+	if (!err && reclaim_due())
+		(void)reclaim_ahead(p); /* its failure is for those who find no room */
+	if (++p->uncounted >= COUNT_EVERY)
+		port_count(p);
+	return err;
+}
+
+/* ---- layout: faults are excluded ---- */
+
+/* Nothing is in transit here: an owner of a line is inside a fault. */
+static uint64_t quiet_word(const uint64_t *word)
+{
+	uint64_t w = __atomic_load_n(word, __ATOMIC_ACQUIRE);
+
+	BUG_ON(line_in_transit(w));
+	return w;
+}
+
+static void frame_free(uint64_t vpn, uint64_t loc)
+{
+	uint64_t slab;
+	uint32_t frame;
+
+	if (!loc)
+		return;
+	pagemap_clear(frames_slab(loc, &slab, &frame), vpn);
+	frames_put(loc, 1);
+}
+
+static void resident_changed(void)
+{
+	STAT_SET(excache.stats->resident_bytes, room_used() * PAGE_BYTES);
+	stat_max(&excache.stats->resident_peak_bytes, room_used() * PAGE_BYTES);
+}
+
+static void register_present(uint64_t vpn, const uint8_t *present, uint64_t n)
+{
+	for (uint64_t i = 0; i < n; i++) {
+		uint64_t *word = present[i] ? lines_get(vpn + i) : NULL;
+
+		BUG_ON(present[i] && !word);
+		if (!word || line_resident(quiet_word(word)))
+			continue;
+		frame_free(vpn + i, line_loc(*word));
+		*word = line_word(LINE_DIRTY, 0, excache.epoch);
+		reclaim_admit(vpn + i, excache.epoch);
+		room_pool_add(-1);
+	}
+}
+
+/* Pages present in [start, end) become dirty lines. */
+static int take_present(uint64_t start, uint64_t end)
+{
+	uint8_t present[4096];
+
+	while (start < end) {
+		uint64_t n = (end - start) >> PAGE_SHIFT;
+		int err;
+
+		n = n < sizeof(present) ? n : sizeof(present);
+		err = uffd_present(start, n, present);
+		if (err)
+			return err;
+		register_present(start >> PAGE_SHIFT, present, n);
+		start += n << PAGE_SHIFT;
+	}
+	resident_changed();
+	return 0;
+}
+
+int excache_register(uint64_t start, uint64_t end)
+{
+	int err;
+
+	if ((start | end) % PAGE_BYTES || start >= end || end >> PAGE_SHIFT > LINES_VPN_MAX)
+		return -EINVAL;
+	reclaim_collect();
+	err = uffd_register(start, end - start);
+	return err ? err : take_present(start, end);
+}
+
+void excache_forget(uint64_t start, uint64_t end)
+{
+	uint64_t stop = end >> PAGE_SHIFT;
+	int64_t gone = 0;
+
+	reclaim_collect();
+	excache_epoch_next();
+	for (uint64_t vpn = start >> PAGE_SHIFT; (vpn = lines_next(vpn, stop)) < stop; vpn++) {
+		uint64_t *word = lines_peek(vpn), w = quiet_word(word);
+
+		if (w == 0)
+			continue;
+		gone += line_resident(w);
+		frame_free(vpn, line_loc(w));
+		*word = 0;
+	}
+	lines_release(start >> PAGE_SHIFT, stop);
+	room_pool_add(gone);
+	frames_trim();
+	resident_changed();
+}
+
+/* Word w of page `from` becomes that of page `to`. */
+static void move_word(uint64_t from, uint64_t to, uint64_t w)
+{
+	uint64_t *word = lines_get(to), loc = line_loc(w), slab;
+	uint32_t frame, component;
+
+	BUG_ON(!word || *word != 0);
+	if (line_resident(w)) {
+		/* Its protection may be gone, so it counts as dirty: a frame would not be trusted any more. */
+		frame_free(from, loc);
+		*word = line_word(LINE_DIRTY, 0, excache.epoch);
+		reclaim_admit(to, excache.epoch);
+	} else if (loc) {
+		component = frames_slab(loc, &slab, &frame);
+		pagemap_clear(component, from);
+		pagemap_set(component, to, slab, frame);
+		*word = line_word(LINE_AWAY, loc, 0);
+	}
+}
+
+int excache_move(uint64_t from, uint64_t to, uint64_t bytes)
+{
+	uint64_t stop = (from + bytes) >> PAGE_SHIFT, shift = (to - from) >> PAGE_SHIFT;
+	int err;
+
+	if ((from | to | bytes) % PAGE_BYTES || (to + bytes) >> PAGE_SHIFT > LINES_VPN_MAX)
+		return -EINVAL;
+	excache_forget(to, to + bytes);
+	for (uint64_t vpn = from >> PAGE_SHIFT; (vpn = lines_next(vpn, stop)) < stop; vpn++) {
+		uint64_t *word = lines_peek(vpn), w = quiet_word(word);
+
+		if (w == 0)
+			continue;
+		*word = 0;
+		move_word(vpn, (vpn + shift) & (LINES_VPN_MAX - 1), w);
+	}
+	lines_release(from >> PAGE_SHIFT, stop);
+	err = uffd_register(to, bytes);
+	return err;
+}
+
+uint64_t excache_resident(uint64_t start, uint64_t end, unsigned char *vec)
+{
+	uint64_t first = start >> PAGE_SHIFT, stop = end >> PAGE_SHIFT, n = 0;
+
+	if (vec)
+		memset(vec, 0, stop - first);
+	for (uint64_t vpn = first; (vpn = lines_next(vpn, stop)) < stop; vpn++) {
+		uint64_t *word = lines_peek(vpn);
+
+		if (!line_resident(line_load(word)))
+			continue;
+		n++;
+		if (vec)
+			vec[vpn - first] = 1;
+	}
+	return n * PAGE_BYTES;
+}
+
+void excache_flush(void)
+{
+	for (uint32_t i = 0; i < memory_count(); i++)
+		(void)pagemap_flush(i);
+}

@@ -1,0 +1,374 @@
+/*
+ * See frames.h. Next fit: taking goes on where the last run ended, so that a batch lies in one piece and freed frames
+ * gather into runs until it comes round again. Short runs are passed over while less than a quarter of all frames is
+ * free: rather a new slab than many small transfers.
+ */
+#include <errno.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include "ashlar/base/clock.h"
+#include "ashlar/base/log.h"
+#include "ashlar/base/size.h"
+#include "pcomponent/excache/core.h"
+#include "pcomponent/excache/frames.h"
+#include "pcomponent/excache/memory.h"
+#include "pcomponent/excache/pagemap.h"
+
+#define RUN_GOOD 16u	      /* frames in a row that are worth one transfer */
+#define SLAB_FRAMES_LEAST 16u /* smallest slab that is asked for when a component is nearly full */
+#define SLAB_GET_MS 2000u     /* deadline while there is another component to ask */
+#define SILENT_NS (10 * NS_PER_S) /* one that did not answer is not asked again for so long */
+
+struct slab {
+	uint64_t id;
+	struct net_remote *remote;
+	uint32_t component, frames, free;
+	uint64_t map[]; /* bit set: in use */
+};
+
+/* What we know of a component as a place for slabs. */
+struct place {
+	uint64_t used;	     /* frames in use */
+	uint64_t free;	     /* frames of its slabs that are not */
+	uint64_t slabs;
+	uint64_t silent_until_ns;
+	bool full; /* said -ENOMEM, and gave nothing back since */
+};
+
+static struct slab **slabs; /* by index; 0 is never used */
+static uint32_t slabs_end;  /* all below it were used once */
+static uint32_t cursor;	    /* slab and frame at which the search goes on */
+static uint32_t cursor_frame;
+static struct place place[PROCESS_MEMORY_MAX];
+static uint32_t turn;
+static uint64_t total, used;
+static bool said_full;
+
+int frames_open(void)
+{
+	slabs = mmap(NULL, SLABS_MAX * sizeof(*slabs), PROT_READ | PROT_WRITE,
+		     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (slabs == MAP_FAILED) {
+		slabs = NULL;
+		return -ENOMEM;
+	}
+	slabs_end = cursor = 1;
+	return 0;
+}
+
+static void slab_free(uint32_t i)
+{
+	struct slab *s = slabs[i];
+
+	net_remote_close(s->remote);
+	total -= s->frames;
+	place[s->component].free -= s->free;
+	place[s->component].slabs--;
+	slabs[i] = NULL;
+	free(s);
+}
+
+void frames_close(void)
+{
+	if (!slabs)
+		return;
+	for (uint32_t i = 1; i < slabs_end; i++)
+		if (slabs[i])
+			slab_free(i);
+	(void)munmap(slabs, SLABS_MAX * sizeof(*slabs));
+	slabs = NULL;
+	memset(place, 0, sizeof(place));
+	total = used = 0;
+	turn = cursor_frame = 0;
+	said_full = false;
+}
+
+/* ---- getting slabs ---- */
+
+static int slab_index(void)
+{
+	for (uint32_t i = 1; i < slabs_end; i++)
+		if (!slabs[i])
+			return (int)i;
+	return slabs_end < SLABS_MAX ? (int)slabs_end++ : -ENOMEM;
+}
+
+/* Make a slab of what the component gave. Its index, or -errno. */
+static int slab_add(uint32_t component, const struct p2m_slab_get_rep *rep)
+{
+	uint32_t words = (rep->frames + 63) / 64;
+	struct slab *s = calloc(1, sizeof(*s) + words * sizeof(uint64_t));
+	int i = s ? slab_index() : -ENOMEM, err = i < 0 ? i : 0;
+
+	if (!err)
+		err = memory_remote_open(component, &rep->key, rep->frames * PAGE_BYTES, &s->remote);
+	if (err) {
+		free(s);
+		return err;
+	}
+	s->id = rep->slab;
+	s->component = component;
+	s->frames = s->free = rep->frames;
+	if (rep->frames % 64) /* what lies behind the end is in use for ever */
+		s->map[words - 1] = ~0ULL << rep->frames % 64;
+	slabs[i] = s;
+	total += s->frames;
+	place[component].free += s->frames;
+	place[component].slabs++;
+	return i;
+}
+
+/* Slabs grow with what is in use, so that their number stays small; a nearly full component is asked for less. */
+static uint32_t slab_frames_wanted(uint32_t component)
+{
+	uint32_t max = memory_slab_frames_max(component), n = SLAB_FRAMES_DEFAULT;
+
+	while (n * 2 <= SLAB_FRAMES_MAX && n * 8 < place[component].used)
+		n *= 2;
+	return max && n > max ? max : n;
+}
+
+static int slab_get(uint32_t component, uint32_t deadline_ms)
+{
+	struct p2m_slab_get_rep rep;
+	struct p2m_slab_get_req req = { .frames = slab_frames_wanted(component) };
+	int err;
+
+	for (;; req.frames /= 2) {
+		err = memory_call(component, P2M_SLAB_GET, &req, deadline_ms, &rep);
+		if (err != -ENOMEM || req.frames / 2 < SLAB_FRAMES_LEAST)
+			break;
+	}
+	if (err == -ENOMEM)
+		place[component].full = true;
+	if (err == -ETIMEDOUT)
+		place[component].silent_until_ns = clock_ns() + SILENT_NS;
+	if (!err && (rep.frames == 0 || rep.frames > SLAB_FRAMES_MAX || rep.frames != req.frames))
+		err = -EPROTO;
+	return err ? err : slab_add(component, &rep);
+}
+
+static bool place_askable(uint32_t component, uint64_t now)
+{
+	return !memory_dead(component) && !place[component].full && place[component].silent_until_ns <= now;
+}
+
+static void say_full(void)
+{
+	char text[512], size[24];
+	size_t n = 0;
+
+	if (said_full)
+		return;
+	said_full = true;
+	text[0] = '\0';
+	for (uint32_t i = 0; i < memory_count() && n + NAME_BYTES + 40 < sizeof(text); i++) {
+		const char *state = memory_dead(i) ? "gone" : place[i].full ? "full" : "silent";
+
+		n += (size_t)snprintf(text + n, sizeof(text) - n, "%s%s %s with %s of this process", n ? ", " : "",
+				      memory_name(i), state, size_format(place[i].used * PAGE_BYTES, size));
+	}
+	excache.message("memory of the rack is exhausted: %s", text);
+}
+
+/* A slab from the next component that has one. Its index, -ENOMEM, or -EIO when all are lost. */
+static int slab_get_any(void)
+{
+	uint64_t now = clock_ns();
+	uint32_t n = memory_count(), askable = 0, alive = 0;
+
+	for (uint32_t i = 0; i < n; i++) {
+		askable += place_askable(i, now);
+		alive += !memory_dead(i);
+	}
+	for (uint32_t tried = 0; tried < n; tried++) {
+		uint32_t c = turn++ % n;
+		int i;
+
+		if (!place_askable(c, now))
+			continue;
+		i = slab_get(c, askable > 1 ? SLAB_GET_MS : TRANSFER_LIMIT_MS);
+		if (i > 0)
+			return i;
+		askable--;
+	}
+	if (!alive)
+		return -EIO;
+	say_full();
+	return -ENOMEM;
+}
+
+/* ---- taking and putting frames ---- */
+
+static bool frame_used(const struct slab *s, uint32_t f)
+{
+	return s->map[f / 64] >> f % 64 & 1;
+}
+
+/* The first free run at or after *f with at least `least` frames, looked at up to `want`: its length, 0 if none. */
+static uint32_t slab_run(const struct slab *s, uint32_t *f, uint32_t least, uint32_t want)
+{
+	uint32_t at = *f, n;
+
+	while (at < s->frames) {
+		if (s->map[at / 64] == ~0ULL) {
+			at = (at / 64 + 1) * 64;
+			continue;
+		}
+		for (n = 0; n < want && at + n < s->frames && !frame_used(s, at + n); n++)
+			;
+		if (n >= least) {
+			*f = at;
+			return n;
+		}
+		at += n + 1;
+	}
+	return 0;
+}
+
+/* Search all slabs once, from the cursor on. */
+static uint32_t run_find(uint32_t least, uint32_t want)
+{
+	for (uint32_t k = 0; k <= slabs_end; k++) {
+		struct slab *s = cursor < slabs_end ? slabs[cursor] : NULL;
+
+		if (s && s->free >= least && !memory_dead(s->component)) {
+			uint32_t n = slab_run(s, &cursor_frame, least, want);
+
+			if (n)
+				return n;
+		}
+		cursor = cursor + 1 < slabs_end ? cursor + 1 : 1;
+		cursor_frame = 0;
+	}
+	return 0;
+}
+
+static void usage_changed(void)
+{
+	uint64_t n = 0;
+
+	STAT_SET(excache.stats->remote_bytes, used * PAGE_BYTES);
+	stat_max(&excache.stats->remote_peak_bytes, used * PAGE_BYTES);
+	for (uint32_t i = 0; i < memory_count(); i++) {
+		STAT_SET(excache.stats->component_bytes[i], place[i].used * PAGE_BYTES);
+		n += place[i].slabs;
+	}
+	STAT_SET(excache.stats->slabs, n);
+}
+
+static void run_mark(struct slab *s, uint32_t f, uint32_t n, bool use)
+{
+	for (uint32_t i = f; i < f + n; i++) {
+		uint64_t bit = 1ULL << i % 64;
+
+		BUG_ON(!!(s->map[i / 64] & bit) == use);
+		s->map[i / 64] ^= bit;
+	}
+	s->free += use ? -n : n;
+	place[s->component].free += use ? -(uint64_t)n : n;
+	place[s->component].used += use ? n : -(uint64_t)n;
+	used += use ? n : -(uint64_t)n;
+}
+
+int frames_take(unsigned want, uint64_t *loc)
+{
+	bool plenty = (total - used) * 4 > total;
+	uint32_t n = run_find(want < RUN_GOOD ? want : RUN_GOOD, want);
+	int i;
+
+	if (!n && plenty)
+		n = run_find(1, want);
+	if (!n) {
+		i = slab_get_any();
+		if (i > 0) {
+			cursor = (uint32_t)i;
+			cursor_frame = 0;
+		}
+		n = run_find(1, want);
+		if (!n)
+			return i > 0 ? -ENOMEM : i;
+	}
+	run_mark(slabs[cursor], cursor_frame, n, true);
+	*loc = (uint64_t)cursor << FRAME_BITS | cursor_frame;
+	cursor_frame += n;
+	usage_changed();
+	return (int)n;
+}
+
+static struct slab *slab_of(uint64_t loc)
+{
+	return slabs[loc >> FRAME_BITS];
+}
+
+static uint32_t frame_of(uint64_t loc)
+{
+	return (uint32_t)(loc & ((1u << FRAME_BITS) - 1));
+}
+
+void frames_put(uint64_t loc, unsigned n)
+{
+	run_mark(slab_of(loc), frame_of(loc), n, false);
+}
+
+uint32_t frames_locate(uint64_t loc, struct net_remote **remote, uint64_t *off)
+{
+	struct slab *s = slab_of(loc);
+
+	*remote = s->remote;
+	*off = frame_of(loc) * PAGE_BYTES;
+	return s->component;
+}
+
+uint32_t frames_slab(uint64_t loc, uint64_t *slab, uint32_t *frame)
+{
+	*slab = slab_of(loc)->id;
+	*frame = frame_of(loc);
+	return slab_of(loc)->component;
+}
+
+void frames_usage(struct frames_usage *u)
+{
+	*u = (struct frames_usage){ .frames = total, .used = used };
+	for (uint32_t i = 0; i < memory_count(); i++)
+		u->slabs += place[i].slabs;
+}
+
+/* ---- giving slabs back ---- */
+
+/* Give slab i back. Its page map entries must have reached the component first. */
+static int slab_put(uint32_t i)
+{
+	struct slab *s = slabs[i];
+	struct p2m_slab_put_req req = { .slab = s->id };
+	int err = 0;
+
+	if (!memory_dead(s->component)) {
+		err = pagemap_flush(s->component);
+		if (!err)
+			err = memory_post(s->component, P2M_SLAB_PUT, &req, NULL, 0);
+		if (err == -EAGAIN)
+			return err;
+		place[s->component].full = false;
+		said_full = false;
+	}
+	slab_free(i);
+	return 0;
+}
+
+void frames_trim(void)
+{
+	/* Reserve: a quarter of what is in use, and two slabs: what one phase of a program frees the next one takes. */
+	uint64_t reserve = used / 4 + 2 * SLAB_FRAMES_DEFAULT;
+
+	for (uint32_t i = 1; i < slabs_end && total - used > reserve; i++) {
+		struct slab *s = slabs[i];
+
+		if (s && s->free == s->frames && total - used - s->frames >= reserve / 2 && slab_put(i) == -EAGAIN)
+			return;
+	}
+	usage_changed();
+}

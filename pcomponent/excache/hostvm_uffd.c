@@ -1,0 +1,198 @@
+/* See hostvm_uffd.h and hostvm.h. */
+#include <errno.h>
+#include <sched.h>
+#include <string.h>
+#include "ashlar/base/limits.h"
+#include "ashlar/base/log.h"
+#include "pcomponent/excache/core.h"
+#include "pcomponent/excache/frames.h"
+#include "pcomponent/excache/hostvm_uffd.h"
+#include "pcomponent/excache/line.h"
+#include "pcomponent/excache/lines.h"
+#include "pcomponent/excache/pagemap.h"
+#include "pcomponent/excache/port.h"
+#include "pcomponent/excache/reclaim.h"
+#include "pcomponent/excache/uffd.h"
+
+static uint64_t *host_line(void *host, uint64_t vpn, bool make)
+{
+	uint64_t *word = make ? lines_get(vpn) : lines_peek(vpn);
+
+	(void)host;
+	BUG_ON(make && !word);
+	return word;
+}
+
+static uint32_t host_epoch(void *host)
+{
+	(void)host;
+	return excache_epoch();
+}
+
+static void host_relax(void *host)
+{
+	struct excache_port *p = host;
+
+	p->counters.waits++;
+	sched_yield();
+}
+
+static unsigned host_room_take(void *host, unsigned n)
+{
+	return room_take(host, n);
+}
+
+static void host_room_put(void *host, unsigned n)
+{
+	room_put(host, n);
+}
+
+static void host_admit(void *host, uint64_t vpn, uint32_t gen)
+{
+	struct excache_port *p = host;
+
+	ring_push(&p->admitted, vpn, gen);
+}
+
+static int host_copy(void *host, uint64_t vpn, unsigned n, bool zero, bool protect)
+{
+	struct excache_port *p = host;
+
+	return uffd_copy(vpn << PAGE_SHIFT, zero ? NULL : p->bounce, n, protect);
+}
+
+static int host_protect(void *host, uint64_t vpn, unsigned n)
+{
+	(void)host;
+	return uffd_protect(vpn << PAGE_SHIFT, n);
+}
+
+static int host_unprotect(void *host, uint64_t vpn)
+{
+	struct excache_port *p = host;
+
+	p->counters.wp_faults++;
+	return uffd_unprotect(vpn << PAGE_SHIFT, 1);
+}
+
+static void *page_addr(uint64_t vpn)
+{
+	return (void *)(uintptr_t)(vpn << PAGE_SHIFT);
+}
+
+static void host_drop(void *host, const struct hostvm_run *run, unsigned n)
+{
+	struct iovec iov[LINE_EVICT_MAX];
+
+	(void)host;
+	for (unsigned i = 0; i < n; i++)
+		iov[i] = (struct iovec){ page_addr(run[i].vpn), run[i].pages << PAGE_SHIFT };
+	uffd_drop(iov, n);
+}
+
+/* Nearly every page differs from zero in its first words. */
+static bool page_zero(const void *page)
+{
+	const char *p = page;
+
+	return p[0] == 0 && memcmp(p, p + 1, PAGE_BYTES - 1) == 0;
+}
+
+static int host_read(void *host, const uint64_t *vpn, unsigned n, uint64_t *zeros)
+{
+	struct iovec iov[LINE_BATCH];
+	unsigned runs = 0;
+	int err;
+
+	(void)host;
+	for (unsigned i = 0; i < n; i++) {
+		if (i > 0 && vpn[i] == vpn[i - 1] + 1)
+			iov[runs - 1].iov_len += PAGE_BYTES;
+		else
+			iov[runs++] = (struct iovec){ page_addr(vpn[i]), PAGE_BYTES };
+	}
+	err = uffd_read(iov, runs, reclaim_slot(0));
+	*zeros = 0;
+	for (unsigned i = 0; i < n && !err; i++)
+		if (page_zero(reclaim_slot(i)))
+			*zeros |= 1ULL << i;
+	STAT_ADD(excache.stats->zero_evictions, (unsigned)__builtin_popcountll(*zeros));
+	return err;
+}
+
+static int host_fetch(void *host, uint64_t loc)
+{
+	return port_fetch(host, loc);
+}
+
+static int host_store(void *host, const uint8_t *slot, unsigned n, uint64_t loc)
+{
+	struct net_sge sge[NET_SGE_MAX];
+	unsigned pieces = 0;
+	int err;
+
+	for (unsigned i = 0; i < n; i++) {
+		if (i > 0 && slot[i] == slot[i - 1] + 1)
+			sge[pieces - 1].bytes += PAGE_BYTES;
+		else
+			sge[pieces++] = (struct net_sge){ reclaim_slot(slot[i]), PAGE_BYTES, reclaim_mr() };
+	}
+	err = port_store(host, sge, pieces, loc);
+	if (!err) {
+		STAT_ADD(excache.stats->writebacks, n);
+		STAT_ADD(excache.stats->writeback_bytes, n * PAGE_BYTES);
+	}
+	return err;
+}
+
+static int host_frames_take(void *host, unsigned want, uint64_t *loc)
+{
+	(void)host;
+	/* Frames that ended before these lines came under cleaning are cleared in the page map before it is set anew. */
+	reclaim_collect();
+	return frames_take(want, loc);
+}
+
+static void host_frame_put(void *host, uint64_t loc)
+{
+	(void)host;
+	frames_put(loc, 1);
+}
+
+static void host_mapped(void *host, uint64_t vpn, uint64_t loc)
+{
+	uint64_t slab;
+	uint32_t frame, component = frames_slab(loc, &slab, &frame);
+
+	(void)host;
+	pagemap_set(component, vpn, slab, frame);
+}
+
+static void host_frame_stale(void *host, uint64_t vpn, uint64_t loc)
+{
+	struct excache_port *p = host;
+
+	ring_push(&p->stale, vpn, loc);
+}
+
+_Static_assert(LINE_BATCH <= NET_SGE_MAX, "a batch fits one transfer");
+
+const struct hostvm hostvm_uffd = {
+	.line = host_line,
+	.epoch = host_epoch,
+	.relax = host_relax,
+	.room_take = host_room_take,
+	.room_put = host_room_put,
+	.admit = host_admit,
+	.copy = host_copy,
+	.protect = host_protect,
+	.unprotect = host_unprotect,
+	.drop = host_drop,
+	.read = host_read,
+	.fetch = host_fetch,
+	.store = host_store,
+	.frames_take = host_frames_take,
+	.frame_put = host_frame_put,
+	.mapped = host_mapped,
+	.frame_stale = host_frame_stale,
+};

@@ -1,0 +1,197 @@
+/* See memory.h. */
+#include <errno.h>
+#include <pthread.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#include "ashlar/base/log.h"
+#include "ashlar/rpc.h"
+#include "pcomponent/excache/core.h"
+#include "pcomponent/excache/memory.h"
+
+#define CONNECT_MS 5000u
+
+struct memory {
+	struct rpc *rpc;
+	pthread_mutex_t lock; /* rpc */
+	uint32_t dead;
+	uint64_t quota_bytes;
+	uint32_t slab_frames_max;
+	char name[NAME_BYTES];
+};
+
+static struct memory memory[PROCESS_MEMORY_MAX];
+static uint32_t count;
+
+static uint32_t tid_self(void)
+{
+	return (uint32_t)syscall(SYS_gettid);
+}
+
+static int memory_connect(struct memory *m, const struct excache_memory *c)
+{
+	struct p2m_hello_req req = { .cap = c->cap, .pid = excache.pid };
+	struct p2m_hello_rep rep;
+	int err;
+
+	memcpy(m->name, c->name, sizeof(m->name));
+	m->name[NAME_BYTES - 1] = '\0';
+	pthread_mutex_init(&m->lock, NULL);
+	m->dead = 0;
+	err = rpc_connect_sync(excache.net, c->addr, KIND_DISPATCHER, KIND_MEMORY, CONNECT_MS, &m->rpc);
+	if (err) {
+		m->rpc = NULL;
+		excache.message("memory component %s at %s does not answer: %s", m->name, c->addr, strerror(-err));
+		return err;
+	}
+	err = rpc_call_sync(m->rpc, P2M_HELLO, excache.pid, tid_self(), &req, NULL, 0, CONNECT_MS, &rep, NULL, NULL);
+	if (err) {
+		excache.message("memory component %s refuses process %u: %s", m->name, excache.pid, strerror(-err));
+		return err;
+	}
+	m->quota_bytes = rep.quota_bytes;
+	m->slab_frames_max = rep.slab_frames_max;
+	return 0;
+}
+
+int memory_open(const struct excache_memory *c, uint32_t n)
+{
+	if (n == 0 || n > PROCESS_MEMORY_MAX)
+		return -EINVAL;
+	for (uint32_t i = 0; i < n; i++) {
+		int err = memory_connect(&memory[i], &c[i]);
+
+		count = i + 1;
+		if (err) {
+			memory_close();
+			return err;
+		}
+	}
+	STAT_SET(excache.stats->components, n);
+	return 0;
+}
+
+void memory_close(void)
+{
+	for (uint32_t i = 0; i < count; i++) {
+		if (memory[i].rpc)
+			rpc_close(memory[i].rpc);
+		memory[i].rpc = NULL;
+		pthread_mutex_destroy(&memory[i].lock);
+	}
+	count = 0;
+}
+
+uint32_t memory_count(void)
+{
+	return count;
+}
+
+const char *memory_name(uint32_t component)
+{
+	return memory[component].name;
+}
+
+uint64_t memory_quota_bytes(uint32_t component)
+{
+	return memory[component].quota_bytes;
+}
+
+uint32_t memory_slab_frames_max(uint32_t component)
+{
+	return memory[component].slab_frames_max;
+}
+
+bool memory_dead(uint32_t component)
+{
+	return __atomic_load_n(&memory[component].dead, __ATOMIC_ACQUIRE) != 0;
+}
+
+void memory_lost(uint32_t component, int why)
+{
+	struct memory *m = &memory[component];
+
+	if (__atomic_exchange_n(&m->dead, 1, __ATOMIC_ACQ_REL))
+		return;
+	net_conn_kill(rpc_conn(m->rpc));
+	excache.message("memory component %s is gone (%s): process %u loses the pages it holds", m->name, strerror(-why),
+			excache.pid);
+}
+
+unsigned memory_fds(int *fds, unsigned max)
+{
+	unsigned n = 0;
+
+	for (uint32_t i = 0; i < count && n < max; i++)
+		fds[n++] = net_conn_fd(rpc_conn(memory[i].rpc));
+	return n;
+}
+
+void memory_fd_dead(int fd)
+{
+	for (uint32_t i = 0; i < count; i++)
+		if (net_conn_fd(rpc_conn(memory[i].rpc)) == fd)
+			memory_lost(i, -EPIPE);
+}
+
+int memory_call(uint32_t component, enum msg_id id, const void *req, uint32_t deadline_ms, void *rep)
+{
+	struct memory *m = &memory[component];
+	int err = -EPIPE;
+
+	if (memory_dead(component))
+		return err;
+	pthread_mutex_lock(&m->lock);
+	err = rpc_call_sync(m->rpc, id, excache.pid, tid_self(), req, NULL, 0, deadline_ms, rep, NULL, NULL);
+	pthread_mutex_unlock(&m->lock);
+	if (err == -EPIPE || err == -EPROTO)
+		memory_lost(component, err);
+	return err;
+}
+
+/* An error of an earlier post means that our books and the component's differ, which costs nothing but its copy. */
+static void memory_async_error(struct memory *m)
+{
+	int err = rpc_async_error(m->rpc);
+
+	if (err)
+		log_warn("memory component %s refused part of the page map: %s", m->name, strerror(-err));
+}
+
+int memory_post(uint32_t component, enum msg_id id, const void *req, const void *tail, uint32_t tail_bytes)
+{
+	struct memory *m = &memory[component];
+	int err = -EPIPE;
+
+	if (memory_dead(component))
+		return err;
+	pthread_mutex_lock(&m->lock);
+	err = rpc_post_sync(m->rpc, id, excache.pid, tid_self(), req, tail, tail_bytes);
+	memory_async_error(m);
+	pthread_mutex_unlock(&m->lock);
+	if (err == -EPIPE || err == -EPROTO)
+		memory_lost(component, err);
+	return err;
+}
+
+int memory_data_open(uint32_t component, struct net_data **out)
+{
+	struct memory *m = &memory[component];
+	int err;
+
+	pthread_mutex_lock(&m->lock);
+	err = net_data_open(rpc_conn(m->rpc), out);
+	pthread_mutex_unlock(&m->lock);
+	return err;
+}
+
+int memory_remote_open(uint32_t component, const struct net_key *key, uint64_t bytes, struct net_remote **out)
+{
+	struct memory *m = &memory[component];
+	int err;
+
+	pthread_mutex_lock(&m->lock);
+	err = net_remote_open(rpc_conn(m->rpc), key, bytes, out);
+	pthread_mutex_unlock(&m->lock);
+	return err;
+}

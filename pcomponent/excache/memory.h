@@ -1,0 +1,34 @@
+/*
+ * Memory: the memory components of this process. Each has one message connection, shared under its lock; messages are
+ * never sent on the path of a miss. A component that is dead stays dead.
+ */
+#ifndef PCOMPONENT_EXCACHE_MEMORY_H
+#define PCOMPONENT_EXCACHE_MEMORY_H
+#include <stdbool.h>
+#include <stdint.h>
+#include "ashlar/net.h"
+#include "ashlar/proto/lists.h"
+#include "pcomponent/excache/excache.h"
+
+/* Connect to all, prove who we are. 0, or -errno after a message; what was connected is closed. */
+int memory_open(const struct excache_memory *, uint32_t n);
+void memory_close(void);
+
+uint32_t memory_count(void);
+const char *memory_name(uint32_t component);
+uint64_t memory_quota_bytes(uint32_t component);
+uint32_t memory_slab_frames_max(uint32_t component);
+bool memory_dead(uint32_t component); /* thread-safe */
+/* It is gone, with all frames in it: say so once, fail its transfers. Thread-safe. why: -errno */
+void memory_lost(uint32_t component, int why);
+unsigned memory_fds(int *fds, unsigned max);
+void memory_fd_dead(int fd);
+
+/* As rpc_call_sync and rpc_post_sync, under the component's lock. */
+int memory_call(uint32_t component, enum msg_id, const void *req, uint32_t deadline_ms, void *rep);
+int memory_post(uint32_t component, enum msg_id, const void *req, const void *tail, uint32_t tail_bytes);
+
+int memory_data_open(uint32_t component, struct net_data **out);
+int memory_remote_open(uint32_t component, const struct net_key *, uint64_t bytes, struct net_remote **out);
+
+#endif

@@ -1,0 +1,103 @@
+/*
+ * See pagemap.h. A component that takes no messages (it is stopped) holds nobody up: entries wait here, up to
+ * PENDING_MAX. What goes beyond is left out and counted: its copy is then behind for the rest of the run, which costs
+ * nothing today, as nobody but this process reads it.
+ */
+#include <errno.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include "ashlar/base/limits.h"
+#include "ashlar/base/log.h"
+#include "pcomponent/excache/memory.h"
+#include "pcomponent/excache/pagemap.h"
+
+#define PENDING_MAX (128u * MAP_BATCH_MAX)
+
+struct pending {
+	struct map_entry *entry;
+	uint32_t n, size;
+	bool behind;
+};
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct pending pending[PROCESS_MEMORY_MAX];
+
+static int send_all(uint32_t component)
+{
+	struct pending *p = &pending[component];
+	uint32_t sent = 0;
+	int err = 0;
+
+	while (sent < p->n && !err) {
+		struct p2m_map_req req = { .n = p->n - sent < MAP_BATCH_MAX ? p->n - sent : MAP_BATCH_MAX };
+
+		err = memory_post(component, P2M_MAP, &req, p->entry + sent, req.n * (uint32_t)sizeof(*p->entry));
+		if (!err)
+			sent += req.n;
+	}
+	if (err && err != -EAGAIN)
+		sent = p->n; /* it is gone: nothing to tell any more */
+	p->n -= sent;
+	memmove(p->entry, p->entry + sent, p->n * sizeof(*p->entry));
+	return err;
+}
+
+static bool grow(struct pending *p)
+{
+	uint32_t size = p->size ? p->size * 2 : MAP_BATCH_MAX;
+	struct map_entry *e = size <= PENDING_MAX ? realloc(p->entry, size * sizeof(*e)) : NULL;
+
+	if (!e)
+		return false;
+	p->entry = e;
+	p->size = size;
+	return true;
+}
+
+static void add(uint32_t component, uint64_t vpn, uint64_t slab_frame)
+{
+	struct pending *p = &pending[component];
+
+	pthread_mutex_lock(&lock);
+	/* A batch is full: once per MAP_BATCH_MAX entries is often enough to try. */
+	if (p->n > 0 && p->n % MAP_BATCH_MAX == 0)
+		(void)send_all(component);
+	if (p->n < p->size || grow(p)) {
+		p->entry[p->n++] = (struct map_entry){ .vpn = vpn, .slab_frame = slab_frame };
+	} else if (!p->behind) {
+		p->behind = true;
+		log_warn("memory component %s takes no messages: its copy of the page map is behind",
+			 memory_name(component));
+	}
+	pthread_mutex_unlock(&lock);
+}
+
+void pagemap_set(uint32_t component, uint64_t vpn, uint64_t slab, uint32_t frame)
+{
+	add(component, vpn, slab << 16 | frame);
+}
+
+void pagemap_clear(uint32_t component, uint64_t vpn)
+{
+	add(component, vpn, 0);
+}
+
+int pagemap_flush(uint32_t component)
+{
+	int err;
+
+	pthread_mutex_lock(&lock);
+	err = send_all(component);
+	pthread_mutex_unlock(&lock);
+	return err;
+}
+
+void pagemap_close(void)
+{
+	for (uint32_t i = 0; i < PROCESS_MEMORY_MAX; i++) {
+		free(pending[i].entry);
+		pending[i] = (struct pending){ .n = 0 };
+	}
+}

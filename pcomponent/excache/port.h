@@ -1,0 +1,78 @@
+/*
+ * Port: what one thread needs on the path of a miss, so that threads share nothing there: a bounce page, data
+ * connections, rights to resident lines (room), and queues to the evictor.
+ *
+ * Room: the budget in lines. Rights that nobody holds lie in a pool; a port takes some at a time. Rights of a port that
+ * does not use them are taken back when the pool is empty. The sum never changes, so the budget holds at every moment.
+ */
+#ifndef PCOMPONENT_EXCACHE_PORT_H
+#define PCOMPONENT_EXCACHE_PORT_H
+#include <stdint.h>
+#include "ashlar/base/hist.h"
+#include "ashlar/base/limits.h"
+#include "ashlar/base/list.h"
+#include "ashlar/net.h"
+#include "pcomponent/excache/ring.h"
+
+#define PORT_STREAMS 4u /* growing edges that are told apart */
+
+/* Counters of a port since it last added them to the statistics page. */
+struct port_counters {
+	uint64_t misses, zero_fills, wp_faults, waits, inline_reclaims;
+};
+
+struct excache_port {
+	int64_t room __attribute__((aligned(64))); /* atomic: others may take it back */
+	struct list link __attribute__((aligned(64)));
+	void *bounce; /* one page */
+	struct net_mr *mr;
+	struct net_data *data[PROCESS_MEMORY_MAX]; /* opened at the first transfer */
+	struct port_counters counters;
+	uint32_t uncounted; /* faults since then */
+	struct hist miss;
+	/* Zero lines filled last: the vpn that would go on, and how many were filled at once. */
+	uint64_t stream_next[PORT_STREAMS];
+	uint8_t stream_fill[PORT_STREAMS];
+	uint8_t stream_turn;
+	/* A fault that finds its line resident again and again shows a bug of ours or of the layout above. */
+	uint64_t idle_vpn;
+	uint32_t idle;
+	struct ring admitted; /* lines that became resident (generation) */
+	struct ring stale;    /* frames that hold old contents (location) */
+};
+
+/* 0 or -errno. ports_close: all ports must be closed. */
+int ports_open(uint64_t budget_lines);
+void ports_close(void);
+
+/* Rights in the pool; negative when memory was registered beyond the budget. */
+int64_t room_pool(void);
+void room_pool_add(int64_t n);
+/* Take up to n without waiting; the number taken. */
+unsigned room_take(struct excache_port *, unsigned n);
+void room_put(struct excache_port *, unsigned n);
+/* Take back what other ports do not use now. */
+void room_recall(void);
+/* Lines resident now, those on their way included. */
+uint64_t room_used(void);
+
+/* Call fn for each port. */
+void ports_each(void (*fn)(struct excache_port *, void *arg), void *arg);
+/* Ports have space for what one fault may push. */
+static inline int port_has_space(const struct excache_port *p, unsigned lines)
+{
+	return ring_space(&p->admitted) >= lines && ring_space(&p->stale) >= 1;
+}
+
+/* Memory that transfers may use: pages of it, registered where the fabric wants that. *mr NULL: not needed. */
+void *transfer_alloc(unsigned pages, struct net_mr **mr);
+void transfer_free(void *, unsigned pages, struct net_mr *);
+
+/* Read a frame into the bounce page; write n pages to frames in a row. 0 or -EIO: its component is lost. */
+int port_fetch(struct excache_port *, uint64_t loc);
+int port_store(struct excache_port *, const struct net_sge *, unsigned n, uint64_t loc);
+
+/* Add the counters to the statistics page. */
+void port_count(struct excache_port *);
+
+#endif

@@ -1,0 +1,221 @@
+/* See reclaim.h. */
+#include <errno.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <time.h>
+#include "ashlar/base/clock.h"
+#include "ashlar/base/log.h"
+#include "pcomponent/excache/core.h"
+#include "pcomponent/excache/excache.h"
+#include "pcomponent/excache/frames.h"
+#include "pcomponent/excache/hostvm_uffd.h"
+#include "pcomponent/excache/line.h"
+#include "pcomponent/excache/lines.h"
+#include "pcomponent/excache/pagemap.h"
+#include "pcomponent/excache/policy.h"
+#include "pcomponent/excache/port.h"
+#include "pcomponent/excache/reclaim.h"
+
+/*
+ * Room to keep free: reclaim starts below `low` and goes on to `high`. The distance is the batch; larger batches cost
+ * less per line, and fewer than one miss in a hundred should meet one.
+ */
+static struct {
+	const struct policy_ops *ops;
+	struct policy *policy;
+	int64_t low, high;
+	void *slots; /* LINE_BATCH pages */
+	struct net_mr *mr;
+	uint32_t token __attribute__((aligned(64))); /* 1: somebody is the evictor */
+} reclaim;
+
+static bool line_live(uint64_t vpn, uint32_t gen)
+{
+	uint64_t *word = lines_peek(vpn);
+
+	return word && line_gen(line_load(word)) == gen;
+}
+
+int reclaim_open(uint64_t budget_lines, const struct policy_ops *ops)
+{
+	int64_t high = (int64_t)budget_lines / 32;
+
+	reclaim.high = high < 8 ? 8 : high > (int64_t)LINE_EVICT_MAX ? (int64_t)LINE_EVICT_MAX : high;
+	reclaim.low = reclaim.high / 4;
+	reclaim.ops = ops;
+	reclaim.slots = transfer_alloc(LINE_BATCH, &reclaim.mr);
+	if (!reclaim.slots)
+		return -ENOMEM;
+	return ops->open(budget_lines, line_live, &reclaim.policy);
+}
+
+void reclaim_close(void)
+{
+	if (reclaim.policy)
+		reclaim.ops->close(reclaim.policy);
+	reclaim.policy = NULL;
+	transfer_free(reclaim.slots, LINE_BATCH, reclaim.mr);
+	reclaim.slots = NULL;
+}
+
+void *reclaim_slot(unsigned i)
+{
+	return (char *)reclaim.slots + i * PAGE_BYTES;
+}
+
+struct net_mr *reclaim_mr(void)
+{
+	return reclaim.mr;
+}
+
+/* ---- the evictor ---- */
+
+bool reclaim_trylock(void)
+{
+	return !__atomic_load_n(&reclaim.token, __ATOMIC_RELAXED) &&
+	       !__atomic_exchange_n(&reclaim.token, 1, __ATOMIC_ACQUIRE);
+}
+
+void reclaim_lock(void)
+{
+	while (!reclaim_trylock())
+		sched_yield();
+}
+
+void reclaim_unlock(void)
+{
+	__atomic_store_n(&reclaim.token, 0, __ATOMIC_RELEASE);
+}
+
+void excache_epoch_next(void)
+{
+	uint32_t next = (excache.epoch + 1) & LINE_GEN_MASK;
+
+	__atomic_store_n(&excache.epoch, next ? next : 1, __ATOMIC_RELAXED);
+}
+
+void reclaim_admit(uint64_t vpn, uint32_t gen)
+{
+	if (reclaim.ops->admit(reclaim.policy, vpn, gen))
+		log_warn("no memory for the eviction queue: a line stays resident for good");
+}
+
+static void collect(struct excache_port *p, void *arg)
+{
+	struct ring_entry e;
+	uint64_t slab;
+	uint32_t frame;
+
+	(void)arg;
+	while (ring_pop(&p->admitted, &e))
+		reclaim_admit(e.vpn, (uint32_t)e.value);
+	while (ring_pop(&p->stale, &e)) {
+		pagemap_clear(frames_slab(e.value, &slab, &frame), e.vpn);
+		frames_put(e.value, 1);
+	}
+}
+
+void reclaim_collect(void)
+{
+	ports_each(collect, NULL);
+}
+
+static int by_vpn(const void *a, const void *b)
+{
+	const struct line_ref *x = a, *y = b;
+
+	return x->vpn < y->vpn ? -1 : x->vpn > y->vpn;
+}
+
+/* One batch. The number of lines evicted; 0: none could be had just now; -errno: none, as the write-back failed. */
+static int evict_batch(struct excache_port *port)
+{
+	struct line_ref v[LINE_EVICT_MAX];
+	int64_t want = reclaim.high - room_pool();
+	unsigned n, evicted = 0;
+	int err;
+
+	if (want <= 0)
+		return 0;
+	reclaim_collect();
+	excache_epoch_next();
+	n = reclaim.ops->victims(reclaim.policy, v, want < LINE_EVICT_MAX ? (unsigned)want : LINE_EVICT_MAX);
+	if (n == 0)
+		return 0;
+	qsort(v, n, sizeof(v[0]), by_vpn);
+	err = line_evict(&hostvm_uffd, port, v, n);
+	for (unsigned i = 0; i < n; i++) {
+		if (v[i].gone)
+			evicted++;
+		else if (reclaim.ops->retain(reclaim.policy, v[i].vpn, v[i].gen))
+			log_warn("no memory for the eviction queue: a line stays resident for good");
+	}
+	frames_trim();
+	STAT_ADD(excache.stats->evictions, evicted);
+	return evicted > 0 || !err ? (int)evicted : err;
+}
+
+bool reclaim_due(void)
+{
+	return room_pool() < reclaim.low;
+}
+
+int reclaim_ahead(struct excache_port *port)
+{
+	int r = 0;
+
+	/* One batch for each time that somebody found too little: the next miss looks again. */
+	if (!reclaim_trylock())
+		return 0;
+	if (reclaim_due()) {
+		r = evict_batch(port);
+		port->counters.inline_reclaims++;
+		port_count(port);
+		STAT_SET(excache.stats->resident_bytes, room_used() * PAGE_BYTES);
+	}
+	reclaim_unlock();
+	return r < 0 ? r : 0;
+}
+
+int reclaim_now(struct excache_port *port)
+{
+	uint64_t limit = 0;
+	int r = 0;
+
+	while (room_pool() <= 0) {
+		if (!reclaim_trylock()) {
+			sched_yield();
+			continue;
+		}
+		r = room_pool() <= 0 ? evict_batch(port) : 1;
+		port->counters.inline_reclaims++;
+		reclaim_unlock();
+		if (r > 0)
+			continue;
+		room_recall();
+		if (room_pool() > 0)
+			break;
+		if (r < 0)
+			return r;
+		/* All lines are in use by others just now. */
+		if (!limit)
+			limit = clock_ns() + TRANSFER_LIMIT_MS * NS_PER_MS;
+		else if (clock_ns() > limit)
+			return -ENOMEM;
+		sched_yield();
+	}
+	return 0;
+}
+
+int excache_reclaim(struct excache_port *port)
+{
+	int err = reclaim_now(port);
+	int64_t before = INT64_MIN;
+
+	/* Further while it helps: others may be at it, or hold what is left. */
+	while (!err && reclaim_due() && room_pool() > before) {
+		before = room_pool();
+		err = reclaim_ahead(port);
+	}
+	return err;
+}

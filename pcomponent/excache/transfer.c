@@ -1,0 +1,68 @@
+/*
+ * Transfers of a port: one-sided, tried again while they fail, up to TRANSFER_LIMIT_MS; a closed connection ends them at
+ * once. Whatever ends them for good ends their component: it is lost, with all it holds.
+ */
+#include <errno.h>
+#include <time.h>
+#include "ashlar/base/clock.h"
+#include "pcomponent/excache/core.h"
+#include "pcomponent/excache/frames.h"
+#include "pcomponent/excache/memory.h"
+#include "pcomponent/excache/port.h"
+
+#define PAUSE_NS_MAX (100 * NS_PER_MS)
+
+typedef int transfer_fn(struct net_data *, struct net_remote *, uint64_t off, const struct net_sge *, unsigned n,
+			uint64_t deadline_ns);
+
+static int transfer_once(struct excache_port *p, transfer_fn *fn, uint32_t component, struct net_remote *remote,
+			 uint64_t off, const struct net_sge *sge, unsigned n, uint64_t deadline_ns)
+{
+	int err = 0;
+
+	if (!p->data[component])
+		err = memory_data_open(component, &p->data[component]);
+	if (!err)
+		err = fn(p->data[component], remote, off, sge, n, deadline_ns);
+	if (err == -ETIMEDOUT) {
+		/* Still under way: it must not touch the memory after us. */
+		net_data_close(p->data[component]);
+		p->data[component] = NULL;
+	}
+	return err;
+}
+
+static int transfer_retry(struct excache_port *p, transfer_fn *fn, uint64_t loc, const struct net_sge *sge, unsigned n)
+{
+	struct net_remote *remote;
+	uint64_t off, now, pause = NS_PER_MS, limit = clock_ns() + TRANSFER_LIMIT_MS * NS_PER_MS;
+	uint32_t component = frames_locate(loc, &remote, &off);
+	int err;
+
+	for (;;) {
+		if (memory_dead(component))
+			return -EIO;
+		now = clock_ns();
+		err = transfer_once(p, fn, component, remote, off, sge, n, now + TRANSFER_TRY_MS * NS_PER_MS);
+		if (!err)
+			return 0;
+		if (err == -EPIPE || clock_ns() >= limit)
+			break;
+		(void)nanosleep(&(struct timespec){ .tv_nsec = (long)pause }, NULL);
+		pause = pause * 2 < PAUSE_NS_MAX ? pause * 2 : PAUSE_NS_MAX;
+	}
+	memory_lost(component, err);
+	return -EIO;
+}
+
+int port_fetch(struct excache_port *p, uint64_t loc)
+{
+	struct net_sge sge = { .addr = p->bounce, .bytes = PAGE_BYTES, .mr = p->mr };
+
+	return transfer_retry(p, net_read_sync, loc, &sge, 1);
+}
+
+int port_store(struct excache_port *p, const struct net_sge *sge, unsigned n, uint64_t loc)
+{
+	return transfer_retry(p, net_write_sync, loc, sge, n);
+}

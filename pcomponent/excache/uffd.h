@@ -1,0 +1,30 @@
+/*
+ * Uffd: the host kernel's side of lines. One userfaultfd for the process, in SIGBUS mode, user faults only (works for
+ * ordinary users), synchronous write protection. Descriptors lie above fd_floor. Nothing here faults or locks.
+ */
+#ifndef PCOMPONENT_EXCACHE_UFFD_H
+#define PCOMPONENT_EXCACHE_UFFD_H
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/uio.h>
+
+#define UFFD_ZEROS_MAX 64u /* pages of zeros mapped by one uffd_copy */
+
+/* Probe what this kernel can do; the userfaultfd itself is opened by the first uffd_register. 0 or -errno. */
+int uffd_open(int fd_floor);
+void uffd_close(void);
+
+int uffd_register(uint64_t start, uint64_t bytes);
+/* Map pages copies of src (NULL: zeros, at most UFFD_ZEROS_MAX) at addr. Pages mapped (>= 1), or -errno. */
+int uffd_copy(uint64_t addr, const void *src, unsigned pages, bool protect);
+/* Protect what is present in the range; parts of it may be unmapped or not registered. */
+int uffd_protect(uint64_t addr, uint64_t pages);
+int uffd_unprotect(uint64_t addr, uint64_t pages);
+/* Drop pages. iov is used up. */
+void uffd_drop(struct iovec *iov, unsigned n);
+/* Read memory of this process whatever its protection. 0 or -errno. */
+int uffd_read(const struct iovec *from, unsigned n, void *to);
+/* Is a page there? From /proc/self/pagemap; swapped-out ones count. present: one byte per page. 0 or -errno. */
+int uffd_present(uint64_t start, uint64_t pages, uint8_t *present);
+
+#endif

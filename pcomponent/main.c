@@ -1,0 +1,86 @@
+/* pcomponent: the process of the node daemon. */
+#include <errno.h>
+#include <sys/sysinfo.h>
+#include "ashlar/base/size.h"
+#include "pcomponent/daemon/daemon.h"
+
+struct processor_main {
+	uint64_t excache_bytes;
+	struct daemon *d;
+};
+
+static struct processor_main self;
+
+static int set_excache(void *ctx, const char *value)
+{
+	struct processor_main *s = ctx;
+	uint64_t bytes;
+	int err = size_parse(value, &bytes);
+
+	if (err)
+		return err;
+	s->excache_bytes = bytes / PAGE_BYTES * PAGE_BYTES;
+	return s->excache_bytes ? 0 : -EINVAL;
+}
+
+/* Half of the machine: the other half is the host's, and the programs' files and stacks that are never remote. */
+static uint64_t excache_default(void)
+{
+	struct sysinfo info;
+
+	if (sysinfo(&info))
+		return 64UL << 20;
+	return (uint64_t)info.totalram * info.mem_unit / 2 / PAGE_BYTES * PAGE_BYTES;
+}
+
+static int start(void *ctx, const struct component_env *env, uint64_t *bytes)
+{
+	struct processor_main *s = ctx;
+	struct daemon_config config = {
+		.loop = env->loop,
+		.net = env->net,
+		.host = &daemon_host_linux,
+		.component = env->component,
+		.counters = component_counters(env->component),
+	};
+	int err;
+
+	if (!s->excache_bytes)
+		s->excache_bytes = excache_default();
+	config.excache_bytes = *bytes = s->excache_bytes;
+	err = daemon_open(&config, &s->d);
+	component_set_ctx(env->component, s->d);
+	return err;
+}
+
+static void stop(void *ctx)
+{
+	daemon_close(((struct processor_main *)ctx)->d);
+}
+
+int main(int argc, char **argv)
+{
+	static const struct component_option options[] = {
+		{ "excache", "SIZE", "local memory to divide among processes (default: half of the machine)",
+		  set_excache },
+		{ NULL, NULL, NULL, NULL },
+	};
+	static const struct component_ops ops = {
+		.accepted = daemon_accepted,
+		.admit = daemon_admit,
+		.revoke = daemon_revoke,
+		.load = daemon_load,
+	};
+	static const struct component_program program = {
+		.name = "pcomponent",
+		.summary =
+			"Node daemon of a processor component of an ashlar rack: stands by the processes of this machine.",
+		.kind = KIND_PROCESSOR,
+		.options = options,
+		.ops = &ops,
+		.start = start,
+		.stop = stop,
+	};
+
+	return component_main(argc, argv, &program, &self);
+}

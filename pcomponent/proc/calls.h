@@ -1,0 +1,18 @@
+/* System calls on threads, signals, limits and identity (sys/syscalls.def). */
+#ifndef PCOMPONENT_PROC_CALLS_H
+#define PCOMPONENT_PROC_CALLS_H
+#include "pcomponent/sys/sys.h"
+
+sys_fn sys_clone, sys_fork, sys_execve, sys_exit, sys_exit_group;
+sys_fn sys_futex, sys_set_tid_address, sys_set_robust_list, sys_get_robust_list;
+sys_fn sys_prctl, sys_arch_prctl, sys_getrlimit, sys_setrlimit, sys_prlimit64;
+
+/* trap/signal.c */
+sys_fn sys_rt_sigaction, sys_rt_sigprocmask, sys_rt_sigreturn, sys_sigaltstack, sys_rt_sigpending;
+sys_fn sys_rt_sigsuspend, sys_rt_sigtimedwait;
+/* Take the mask at addr as the one in force during the coming host_block: t->wait_mask. 0 or -EFAULT. */
+int signal_wait_mask(struct thread *t, uint64_t addr);
+/* At start: what the shell had ignored stays ignored. */
+void signal_inherit(void);
+
+#endif

@@ -1,0 +1,44 @@
+/* Ends of the process (proc.h). */
+#include <stdarg.h>
+#include <stdio.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#include "ashlar/base/clock.h"
+#include "ashlar/stats.h"
+#include "pcomponent/excache/excache.h"
+#include "pcomponent/proc/calls.h"
+#include "pcomponent/proc/proc.h"
+#include "pcomponent/proc/service.h"
+#include "pcomponent/sys/dispatch.h"
+
+void proc_exit(int status)
+{
+	if (process_stats) {
+		service_stats();
+		STAT_SET(process_stats->end_ns, clock_ns());
+	}
+	_exit(status);
+}
+
+void proc_end_nomem(void)
+{
+	proc_exit(125);
+}
+
+void proc_fail(int status, const char *fmt, ...)
+{
+	char line[512];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(line, sizeof(line), fmt, ap);
+	va_end(ap);
+	sys_message("%s", line);
+	proc_exit(status);
+}
+
+long sys_exit_group(struct thread *t, const uint64_t a[6])
+{
+	(void)t;
+	proc_exit((int)a[0] & 0xff);
+}

@@ -1,0 +1,99 @@
+/* prctl(2) and arch_prctl(2): what would hit the dispatcher is refused, the rest is the host kernel's. */
+#include <asm/prctl.h>
+#include <errno.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include "pcomponent/proc/calls.h"
+#include "pcomponent/sys/thread.h"
+#include "pcomponent/sys/uaccess.h"
+#include "pcomponent/vm/window.h"
+
+#define COMM_BYTES 16
+
+static long set_name(const uint64_t a[6])
+{
+	char name[COMM_BYTES] = "";
+	long len = uaccess_str(name, a[1], sizeof(name));
+
+	if (len < 0 && len != -ENAMETOOLONG)
+		return len;
+	name[COMM_BYTES - 1] = 0;
+	return host2(SYS_prctl, PR_SET_NAME, name);
+}
+
+static long get_name(const uint64_t a[6])
+{
+	char name[COMM_BYTES] = "";
+	long err = host2(SYS_prctl, PR_GET_NAME, name);
+
+	return err ? err : uaccess_out(a[1], name, sizeof(name));
+}
+
+/* Requests whose result is an int stored at the second argument. */
+static long get_int(const uint64_t a[6])
+{
+	int v = 0;
+	long err = host2(SYS_prctl, a[0], &v);
+
+	return err ? err : uaccess_out(a[1], &v, sizeof(v));
+}
+
+long sys_prctl(struct thread *t, const uint64_t a[6])
+{
+	(void)t;
+	switch (a[0]) {
+	case PR_SET_NAME:
+		return set_name(a);
+	case PR_GET_NAME:
+		return get_name(a);
+	case PR_GET_PDEATHSIG:
+	case PR_GET_CHILD_SUBREAPER:
+		return get_int(a);
+	case PR_GET_DUMPABLE:
+	case PR_SET_DUMPABLE:
+	case PR_GET_KEEPCAPS:
+	case PR_SET_KEEPCAPS:
+	case PR_GET_TIMERSLACK:
+	case PR_SET_TIMERSLACK:
+	case PR_CAPBSET_READ:
+	case PR_CAP_AMBIENT:
+	case PR_GET_NO_NEW_PRIVS:
+	case PR_SET_NO_NEW_PRIVS:
+	case PR_SET_CHILD_SUBREAPER:
+	case PR_GET_THP_DISABLE:
+	case PR_SET_THP_DISABLE:
+	case PR_GET_SECUREBITS:
+	case PR_GET_SECCOMP:
+		return host_call(SYS_prctl, a[0], a[1], a[2], a[3], a[4], 0);
+	case PR_SET_PDEATHSIG:
+		/* Ours is SIGKILL, so that no program outlives its command; the program's own wish has no parent to act. */
+		return a[1] > 64 ? -EINVAL : 0;
+	case PR_SET_PTRACER:
+		return 0;
+	case PR_SET_MM:
+		return -EPERM;
+	default:
+		return -EINVAL;
+	}
+}
+
+long sys_arch_prctl(struct thread *t, const uint64_t a[6])
+{
+	uint64_t zero = 0;
+
+	switch (a[0]) {
+	case ARCH_SET_FS:
+		if (a[1] >= WINDOW_END)
+			return -EPERM;
+		*t->fs = a[1];
+		return 0;
+	case ARCH_GET_FS:
+		return uaccess_out(a[1], t->fs, 8);
+	case ARCH_GET_GS:
+		return uaccess_out(a[1], &zero, 8);
+	case ARCH_SET_GS:
+		return -EPERM;
+	default:
+		return -EINVAL;
+	}
+}

@@ -1,0 +1,8 @@
+/* Robust futexes: the list of locks a thread holds, walked by us when it ends (the kernel would miss evicted pages). */
+#ifndef PCOMPONENT_PROC_ROBUST_H
+#define PCOMPONENT_PROC_ROBUST_H
+
+struct thread;
+void robust_exit(struct thread *t);
+
+#endif

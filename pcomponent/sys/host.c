@@ -1,0 +1,211 @@
+/*
+ * Calls that the host kernel serves. It never gets an address of program memory: arguments are copied to local memory as
+ * the call's row says, and back. What the host kernel may wait for runs in entry_stub, the one place where program
+ * signals get in.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include "pcomponent/sys/dispatch.h"
+#include "pcomponent/sys/thread.h"
+#include "pcomponent/sys/uaccess.h"
+#include "pcomponent/trap/trap.h"
+
+long host_call(long nr, uint64_t a0, uint64_t a1, uint64_t a2, uint64_t a3, uint64_t a4, uint64_t a5)
+{
+	register uint64_t r10 __asm__("r10") = a3;
+	register uint64_t r8 __asm__("r8") = a4;
+	register uint64_t r9 __asm__("r9") = a5;
+	long ret;
+
+	__asm__ volatile("syscall"
+			 : "=a"(ret)
+			 : "a"(nr), "D"(a0), "S"(a1), "d"(a2), "r"(r10), "r"(r8), "r"(r9)
+			 : "rcx", "r11", "memory");
+	return ret;
+}
+
+long host_block(struct thread *t, long nr, uint64_t a0, uint64_t a1, uint64_t a2, uint64_t a3, uint64_t a4,
+		uint64_t a5)
+{
+	uint64_t mask = t->frame->sigmask, all = SIGS_ALL_BLOCKED;
+	long ret;
+
+	if (t->pending)
+		return -SYS_RESTART;
+	host4(SYS_rt_sigprocmask, SIG_SETMASK, &mask, 0, 8);
+	ret = entry_stub(a0, a1, a2, a3, a4, a5, nr);
+	host4(SYS_rt_sigprocmask, SIG_SETMASK, &all, 0, 8);
+	return ret;
+}
+
+void *sys_scratch(struct thread *t, uint64_t bytes)
+{
+	void *p;
+	int i;
+
+	if (bytes > SYS_SCRATCH_MAX)
+		return NULL;
+	bytes = (bytes + 15) & ~15UL;
+	if (bytes <= THREAD_SCRATCH_BYTES - t->scratch_used) {
+		p = t->scratch + t->scratch_used;
+		t->scratch_used += bytes;
+		return p;
+	}
+	for (i = 0; i < THREAD_SCRATCH_EXTRA; i++)
+		if (!t->scratch_extra[i])
+			return t->scratch_extra[i] = malloc(bytes);
+	return NULL;
+}
+
+void sys_scratch_reset(struct thread *t)
+{
+	int i;
+
+	t->scratch_used = 0;
+	for (i = 0; i < THREAD_SCRATCH_EXTRA && t->scratch_extra[i]; i++) {
+		free(t->scratch_extra[i]);
+		t->scratch_extra[i] = NULL;
+	}
+}
+
+/* Room and contents of one argument; *local stays NULL for a NULL address. */
+struct copied {
+	void *local;
+	uint64_t bytes;
+};
+
+static uint64_t arg_bytes(const struct arg_desc *d, const uint64_t a[6])
+{
+	uint32_t len;
+
+	switch (d->kind) {
+	case ARG_IN:
+	case ARG_OUT:
+	case ARG_IO:
+		return d->bytes;
+	case ARG_OUT_L:
+		if (uaccess_load32(&len, a[d->len]))
+			return UINT64_MAX;
+		return len > INT32_MAX ? UINT64_MAX : len;
+	case ARG_STR:
+		return 4096;
+	default: /* counts are ints or size_t; too large is refused by the scratch bound */
+		return a[d->len] > SYS_SCRATCH_MAX ? SYS_SCRATCH_MAX + 1 : a[d->len] * d->bytes;
+	}
+}
+
+static bool arg_reads(uint8_t kind)
+{
+	return kind == ARG_IN || kind == ARG_IO || kind == ARG_IN_N || kind == ARG_IO_N;
+}
+
+static int arg_in(struct thread *t, const struct arg_desc *d, const uint64_t a[6], uint64_t addr, struct copied *c)
+{
+	long len;
+
+	c->bytes = arg_bytes(d, a);
+	if (c->bytes == UINT64_MAX)
+		return -EFAULT;
+	/* Room that nothing can fill needs none: streams return less than asked. */
+	if (d->kind == ARG_OUT_R && c->bytes > SYS_PIECE_BYTES && d->bytes == 1)
+		c->bytes = SYS_PIECE_BYTES;
+	c->local = sys_scratch(t, c->bytes ? c->bytes : 1);
+	if (!c->local)
+		return -ENOMEM;
+	if (d->kind == ARG_STR) {
+		len = uaccess_str(c->local, addr, c->bytes);
+		return len < 0 ? (int)len : 0;
+	}
+	if (arg_reads(d->kind))
+		return uaccess_in(c->local, addr, c->bytes);
+	memset(c->local, 0, c->bytes);
+	return 0;
+}
+
+static int arg_out(const struct arg_desc *d, uint64_t addr, long ret, const struct copied *c, const struct copied *all)
+{
+	uint64_t n = c->bytes;
+
+	if (ret < 0 && d->kind != ARG_IO)
+		return 0;
+	switch (d->kind) {
+	case ARG_OUT_R:
+		n = (uint64_t)ret * d->bytes;
+		break;
+	case ARG_OUT_L:
+		n = all[d->len].local ? *(uint32_t *)all[d->len].local : 0;
+		break;
+	case ARG_OUT:
+	case ARG_IO:
+	case ARG_OUT_N:
+	case ARG_IO_N:
+		break;
+	default:
+		return 0;
+	}
+	return uaccess_out(addr, c->local, n < c->bytes ? n : c->bytes);
+}
+
+static long host_row(struct thread *t, const uint64_t a[6], bool block)
+{
+	const struct call_desc *row = call_desc((uint64_t)t->call_nr);
+	struct copied c[6] = { 0 };
+	uint64_t h[6];
+	long ret, err;
+	int i;
+
+	for (i = 0; i < 6; i++) {
+		h[i] = a[i];
+		if (row->arg[i].kind == ARG_NONE || !a[i])
+			continue;
+		if ((err = arg_in(t, &row->arg[i], a, a[i], &c[i])))
+			return err;
+		h[i] = (uint64_t)c[i].local;
+		if (row->arg[i].kind == ARG_OUT_R && row->arg[i].bytes == 1)
+			h[row->arg[i].len] = c[i].bytes;
+	}
+	ret = block ? host_block(t, t->call_nr, h[0], h[1], h[2], h[3], h[4], h[5]) :
+		      host_call(t->call_nr, h[0], h[1], h[2], h[3], h[4], h[5]);
+	if (ret < 0 && ret != -EINTR)
+		return ret;
+	for (i = 0; i < 6; i++)
+		if (c[i].local && arg_out(&row->arg[i], a[i], ret, &c[i], c))
+			return -EFAULT;
+	return ret;
+}
+
+long sys_host(struct thread *t, const uint64_t a[6])
+{
+	return host_row(t, a, false);
+}
+
+long sys_hostb(struct thread *t, const uint64_t a[6])
+{
+	return host_row(t, a, true);
+}
+
+long sys_nosys(struct thread *t, const uint64_t a[6])
+{
+	(void)t, (void)a;
+	return -ENOSYS;
+}
+
+long sys_perm(struct thread *t, const uint64_t a[6])
+{
+	(void)t, (void)a;
+	return -EPERM;
+}
+
+long sys_inval(struct thread *t, const uint64_t a[6])
+{
+	(void)t, (void)a;
+	return -EINVAL;
+}
+
+long sys_zero(struct thread *t, const uint64_t a[6])
+{
+	(void)t, (void)a;
+	return 0;
+}

@@ -1,0 +1,7 @@
+/* Set-up of sys_message: keep the standard error of the start above fd_floor, whatever the program does to its own. */
+#ifndef PCOMPONENT_SYS_MESSAGE_H
+#define PCOMPONENT_SYS_MESSAGE_H
+
+void message_open(int fd_floor);
+
+#endif

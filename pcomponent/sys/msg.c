@@ -1,0 +1,169 @@
+/*
+ * sendmsg and recvmsg: address, control data and pieces are gathered into local memory, one piece for the data, so that a
+ * datagram is never lost to a page that is not there.
+ */
+#include <errno.h>
+#include <limits.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include "pcomponent/sys/calls.h"
+#include "pcomponent/sys/thread.h"
+#include "pcomponent/sys/uaccess.h"
+
+#define CONTROL_MAX (1u << 20)
+#define NAME_MAX_BYTES 1024u
+
+struct gathered {
+	struct msghdr user, local; /* as the program has it; as the host kernel gets it */
+	struct iovec *iov;	   /* the program's */
+	struct iovec one;
+};
+
+static long gather(struct thread *t, uint64_t addr, struct gathered *g)
+{
+	uint64_t total = 0, i;
+
+	if (uaccess_in(&g->user, addr, sizeof(g->user)))
+		return -EFAULT;
+	if (g->user.msg_iovlen > IOV_MAX)
+		return -EMSGSIZE;
+	if (g->user.msg_namelen > NAME_MAX_BYTES)
+		g->user.msg_namelen = NAME_MAX_BYTES;
+	if (g->user.msg_controllen > CONTROL_MAX)
+		return -ENOBUFS;
+	g->iov = sys_scratch(t, g->user.msg_iovlen * sizeof(*g->iov) + 1);
+	if (!g->iov)
+		return -ENOMEM;
+	if (uaccess_in(g->iov, (uint64_t)g->user.msg_iov, g->user.msg_iovlen * sizeof(*g->iov)))
+		return -EFAULT;
+	for (i = 0; i < g->user.msg_iovlen; i++) {
+		if (g->iov[i].iov_len > SYS_SCRATCH_MAX)
+			return -EMSGSIZE;
+		total += g->iov[i].iov_len;
+	}
+	g->one.iov_base = sys_scratch(t, total + 1);
+	g->one.iov_len = total;
+	g->local = g->user;
+	g->local.msg_iov = &g->one;
+	g->local.msg_iovlen = 1;
+	if (g->user.msg_name)
+		g->local.msg_name = sys_scratch(t, NAME_MAX_BYTES);
+	if (g->user.msg_control)
+		g->local.msg_control = sys_scratch(t, g->user.msg_controllen + 1);
+	if (!g->one.iov_base || (g->user.msg_name && !g->local.msg_name) ||
+	    (g->user.msg_control && !g->local.msg_control))
+		return -ENOMEM;
+	return 0;
+}
+
+static long send_in(const struct gathered *g)
+{
+	char *at = g->one.iov_base;
+	uint64_t i;
+
+	for (i = 0; i < g->user.msg_iovlen; at += g->iov[i++].iov_len)
+		if (uaccess_in(at, (uint64_t)g->iov[i].iov_base, g->iov[i].iov_len))
+			return -EFAULT;
+	if (g->user.msg_name && uaccess_in(g->local.msg_name, (uint64_t)g->user.msg_name, g->user.msg_namelen))
+		return -EFAULT;
+	if (g->user.msg_control &&
+	    uaccess_in(g->local.msg_control, (uint64_t)g->user.msg_control, g->user.msg_controllen))
+		return -EFAULT;
+	return 0;
+}
+
+static long recv_out(const struct gathered *g, uint64_t addr, uint64_t bytes)
+{
+	const char *at = g->one.iov_base;
+	struct msghdr out = g->user;
+	uint64_t i, n;
+
+	if (bytes > g->one.iov_len) /* MSG_TRUNC tells the real length */
+		bytes = g->one.iov_len;
+	for (i = 0; i < g->user.msg_iovlen && bytes; i++, at += n, bytes -= n) {
+		n = g->iov[i].iov_len < bytes ? g->iov[i].iov_len : bytes;
+		if (uaccess_out((uint64_t)g->iov[i].iov_base, at, n))
+			return -EFAULT;
+	}
+	n = g->local.msg_namelen < g->user.msg_namelen ? g->local.msg_namelen : g->user.msg_namelen;
+	if (g->user.msg_name && uaccess_out((uint64_t)g->user.msg_name, g->local.msg_name, n))
+		return -EFAULT;
+	if (g->user.msg_control &&
+	    uaccess_out((uint64_t)g->user.msg_control, g->local.msg_control, g->local.msg_controllen))
+		return -EFAULT;
+	out.msg_namelen = g->local.msg_namelen;
+	out.msg_controllen = g->local.msg_controllen;
+	out.msg_flags = g->local.msg_flags;
+	return uaccess_out(addr, &out, sizeof(out));
+}
+
+static long send_one(struct thread *t, uint64_t fd, uint64_t addr, uint64_t flags)
+{
+	struct gathered g;
+	long ret;
+
+	if ((ret = gather(t, addr, &g)) || (ret = send_in(&g)))
+		return ret;
+	return host_block(t, SYS_sendmsg, fd, (uint64_t)&g.local, flags, 0, 0, 0);
+}
+
+static long recv_one(struct thread *t, uint64_t fd, uint64_t addr, uint64_t flags)
+{
+	struct gathered g;
+	long ret, err;
+
+	if ((ret = gather(t, addr, &g)))
+		return ret;
+	ret = host_block(t, SYS_recvmsg, fd, (uint64_t)&g.local, flags, 0, 0, 0);
+	if (ret < 0)
+		return ret;
+	err = recv_out(&g, addr, (uint64_t)ret);
+	return err ? err : ret;
+}
+
+long sys_sendmsg(struct thread *t, const uint64_t a[6])
+{
+	return send_one(t, a[0], a[1], a[2]);
+}
+
+long sys_recvmsg(struct thread *t, const uint64_t a[6])
+{
+	return recv_one(t, a[0], a[1], a[2]);
+}
+
+/* Several messages: one by one, the scratch memory of each given back before the next. */
+static long many(struct thread *t, const uint64_t a[6], long (*one)(struct thread *, uint64_t, uint64_t, uint64_t),
+		 uint64_t rest_flags)
+{
+	uint64_t flags = a[3], done;
+	long ret = 0;
+
+	for (done = 0; done < a[2] && done < IOV_MAX; done++) {
+		uint64_t at = a[1] + done * sizeof(struct mmsghdr);
+
+		ret = one(t, a[0], at, flags);
+		sys_scratch_reset(t);
+		if (ret < 0)
+			break;
+		if (uaccess_store32(at + offsetof(struct mmsghdr, msg_len), (uint32_t)ret))
+			return -EFAULT;
+		flags |= rest_flags;
+	}
+	return done ? (long)done : ret;
+}
+
+long sys_sendmmsg(struct thread *t, const uint64_t a[6])
+{
+	return many(t, a, send_one, 0);
+}
+
+long sys_recvmmsg(struct thread *t, const uint64_t a[6])
+{
+	const uint64_t b[6] = { a[0], a[1], a[2], a[3] & ~(uint64_t)MSG_WAITFORONE };
+
+	if (a[4]) /* a timeout that is only looked at between messages: not served */
+		return -EINVAL;
+	return many(t, b, recv_one, a[3] & MSG_WAITFORONE ? MSG_DONTWAIT : 0);
+}

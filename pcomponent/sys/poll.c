@@ -1,0 +1,168 @@
+/*
+ * Waiting calls that bring a signal mask of their own, and select's bit sets. The mask that the host kernel gets never
+ * holds the dispatcher's signals.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/select.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include "pcomponent/proc/calls.h"
+#include "pcomponent/sys/calls.h"
+#include "pcomponent/sys/thread.h"
+#include "pcomponent/sys/uaccess.h"
+#include "pcomponent/trap/frame.h"
+
+#define SETS_FDS_MAX 65536u
+
+struct sets {
+	uint64_t *set[3]; /* local copies; NULL where the program gave none */
+	uint64_t bytes;
+};
+
+static long sets_in(struct thread *t, uint64_t n, const uint64_t addr[3], struct sets *s)
+{
+	int i;
+
+	if ((int)n < 0)
+		return -EINVAL;
+	s->bytes = ((n < SETS_FDS_MAX ? n : SETS_FDS_MAX) + 63) / 64 * 8;
+	for (i = 0; i < 3; i++) {
+		s->set[i] = addr[i] ? sys_scratch(t, s->bytes + 8) : NULL;
+		if (addr[i] && !s->set[i])
+			return -ENOMEM;
+		if (addr[i] && uaccess_in(s->set[i], addr[i], s->bytes))
+			return -EFAULT;
+	}
+	return 0;
+}
+
+static long sets_out(const uint64_t addr[3], const struct sets *s)
+{
+	int i;
+
+	for (i = 0; i < 3; i++)
+		if (addr[i] && uaccess_out(addr[i], s->set[i], s->bytes))
+			return -EFAULT;
+	return 0;
+}
+
+long sys_select(struct thread *t, const uint64_t a[6])
+{
+	struct timeval tv;
+	struct sets s;
+	long ret;
+
+	if ((ret = sets_in(t, a[0], a + 1, &s)))
+		return ret;
+	if (a[4] && uaccess_in(&tv, a[4], sizeof(tv)))
+		return -EFAULT;
+	ret = host_block(t, SYS_select, a[0], (uint64_t)s.set[0], (uint64_t)s.set[1], (uint64_t)s.set[2],
+			 a[4] ? (uint64_t)&tv : 0, 0);
+	if (ret >= 0 && sets_out(a + 1, &s))
+		return -EFAULT;
+	if (a[4] && ret != -SYS_RESTART)
+		uaccess_out(a[4], &tv, sizeof(tv));
+	return ret;
+}
+
+/* The mask argument at addr, of size bytes: for the host kernel in *mask; 0 when there is none. */
+static long wait_mask(struct thread *t, uint64_t addr, uint64_t bytes, uint64_t *mask)
+{
+	*mask = 0;
+	if (!addr)
+		return 0;
+	if (bytes != 8)
+		return -EINVAL;
+	if (signal_wait_mask(t, addr))
+		return -EFAULT;
+	*mask = (uint64_t)&t->wait_mask;
+	return 0;
+}
+
+static long timeout_in(uint64_t addr, struct timespec *ts)
+{
+	return addr && uaccess_in(ts, addr, sizeof(*ts)) ? -EFAULT : 0;
+}
+
+long sys_pselect6(struct thread *t, const uint64_t a[6])
+{
+	struct {
+		uint64_t mask, bytes;
+	} arg = { 0, 8 };
+	struct timespec ts;
+	uint64_t mask;
+	struct sets s;
+	long ret;
+
+	if ((ret = sets_in(t, a[0], a + 1, &s)) || (ret = timeout_in(a[4], &ts)))
+		return ret;
+	if (a[5] && uaccess_in(&arg, a[5], sizeof(arg)))
+		return -EFAULT;
+	if ((ret = wait_mask(t, arg.mask, arg.bytes, &mask)))
+		return ret;
+	arg.mask = mask;
+	ret = host_block(t, SYS_pselect6, a[0], (uint64_t)s.set[0], (uint64_t)s.set[1], (uint64_t)s.set[2],
+			 a[4] ? (uint64_t)&ts : 0, (uint64_t)&arg);
+	if (ret >= 0 && sets_out(a + 1, &s))
+		return -EFAULT;
+	if (a[4] && ret != -SYS_RESTART)
+		uaccess_out(a[4], &ts, sizeof(ts));
+	return ret;
+}
+
+long sys_ppoll(struct thread *t, const uint64_t a[6])
+{
+	struct timespec ts;
+	struct pollfd *fds;
+	uint64_t mask;
+	long ret;
+
+	if (a[1] > SETS_FDS_MAX * 16)
+		return -EINVAL;
+	if (!(fds = sys_scratch(t, a[1] * sizeof(*fds) + 1)))
+		return -ENOMEM;
+	if (uaccess_in(fds, a[0], a[1] * sizeof(*fds)))
+		return -EFAULT;
+	if ((ret = timeout_in(a[2], &ts)) || (ret = wait_mask(t, a[3], a[4], &mask)))
+		return ret;
+	ret = host_block(t, SYS_ppoll, (uint64_t)fds, a[1], a[2] ? (uint64_t)&ts : 0, mask, 8, 0);
+	if (ret >= 0 && uaccess_out(a[0], fds, a[1] * sizeof(*fds)))
+		return -EFAULT;
+	if (a[2] && ret != -SYS_RESTART)
+		uaccess_out(a[2], &ts, sizeof(ts));
+	return ret;
+}
+
+long sys_epoll_pwait(struct thread *t, const uint64_t a[6])
+{
+	struct epoll_event *ev;
+	uint64_t mask;
+	long ret;
+
+	if ((int)a[2] <= 0)
+		return -EINVAL;
+	if (!(ev = sys_scratch(t, a[2] * sizeof(*ev))))
+		return -ENOMEM;
+	if ((ret = wait_mask(t, a[4], a[5], &mask)))
+		return ret;
+	ret = host_block(t, SYS_epoll_pwait, a[0], (uint64_t)ev, a[2], a[3], mask, 8);
+	if (ret > 0 && uaccess_out(a[1], ev, (uint64_t)ret * sizeof(*ev)))
+		return -EFAULT;
+	return ret;
+}
+
+/* signalfd and signalfd4. */
+long sys_signalfd(struct thread *t, const uint64_t a[6])
+{
+	uint64_t mask;
+
+	if (a[2] != 8)
+		return -EINVAL;
+	if (uaccess_in(&mask, a[1], 8))
+		return -EFAULT;
+	mask &= ~SIGS_OURS;
+	return host4(SYS_signalfd4, a[0], &mask, 8, t->call_nr == SYS_signalfd4 ? a[3] : 0);
+}

@@ -1,0 +1,85 @@
+/*
+ * The doors' C side: sort out why the host kernel brought us here. See trap.h for the rules.
+ */
+#include <errno.h>
+#include <string.h>
+#include "ashlar/base/log.h"
+#include "pcomponent/fault/fault.h"
+#include "pcomponent/sys/dispatch.h"
+#include "pcomponent/sys/sys.h"
+#include "pcomponent/sys/thread.h"
+#include "pcomponent/trap/trap.h"
+
+#define SYS_USER_DISPATCH_CODE 2
+
+static bool ip_within(uint64_t ip, const char *start, const char *end)
+{
+	return ip >= (uint64_t)start && ip < (uint64_t)end;
+}
+
+/* A program signal arrived while we wait for the host kernel on the program's behalf: note it, let nothing else in. */
+static void signal_note(struct thread *t, struct trap_frame *f)
+{
+	memcpy(&t->sig_info, &f->info, sizeof(f->info));
+	t->pending = 1;
+	f->sigmask = SIGS_ALL_BLOCKED;
+	if (ip_within(f->regs.ip, entry_stub_start, entry_stub_end))
+		f->regs.ip = (uint64_t)entry_stub_abort;
+}
+
+void trap_signal(struct trap_frame *f, uint64_t *fs)
+{
+	struct thread *t = thread_self();
+
+	(void)fs;
+	if (trap_ip_ours(f->regs.ip))
+		signal_note(t, f);
+	else
+		signal_enter(t, f, &f->info);
+}
+
+void trap_sigsys(struct trap_frame *f, uint64_t *fs)
+{
+	struct thread *t = thread_self();
+	long ret;
+
+	if (f->info.si_code != SYS_USER_DISPATCH_CODE) {
+		trap_signal(f, fs);
+		return;
+	}
+	ret = dispatch_call(t, f, fs);
+	if (ret == -SYS_RESTART) /* as if the signal had come before the call */
+		f->regs.ip -= 2;
+	else if (ret != SYS_FRAME_LOADED)
+		f->regs.ax = (uint64_t)ret;
+	if (t->pending) {
+		siginfo_t info = t->sig_info;
+
+		t->pending = 0;
+		signal_enter(t, f, &info);
+	}
+	t->wait_mask_set = false;
+}
+
+void trap_fault(struct trap_frame *f, uint64_t *fs)
+{
+	struct thread *t = thread_self();
+	bool copying = ip_within(f->regs.ip, entry_copy_start, entry_copy_end);
+
+	if (f->info.si_code <= 0) { /* sent by kill(2), not a fault */
+		trap_signal(f, fs);
+		return;
+	}
+	if (fault_resolve(t, f))
+		return;
+	if (copying) {
+		f->regs.ip = (uint64_t)entry_copy_fault;
+		return;
+	}
+	if (trap_ip_ours(f->regs.ip)) {
+		log_error("dispatcher fault: ip %#lx address %#lx error %lu", (unsigned long)f->regs.ip,
+			  (unsigned long)f->info.si_addr, (unsigned long)f->regs.err);
+		log_bug(__FILE__, __LINE__, "fault in the dispatcher");
+	}
+	signal_fault(t, f, &f->info);
+}

@@ -1,0 +1,106 @@
+/*
+ * The doors between program and dispatcher. Contract of a door: entered by the host kernel as a signal handler on the
+ * thread's trap stack (rdi signal, rsi siginfo, rdx ucontext, return address = restorer). It saves the FS base that is
+ * in force (the program's, or ours when a user copy faulted: so nesting stays right), loads the dispatcher's, calls C
+ * with rdi = frame, rsi = address of the saved FS base, puts that FS base back and returns through rt_sigreturn.
+ * %gs:0.. is struct thread (sys/thread.h).
+ */
+	.text
+
+	.macro DOOR name, func
+	.globl \name
+	.type \name, @function
+\name:
+	rdfsbase %rax
+	push %rax
+	mov %gs:8, %rcx
+	wrfsbase %rcx
+	lea -8(%rdx), %rdi
+	mov %rsp, %rsi
+	cld
+	call \func
+	pop %rax
+	wrfsbase %rax
+	ret
+	.size \name, . - \name
+	.endm
+
+	DOOR entry_sigsys, trap_sigsys
+	DOOR entry_fault, trap_fault
+	DOOR entry_signal, trap_signal
+
+	.globl entry_restorer
+	.type entry_restorer, @function
+	nop			/* unwinders look one byte before a return address */
+entry_restorer:
+	mov $15, %eax		/* rt_sigreturn */
+	syscall
+	.size entry_restorer, . - entry_restorer
+
+/* trap_resume(frame, fs): leave for the program. */
+	.globl trap_resume
+	.type trap_resume, @function
+trap_resume:
+	wrfsbase %rsi
+	lea 8(%rdi), %rsp
+	mov $15, %eax
+	syscall
+	ud2
+	.size trap_resume, . - trap_resume
+
+/*
+ * User copies. A fault between _start and _end that cannot be resolved continues at entry_copy_fault: -EFAULT.
+ */
+	.globl entry_copy_start, entry_copy_end, entry_copy_fault
+	.globl entry_copy, entry_load32, entry_store32, entry_touch
+entry_copy_start:
+	.type entry_copy, @function
+entry_copy:			/* (dst, src, n) */
+	mov %rdx, %rcx
+	rep movsb
+	xor %eax, %eax
+	ret
+	.type entry_load32, @function
+entry_load32:			/* (local *, user) */
+	mov (%rsi), %eax
+	mov %eax, (%rdi)
+	xor %eax, %eax
+	ret
+	.type entry_store32, @function
+entry_store32:			/* (user, value) */
+	mov %esi, (%rdi)
+	xor %eax, %eax
+	ret
+	.type entry_touch, @function
+entry_touch:			/* (user): write without changing */
+	lock orb $0, (%rdi)
+	xor %eax, %eax
+	ret
+entry_copy_end:
+entry_copy_fault:
+	mov $-14, %eax
+	ret
+
+/*
+ * entry_stub(a0..a5, nr): a host call that program signals may interrupt. They are unblocked before it is entered. The
+ * signal door notes the signal, blocks all others, and moves an ip in [start, insn] to abort: the call was then not made
+ * (or the host kernel wants it repeated), and -SYS_RESTART is returned.
+ */
+	.globl entry_stub, entry_stub_start, entry_stub_insn, entry_stub_end, entry_stub_abort
+	.type entry_stub, @function
+entry_stub:
+	mov 8(%rsp), %rax
+	mov %rcx, %r10
+entry_stub_start:
+	cmpq $0, %gs:16
+	jne entry_stub_abort
+entry_stub_insn:
+	syscall
+entry_stub_end:
+	ret
+entry_stub_abort:
+	mov $-512, %rax
+	ret
+	.size entry_stub, . - entry_stub
+
+	.section .note.GNU-stack, "", @progbits

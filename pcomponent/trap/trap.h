@@ -1,0 +1,63 @@
+/*
+ * Traps: how control comes from the program to the dispatcher and back. entry.S holds the three doors (system call,
+ * fault, program signal), the call stub that program signals may interrupt, and the user copies with their fix-ups.
+ *
+ * The handlers are not asynchronous to the dispatcher: system calls and faults come from program code or from uaccess
+ * copies, and program signals are blocked in all of our code but the stub of host_block. So they may take locks and use
+ * malloc; the one rule is that program memory is touched only through uaccess, with no lock held.
+ */
+#ifndef PCOMPONENT_TRAP_TRAP_H
+#define PCOMPONENT_TRAP_TRAP_H
+#include <stdbool.h>
+#include <stdint.h>
+#include "pcomponent/trap/frame.h"
+
+struct thread;
+
+/* Install the handlers for SIGSYS, SIGSEGV, SIGBUS. Once, before the program starts. 0 or -errno. */
+int trap_open(void);
+/* Make the calling pthread a program thread: %gs, trap stack, system calls dispatched from now on. 0 or -errno. */
+int trap_thread_enter(struct thread *t);
+/* The reverse, before the pthread ends. */
+void trap_thread_leave(void);
+
+/* Load frame (on the trap stack, with its fp state behind it) and fs; never returns. */
+void trap_resume(struct trap_frame *frame, uint64_t fs) __attribute__((noreturn));
+
+/* Is ip in the dispatcher's own code? */
+bool trap_ip_ours(uint64_t ip);
+
+/* Called by entry.S; fs: the interrupted code's FS base, may be changed. */
+void trap_sigsys(struct trap_frame *f, uint64_t *fs);
+void trap_fault(struct trap_frame *f, uint64_t *fs);
+void trap_signal(struct trap_frame *f, uint64_t *fs);
+
+/* Doors and labels of entry.S. */
+void entry_sigsys(void);
+void entry_fault(void);
+void entry_signal(void);
+void entry_restorer(void);
+int entry_copy(void *dst, const void *src, uint64_t n);
+int entry_load32(uint32_t *dst, uint64_t src);
+int entry_store32(uint64_t dst, uint32_t v);
+int entry_touch(uint64_t addr);
+long entry_stub(uint64_t a0, uint64_t a1, uint64_t a2, uint64_t a3, uint64_t a4, uint64_t a5, long nr);
+extern const char entry_copy_start[], entry_copy_end[], entry_copy_fault[];
+extern const char entry_stub_start[], entry_stub_insn[], entry_stub_end[], entry_stub_abort[];
+
+/* ---- program signals (trap/signal.c) ---- */
+
+struct sig_action { /* the kernel's struct sigaction */
+	uint64_t handler, flags, restorer, mask;
+};
+/* Enter the program's handler for info: rewrite f so that returning from our handler starts it. */
+void signal_enter(struct thread *t, struct trap_frame *f, const siginfo_t *info);
+/* A synchronous fault of the program's own: its handler, or the end of the process with the signal's status. */
+void signal_fault(struct thread *t, struct trap_frame *f, const siginfo_t *info);
+/* Load the frame that the program's handler returns through into f. Ends the process when it is bad, as Linux does. */
+void signal_return(struct thread *t, struct trap_frame *f);
+/* The mask the program believes it has, and setting it, in the frame of the call being served. */
+uint64_t signal_mask(const struct thread *t);
+void signal_set_mask(struct thread *t, uint64_t mask);
+
+#endif

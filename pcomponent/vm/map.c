@@ -1,0 +1,201 @@
+/*
+ * Making and ending mappings. Private file mappings are anonymous copies, filled here from the storage component: before
+ * memory is registered directly, afterwards through user copies, so that filling stays within the budget.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include "ashlar/base/limits.h"
+#include "pcomponent/excache/excache.h"
+#include "pcomponent/fs/fs.h"
+#include "pcomponent/sys/thread.h"
+#include "pcomponent/sys/uaccess.h"
+#include "pcomponent/vm/layout.h"
+
+#define HOST_FLAGS (MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE)
+
+/* Where a new mapping goes. exclusive. */
+static int64_t place(uint64_t addr, uint64_t bytes, uint32_t flags)
+{
+	struct vma *v;
+
+	if (flags & (MAP_FIXED | MAP_FIXED_NOREPLACE)) {
+		if (addr & (PAGE_BYTES - 1))
+			return -EINVAL;
+		if (addr < WINDOW_START)
+			return -EPERM;
+		if (addr >= WINDOW_END || bytes > WINDOW_END - addr)
+			return -ENOMEM;
+		v = table_find(addr);
+		if ((flags & MAP_FIXED_NOREPLACE) && v && v->start < addr + bytes)
+			return -EEXIST;
+		return (int64_t)addr;
+	}
+	addr &= -PAGE_BYTES;
+	if (addr >= WINDOW_START && addr < WINDOW_END && bytes <= WINDOW_END - addr) {
+		v = table_find(addr);
+		if ((!v || v->start >= addr + bytes) && (addr + bytes <= layout.mmap_top))
+			return (int64_t)addr;
+	}
+	addr = table_hole(bytes, layout.mmap_top);
+	return addr ? (int64_t)addr : -ENOMEM;
+}
+
+/* exclusive: the host kernel's part of a new anonymous mapping, and the table's. */
+static int64_t map_locked(const struct vma *want, uint32_t flags, uint32_t prot, bool *reclaim)
+{
+	struct vma v = *want;
+	int64_t at = place(v.start, v.end - v.start, flags);
+	int err;
+
+	if (at < 0)
+		return at;
+	v.end = (uint64_t)at + (v.end - v.start);
+	v.start = (uint64_t)at;
+	if ((err = layout_clear(v.start, v.end, false)))
+		return err;
+	/* Replacing: the host kernel drops what was there, registration included. */
+	if (mmap((void *)v.start, v.end - v.start, (int)prot,
+		 HOST_FLAGS | MAP_FIXED, -1, 0) == MAP_FAILED)
+		return -errno;
+	if ((err = table_insert(&v)) || (err = layout_settle(reclaim))) {
+		layout_clear(v.start, v.end, true);
+		return err;
+	}
+	return at;
+}
+
+/* Contents of a file mapping, piece by piece through local memory: the mapping may be registered. */
+static int fill_registered(uint64_t addr, const struct vm_file *file)
+{
+	char *piece = malloc(IO_SLOT_BYTES);
+	uint64_t done = 0, n;
+	int64_t got = 0;
+	int err = piece ? 0 : -ENOMEM;
+
+	while (!err && done < file->bytes) {
+		n = file->bytes - done < IO_SLOT_BYTES ? file->bytes - done : IO_SLOT_BYTES;
+		got = fs_image_pread(file->image, piece, n, file->off + done);
+		if (got <= 0)
+			break;
+		err = uaccess_out(addr + done, piece, (size_t)got);
+		done += (uint64_t)got;
+	}
+	free(piece);
+	return got < 0 ? (int)got : err;
+}
+
+static int fill(uint64_t addr, const struct vm_file *file)
+{
+	int64_t got;
+
+	/* A race with another thread's mapping that brings registration is harmless: pages filled so far are present. */
+	if (layout.registered)
+		return fill_registered(addr, file);
+	got = fs_image_pread(file->image, (void *)addr, file->bytes, file->off);
+	return got < 0 ? (int)got : 0;
+}
+
+int64_t vm_map(struct thread *t, uint64_t addr, uint64_t bytes, uint32_t prot, uint32_t flags,
+	       const struct vm_file *file)
+{
+	bool filling = file && file->bytes, reclaim = false;
+	struct vma v = { .start = addr, .end = addr + bytes, .prot = prot };
+	int64_t at;
+	int err;
+
+	if (!bytes || addr + bytes < addr)
+		return -EINVAL;
+	if (bytes >= WINDOW_END)
+		return -ENOMEM;
+	if (flags & MAP_SHARED)
+		v.flags |= VMA_SHARED;
+	if (flags & MAP_NORESERVE)
+		v.flags |= VMA_NORESERVE;
+	if (file) {
+		v.flags |= VMA_FILE;
+		v.off = file->off;
+		v.name = names_add(file->path);
+	}
+	vm_lock_exclusive();
+	at = map_locked(&v, flags, filling ? PROT_READ | PROT_WRITE : prot, &reclaim);
+	vm_unlock_exclusive();
+	if (reclaim)
+		layout_reclaim(t);
+	if (at < 0 || !filling)
+		return at;
+	err = fill((uint64_t)at, file);
+	if (!err && prot != (PROT_READ | PROT_WRITE) && mprotect((void *)at, bytes, (int)prot))
+		err = -errno;
+	if (err) {
+		vm_unmap((uint64_t)at, bytes);
+		return err;
+	}
+	return at;
+}
+
+int64_t vm_map_host(uint64_t addr, uint64_t bytes, uint32_t prot, uint32_t flags, int fd, uint64_t off)
+{
+	struct vma v = { .prot = prot, .flags = VMA_HOST | (flags & MAP_SHARED ? VMA_SHARED : 0u), .off = off };
+	int64_t at;
+	int err;
+
+	vm_lock_exclusive();
+	at = place(addr, bytes, flags);
+	if (at >= 0) {
+		v.start = (uint64_t)at;
+		v.end = (uint64_t)at + bytes;
+		err = layout_clear(v.start, v.end, false);
+		if (!err && mmap((void *)at, bytes, (int)prot,
+				 (int)((flags & ~(MAP_FIXED_NOREPLACE | MAP_POPULATE)) | MAP_FIXED), fd,
+				 (off_t)off) == MAP_FAILED)
+			err = -errno;
+		if (!err)
+			err = table_insert(&v);
+		if (err)
+			at = err;
+	}
+	vm_unlock_exclusive();
+	return at;
+}
+
+int vm_unmap(uint64_t addr, uint64_t bytes)
+{
+	int err;
+
+	vm_lock_exclusive();
+	err = layout_clear(addr, addr + bytes, true);
+	vm_unlock_exclusive();
+	return err;
+}
+
+/* exclusive */
+static int protect_locked(uint64_t start, uint64_t end, uint32_t prot, bool *reclaim)
+{
+	struct vma *v;
+	int err;
+
+	if (!table_covers(start, end))
+		return -ENOMEM;
+	if ((err = table_split(start, end)))
+		return err;
+	if (mprotect((void *)start, end - start, (int)prot))
+		return -errno;
+	for (v = table_find(start); v && v->start < end; v = table_next(v))
+		table_set(v, v->flags, prot);
+	return layout_settle(reclaim);
+}
+
+int vm_protect(struct thread *t, uint64_t addr, uint64_t bytes, uint32_t prot)
+{
+	bool reclaim = false;
+	int err;
+
+	vm_lock_exclusive();
+	err = protect_locked(addr, addr + bytes, prot, &reclaim);
+	vm_unlock_exclusive();
+	if (reclaim)
+		layout_reclaim(t);
+	return err;
+}

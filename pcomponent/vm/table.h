@@ -1,0 +1,30 @@
+/*
+ * The table of mappings, sorted by address, and what the process may write in all. All calls under the layout lock:
+ * looking needs it shared, changing exclusive.
+ */
+#ifndef PCOMPONENT_VM_TABLE_H
+#define PCOMPONENT_VM_TABLE_H
+#include "pcomponent/vm/vm.h"
+
+/* First mapping that ends above addr, or NULL. The pointer holds until the next change. */
+struct vma *table_find(uint64_t addr);
+struct vma *table_next(struct vma *v);
+/* Add a mapping where none is; neighbours alike are joined. 0 or -ENOMEM. */
+int table_insert(const struct vma *v);
+/* Make start and end borders of mappings where they fall inside one. 0 or -ENOMEM. */
+int table_split(uint64_t start, uint64_t end);
+/* Forget all mappings within [start, end), which are borders. */
+void table_remove(uint64_t start, uint64_t end);
+/* Is every page of [start, end) mapped? */
+bool table_covers(uint64_t start, uint64_t end);
+/* A hole of bytes below top, searched downwards; 0: none. */
+uint64_t table_hole(uint64_t bytes, uint64_t top);
+/* Change of flags or protection of a mapping in place (its weight changes). */
+void table_set(struct vma *v, uint32_t flags, uint32_t prot);
+/* Bytes that count against the budget. */
+uint64_t table_weight(void);
+/* The size above which a NORESERVE mapping does not count. */
+void table_set_noreserve_max(uint64_t bytes);
+bool table_counts(const struct vma *v);
+
+#endif

@@ -1,0 +1,73 @@
+/*
+ * The layout of the program's address space: which mappings it has and what they are. The dispatcher decides it (the
+ * host kernel only follows), below WINDOW_END.
+ *
+ * Lock: a big-reader lock. Faults hold it shared (their own flag, no cache line that all write); every change of the
+ * layout holds it exclusive and so excludes faults and evictions. Nobody touches program memory while holding it.
+ *
+ * Registering late: nothing is under the ExCache while all that the process may write (and the copies of its files) fits
+ * its budget. The first mapping that does not fit brings everything under it. A NORESERVE mapping larger than an eighth
+ * of the budget is registered when it is made and not counted.
+ */
+#ifndef PCOMPONENT_VM_VM_H
+#define PCOMPONENT_VM_VM_H
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "pcomponent/vm/window.h"
+
+struct thread;
+struct fs_image;
+
+enum vma_flags {
+	VMA_REGISTERED = 1, /* under the ExCache */
+	VMA_HOST = 2,	    /* a mapping of a host object: never registered */
+	VMA_NORESERVE = 4,
+	VMA_FILE = 8,	/* holds a copy of a file: counts whatever its protection */
+	VMA_STACK = 16, /* the main thread's */
+	VMA_BRK = 32,
+	VMA_SHARED = 64, /* MAP_SHARED, for /proc/self/maps */
+};
+
+struct vma {
+	uint64_t start, end;
+	uint64_t off;	/* in the file */
+	uint32_t flags; /* enum vma_flags */
+	uint32_t prot;
+	uint32_t name; /* index of its file's path, 0: none */
+};
+
+/* budget_bytes: what may be local. stack_bytes: room of the main stack. 0 or -errno. */
+int vm_open(uint64_t budget_bytes, uint64_t stack_bytes);
+
+void vm_lock_shared(struct thread *t);
+void vm_unlock_shared(struct thread *t);
+void vm_lock_exclusive(void);
+void vm_unlock_exclusive(void);
+
+/* shared: is addr in registered memory, and in which mapping? */
+bool vm_registered(uint64_t addr, uint64_t *start, uint64_t *end);
+/* A fault at addr that the growing main stack explains: grown, try again. Takes the lock itself. */
+bool vm_stack_grow(struct thread *t, uint64_t addr);
+uint64_t vm_stack_top(void);
+
+/* ---- for the loader and the calls; addresses and lengths page aligned; -errno as mmap(2) ---- */
+
+struct vm_file { /* a private file mapping's source; NULL: anonymous */
+	struct fs_image *image;
+	uint64_t off;	      /* page aligned */
+	uint64_t bytes;	      /* of the file from off on that exist, at most the mapping's length */
+	const char *path;     /* for maps */
+};
+/* MAP_FIXED, MAP_FIXED_NOREPLACE, MAP_NORESERVE, MAP_SHARED are looked at; addr is a hint otherwise. The address, or -errno. */
+int64_t vm_map(struct thread *t, uint64_t addr, uint64_t bytes, uint32_t prot, uint32_t flags, const struct vm_file *file);
+/* A mapping of host object fd (device, shared memory of the host), as mmap(2). */
+int64_t vm_map_host(uint64_t addr, uint64_t bytes, uint32_t prot, uint32_t flags, int fd, uint64_t off);
+int vm_unmap(uint64_t addr, uint64_t bytes);
+int vm_protect(struct thread *t, uint64_t addr, uint64_t bytes, uint32_t prot);
+/* Where the program's break starts: behind its image. */
+void vm_brk_start(uint64_t addr);
+/* Bytes the program may have local. */
+uint64_t vm_budget(void);
+
+#endif

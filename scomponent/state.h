@@ -1,0 +1,81 @@
+/* What the storage monitor knows; for the files of scomponent/ only. */
+#ifndef SCOMPONENT_STATE_H
+#define SCOMPONENT_STATE_H
+#include <limits.h>
+#include "ashlar/base/cap.h"
+#include "ashlar/base/list.h"
+#include "scomponent/handles.h"
+#include "scomponent/scomponent.h"
+
+struct scomponent {
+	struct loop *loop;
+	struct net *net;
+	struct rpc_counters *counters;
+	struct net_pd *pd;
+	struct net_mr *io; /* file data on its way; one request at a time uses it */
+	int root;	   /* O_PATH descriptor of the export's root */
+	char root_path[PATH_MAX];
+	size_t root_len; /* 0 where the export is the machine's / */
+	bool readonly;
+	uint64_t handles, refused;
+	struct list processes, clients;
+};
+
+/* A process that may come. It stays until the gmm revokes it, so that execve may connect anew. */
+struct process {
+	struct list link;
+	struct cap cap;
+	uint32_t pid, uid;
+	uint32_t handles; /* of all its connections */
+};
+
+/* A connection. Files opened through it are closed with it. */
+struct client {
+	struct list link;
+	struct scomponent *s;
+	struct rpc *rpc;
+	struct process *process; /* NULL before P2S_HELLO */
+	struct handles files;
+	struct net_data *data;
+	struct net_remote *buffer; /* the dispatcher's; NULL before P2S_BUFFER */
+	uint64_t buffer_bytes;
+};
+
+#define TRANSFER_MS 5000u /* a one-sided transfer of ours is given up after this */
+#define IO_BUFFER_MAX (64ull << 20) /* bytes of the io buffer that a process may grant */
+
+/*
+ * The client of a request that may be served: it proved who it is, and the header names its own process. NULL: answer
+ * -EACCES (counted).
+ */
+struct client *client_of(struct rpc_request *);
+
+int serve_hello(struct rpc_request *, const void *, const void *, uint32_t, void *);
+int serve_buffer(struct rpc_request *, const void *, const void *, uint32_t, void *);
+int serve_usage(struct rpc_request *, const void *, const void *, uint32_t, void *);
+int serve_open(struct rpc_request *, const void *, const void *, uint32_t, void *);
+int serve_close(struct rpc_request *, const void *, const void *, uint32_t, void *);
+int serve_path(struct rpc_request *, const void *, const void *, uint32_t, void *);
+int serve_resolve(struct rpc_request *, const void *, const void *, uint32_t, void *);
+int serve_read(struct rpc_request *, const void *, const void *, uint32_t, void *);
+int serve_write(struct rpc_request *, const void *, const void *, uint32_t, void *);
+int serve_getdents(struct rpc_request *, const void *, const void *, uint32_t, void *);
+int serve_seek(struct rpc_request *, const void *, const void *, uint32_t, void *);
+int serve_flock(struct rpc_request *, const void *, const void *, uint32_t, void *);
+int serve_sync(struct rpc_request *, const void *, const void *, uint32_t, void *);
+int serve_fallocate(struct rpc_request *, const void *, const void *, uint32_t, void *);
+int serve_stat(struct rpc_request *, const void *, const void *, uint32_t, void *);
+int serve_statfs(struct rpc_request *, const void *, const void *, uint32_t, void *);
+int serve_access(struct rpc_request *, const void *, const void *, uint32_t, void *);
+int serve_readlink(struct rpc_request *, const void *, const void *, uint32_t, void *);
+int serve_unlink(struct rpc_request *, const void *, const void *, uint32_t, void *);
+int serve_mkdir(struct rpc_request *, const void *, const void *, uint32_t, void *);
+int serve_rename(struct rpc_request *, const void *, const void *, uint32_t, void *);
+int serve_link(struct rpc_request *, const void *, const void *, uint32_t, void *);
+int serve_symlink(struct rpc_request *, const void *, const void *, uint32_t, void *);
+int serve_truncate(struct rpc_request *, const void *, const void *, uint32_t, void *);
+int serve_chmod(struct rpc_request *, const void *, const void *, uint32_t, void *);
+int serve_chown(struct rpc_request *, const void *, const void *, uint32_t, void *);
+int serve_utimens(struct rpc_request *, const void *, const void *, uint32_t, void *);
+
+#endif
