@@ -73,6 +73,7 @@ static void part_end(struct gprocess *p, struct gpart *part, uint32_t except)
 {
 	struct member *m = member_find(p->g, part->member_id);
 	struct g2x_revoke_req req = { .pid = p->pid };
+	int err;
 
 	if (!m)
 		return;
@@ -80,7 +81,8 @@ static void part_end(struct gprocess *p, struct gpart *part, uint32_t except)
 	m->placed--;
 	if (!part->asked || !m->peer || m->id == except)
 		return;
-	if (rpc_call(m->peer->rpc, G2X_REVOKE, p->pid, &req, NULL, 0, RPC_DEADLINE_MS, revoked, NULL))
+	err = rpc_call(m->peer->rpc, G2X_REVOKE, p->pid, &req, NULL, 0, RPC_DEADLINE_MS, revoked, NULL);
+	if (err && err != -EPIPE)
 		log_warn("%s cannot be told that process %u is over", m->name, p->pid);
 }
 

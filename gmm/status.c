@@ -45,6 +45,5 @@ int status_tell(struct rpc_request *rq, const void *body, const void *tail, uint
 	rep->epoch = g->epoch;
 	rep->total = at;
 	rep->processes = g->n_processes;
-	rpc_reply_tail(rq, rows, rep->rows * (uint32_t)sizeof(rows[0]));
-	return 0;
+	return rpc_reply_tail(rq, rows, rep->rows * (uint32_t)sizeof(rows[0]));
 }

@@ -76,7 +76,7 @@ give_frames:
 	frames_give(&m->frames, &p->account, frames);
 full:
 	tell_full(p, frames, err);
-	return -ENOMEM;
+	return err == -EDQUOT || err == -EMFILE ? -ENOMEM : err;
 }
 
 struct slab *slab_find(const struct mprocess *p, uint64_t id)

@@ -19,7 +19,7 @@ char *msg_format(const void *msg, size_t len, char *buf, size_t size)
 	snprintf(unknown, sizeof(unknown), "0x%04x", h.msg);
 	name = h.msg == MSG_HELLO ? "HELLO" : m ? m->name : unknown;
 	snprintf(buf, size, "%s %s id=%llu err=%d pid=%u tid=%u body=%u tail=%u", name,
-		 h.flags & WIRE_REPLY ? "reply" : "request", (unsigned long long)h.req_id, h.err,
-		 h.pid, h.tid, h.body_bytes, h.tail_bytes);
+		 h.flags & WIRE_REPLY ? "reply" : "request", (unsigned long long)h.req_id, h.err, h.pid, h.tid,
+		 h.body_bytes, h.tail_bytes);
 	return buf;
 }

@@ -3,7 +3,7 @@
 #include "ashlar/proto/lists.h"
 
 static const struct msg_info rows[MSG_COUNT] = {
-#define MSG(name, id, pfx, req, rep, req_tail, rep_tail)                                           \
+#define MSG(name, id, pfx, req, rep, req_tail, rep_tail) \
 	[IDX_##name] = { id, IDX_##name, #name, req, rep, req_tail, rep_tail },
 #include "ashlar/proto/msgs.def"
 #undef MSG
@@ -12,8 +12,8 @@ static const struct msg_info rows[MSG_COUNT] = {
 const struct msg_info *msg_info(uint16_t id)
 {
 	switch (id) {
-#define MSG(name, id, pfx, req, rep, req_tail, rep_tail)                                           \
-	case id:                                                                                   \
+#define MSG(name, id, pfx, req, rep, req_tail, rep_tail) \
+	case id:                                         \
 		return &rows[IDX_##name];
 #include "ashlar/proto/msgs.def"
 #undef MSG
@@ -59,9 +59,8 @@ uint64_t msg_lists_hash(void)
 const char *kind_name(uint32_t kind)
 {
 	static const char *const names[KIND_MAX] = {
-		[KIND_NONE] = "none",		    [KIND_GMM] = "gmm",
-		[KIND_PROCESSOR] = "processor",	    [KIND_MEMORY] = "memory",
-		[KIND_STORAGE] = "storage",	    [KIND_DISPATCHER] = "dispatcher",
+		[KIND_NONE] = "none",	    [KIND_GMM] = "gmm",		[KIND_PROCESSOR] = "processor",
+		[KIND_MEMORY] = "memory",   [KIND_STORAGE] = "storage", [KIND_DISPATCHER] = "dispatcher",
 		[KIND_COMMAND] = "command",
 	};
 

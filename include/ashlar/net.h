@@ -167,7 +167,8 @@ struct net_completion {
  * transfer's until its completion. 0, -EAGAIN (queue full: poll first), -EINVAL, -ERANGE, -EPIPE.
  */
 int net_read(struct net_data *, struct net_remote *, uint64_t off, const struct net_sge *, unsigned n, uint64_t cookie);
-int net_write(struct net_data *, struct net_remote *, uint64_t off, const struct net_sge *, unsigned n, uint64_t cookie);
+int net_write(struct net_data *, struct net_remote *, uint64_t off, const struct net_sge *, unsigned n,
+	      uint64_t cookie);
 
 /* Take up to n completions; the number taken, 0 when none is there. */
 int net_data_poll(struct net_data *, struct net_completion *, int n);

@@ -48,8 +48,8 @@ bool net_local_any(const struct net *net)
 	return net->ops->local_any;
 }
 
-int net_listen(struct net *net, const char *addr, void (*accepted)(void *, struct net_conn *),
-	       void *arg, struct net_listener **out)
+int net_listen(struct net *net, const char *addr, void (*accepted)(void *, struct net_conn *), void *arg,
+	       struct net_listener **out)
 {
 	return net->opt.loop ? net->ops->listen(net, addr, accepted, arg, out) : -EINVAL;
 }

@@ -54,8 +54,8 @@ struct net_provider {
 	void (*close)(struct net *);
 
 	/* The net has a loop. accepted() is called on it. */
-	int (*listen)(struct net *, const char *addr, void (*accepted)(void *, struct net_conn *),
-		      void *arg, struct net_listener **out);
+	int (*listen)(struct net *, const char *addr, void (*accepted)(void *, struct net_conn *), void *arg,
+		      struct net_listener **out);
 	const char *(*listener_addr)(const struct net_listener *);
 	void (*listener_close)(struct net_listener *);
 
@@ -86,14 +86,13 @@ struct net_provider {
 	int (*data_open)(struct net_conn *, struct net_data **out);
 	void (*data_close)(struct net_data *);
 	/* bytes > 0; the core sets base.bytes. */
-	int (*remote_open)(struct net_conn *, const struct net_key *, uint64_t bytes,
-			   struct net_remote **out);
+	int (*remote_open)(struct net_conn *, const struct net_key *, uint64_t bytes, struct net_remote **out);
 	void (*remote_close)(struct net_remote *);
 	/* 1 <= n <= NET_SGE_MAX, total = sum of the pieces > 0, off + total <= remote's bytes, pieces have an address. */
-	int (*read)(struct net_data *, struct net_remote *, uint64_t off, const struct net_sge *,
-		    unsigned n, uint64_t total, uint64_t cookie);
-	int (*write)(struct net_data *, struct net_remote *, uint64_t off, const struct net_sge *,
-		     unsigned n, uint64_t total, uint64_t cookie);
+	int (*read)(struct net_data *, struct net_remote *, uint64_t off, const struct net_sge *, unsigned n,
+		    uint64_t total, uint64_t cookie);
+	int (*write)(struct net_data *, struct net_remote *, uint64_t off, const struct net_sge *, unsigned n,
+		     uint64_t total, uint64_t cookie);
 	int (*data_poll)(struct net_data *, struct net_completion *, int n);
 	int (*data_wait)(struct net_data *, uint64_t deadline_ns);
 };

@@ -62,8 +62,8 @@ void rpc_breach(struct rpc *r, const char *words, const void *buf, size_t len)
 
 	r->counters->malformed++;
 	net_conn_peer(r->conn, &peer);
-	log_warn("connection to %s (process %d) ended: %s: %s", kind_name(r->peer_kind),
-		 peer.host_pid, words, msg_format(buf, len, line, sizeof(line)));
+	log_warn("connection to %s (process %d) ended: %s: %s", kind_name(r->peer_kind), peer.host_pid, words,
+		 msg_format(buf, len, line, sizeof(line)));
 }
 
 static void hello_rx(struct rpc *r, const void *buf, size_t len)
@@ -148,9 +148,8 @@ static void hello_late(void *arg)
 	rpc_leave(r);
 }
 
-int rpc_open(struct loop *loop, struct net_conn *conn, enum wire_kind kind,
-	     const struct rpc_service *service, void *ctx, struct rpc_counters *counters,
-	     struct rpc **out)
+int rpc_open(struct loop *loop, struct net_conn *conn, enum wire_kind kind, const struct rpc_service *service,
+	     void *ctx, struct rpc_counters *counters, struct rpc **out)
 {
 	struct rpc *r = calloc(1, sizeof(*r));
 	int err = -ENOMEM;

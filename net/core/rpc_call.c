@@ -97,8 +97,8 @@ void rpc_call_flush(struct rpc *r)
 			return; /* until writable(), or closed() */
 }
 
-int rpc_call(struct rpc *r, enum msg_id id, uint32_t pid, const void *req, const void *tail,
-	     uint32_t tail_bytes, uint32_t deadline_ms, rpc_done_fn *done, void *arg)
+int rpc_call(struct rpc *r, enum msg_id id, uint32_t pid, const void *req, const void *tail, uint32_t tail_bytes,
+	     uint32_t deadline_ms, rpc_done_fn *done, void *arg)
 {
 	const struct msg_info *info = msg_info((uint16_t)id);
 	struct wire_hdr h = { .msg = (uint16_t)id, .pid = pid, .tail_bytes = tail_bytes };
@@ -120,8 +120,7 @@ int rpc_call(struct rpc *r, enum msg_id id, uint32_t pid, const void *req, const
 	c->info = info;
 	c->timer.fn = call_timer;
 	c->timer.arg = c;
-	c->deadline_ns =
-		loop_now(r->loop) + (deadline_ms ? deadline_ms : RPC_DEADLINE_MS) * NS_PER_MS;
+	c->deadline_ns = loop_now(r->loop) + (deadline_ms ? deadline_ms : RPC_DEADLINE_MS) * NS_PER_MS;
 	c->len = rpc_encode(c->msg, &h, req, tail);
 	list_add_tail(&r->queued, &c->link);
 	r->n_queued++;
@@ -151,8 +150,7 @@ const char *rpc_call_reply(struct rpc *r, const struct rpc_msg *m)
 		return "reply to another message";
 	call_unlink(c);
 	if (c->done)
-		c->done(c->arg, m->h.err, m->h.err ? NULL : m->body, m->h.err ? NULL : m->tail,
-			m->h.tail_bytes);
+		c->done(c->arg, m->h.err, m->h.err ? NULL : m->body, m->h.err ? NULL : m->tail, m->h.tail_bytes);
 	free(c);
 	rpc_call_flush(r);
 	return NULL;

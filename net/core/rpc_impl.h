@@ -69,13 +69,13 @@ struct rpc {
 	struct loop_timer hello_timer;
 
 	/* requests of the peer */
-	uint64_t rx_top; /* highest id seen */
+	uint64_t rx_top;     /* highest id seen */
 	unsigned rx_credits; /* taken */
 	struct list requests, replies;
 	struct rpc_slot slot[RPC_CREDITS];
 
 	/* requests of ours */
-	uint64_t tx_top; /* last id given */
+	uint64_t tx_top;     /* last id given */
 	unsigned tx_credits; /* taken */
 	unsigned tx_credits_max;
 	unsigned n_queued;

@@ -76,8 +76,7 @@ static void sent_end(struct rpc *r, struct sent *s)
  * Take one reply. 1: it is the one to `waited` (m is valid until the next call), 0: it was another's, or -errno.
  * A hang-up and a breach end the connection for good.
  */
-static int reply_take(struct rpc *r, const struct sent *waited, struct rpc_msg *m,
-		      uint64_t deadline_ns)
+static int reply_take(struct rpc *r, const struct sent *waited, struct rpc_msg *m, uint64_t deadline_ns)
 {
 	long n = sync_recv(r, deadline_ns);
 	const char *wrong;
@@ -86,8 +85,7 @@ static int reply_take(struct rpc *r, const struct sent *waited, struct rpc_msg *
 
 	if (n < 0)
 		return (int)n;
-	wrong = rpc_is_hello(r->sync->rx, (size_t)n) ? "second hello" :
-						       rpc_msg_check(r->sync->rx, (size_t)n, m);
+	wrong = rpc_is_hello(r->sync->rx, (size_t)n) ? "second hello" : rpc_msg_check(r->sync->rx, (size_t)n, m);
 	if (wrong)
 		return sync_breach(r, wrong, (size_t)n);
 	if (!(m->h.flags & WIRE_REPLY))
@@ -150,12 +148,13 @@ static int request_send(struct rpc *r, uint32_t len, uint64_t deadline_ns)
 }
 
 /* Encode into tx under the next id. Length, or -EINVAL. */
-static int request_encode(struct rpc *r, enum msg_id id, uint32_t pid, uint32_t tid, const void *req,
-			  const void *tail, uint32_t tail_bytes)
+static int request_encode(struct rpc *r, enum msg_id id, uint32_t pid, uint32_t tid, const void *req, const void *tail,
+			  uint32_t tail_bytes)
 {
 	const struct msg_info *info = msg_info((uint16_t)id);
-	struct wire_hdr h = { .msg = (uint16_t)id, .req_id = r->tx_top + 1, .pid = pid, .tid = tid,
-			      .tail_bytes = tail_bytes };
+	struct wire_hdr h = {
+		.msg = (uint16_t)id, .req_id = r->tx_top + 1, .pid = pid, .tid = tid, .tail_bytes = tail_bytes
+	};
 
 	if (!info || tail_bytes > info->req_tail_max)
 		return -EINVAL;
@@ -164,8 +163,7 @@ static int request_encode(struct rpc *r, enum msg_id id, uint32_t pid, uint32_t 
 }
 
 /* Wait for the reply to s, sending tx again from time to time. 0, or -errno of the wait; the credit stays taken then. */
-static int reply_wait(struct rpc *r, struct sent *s, uint32_t len, struct rpc_msg *m,
-		      uint64_t deadline_ns)
+static int reply_wait(struct rpc *r, struct sent *s, uint32_t len, struct rpc_msg *m, uint64_t deadline_ns)
 {
 	for (;;) {
 		uint64_t retry_ns = clock_ns() + RPC_RETRY_MS * NS_PER_MS;
@@ -207,12 +205,10 @@ static int reply_copy(const struct rpc_msg *m, void *rep, void *tail, uint32_t *
 	return 0;
 }
 
-int rpc_call_sync(struct rpc *r, enum msg_id id, uint32_t pid, uint32_t tid, const void *req,
-		  const void *tail, uint32_t tail_bytes, uint32_t deadline_ms, void *rep,
-		  void *rep_tail, uint32_t *rep_tail_bytes)
+int rpc_call_sync(struct rpc *r, enum msg_id id, uint32_t pid, uint32_t tid, const void *req, const void *tail,
+		  uint32_t tail_bytes, uint32_t deadline_ms, void *rep, void *rep_tail, uint32_t *rep_tail_bytes)
 {
-	uint64_t deadline_ns =
-		clock_ns() + (deadline_ms ? deadline_ms : RPC_DEADLINE_MS) * NS_PER_MS;
+	uint64_t deadline_ns = clock_ns() + (deadline_ms ? deadline_ms : RPC_DEADLINE_MS) * NS_PER_MS;
 	struct rpc_msg m;
 	struct sent *s;
 	int len, err;
@@ -232,8 +228,8 @@ int rpc_call_sync(struct rpc *r, enum msg_id id, uint32_t pid, uint32_t tid, con
 	return err ? err : reply_copy(&m, rep, rep_tail, rep_tail_bytes);
 }
 
-int rpc_post_sync(struct rpc *r, enum msg_id id, uint32_t pid, uint32_t tid, const void *req,
-		  const void *tail, uint32_t tail_bytes)
+int rpc_post_sync(struct rpc *r, enum msg_id id, uint32_t pid, uint32_t tid, const void *req, const void *tail,
+		  uint32_t tail_bytes)
 {
 	int len, err;
 
@@ -287,8 +283,7 @@ static int hello_exchange(struct rpc *r, const char *addr, enum wire_kind peer, 
 		return -EPROTO;
 	}
 	if (peer != KIND_NONE && hello.kind != peer) {
-		log_error("%s: a %s component, not a %s component", addr, kind_name(hello.kind),
-			  kind_name(peer));
+		log_error("%s: a %s component, not a %s component", addr, kind_name(hello.kind), kind_name(peer));
 		return -EPROTO;
 	}
 	r->greeted = true;
@@ -297,8 +292,8 @@ static int hello_exchange(struct rpc *r, const char *addr, enum wire_kind peer, 
 	return 0;
 }
 
-int rpc_connect_sync(struct net *net, const char *addr, enum wire_kind kind, enum wire_kind peer,
-		     uint32_t timeout_ms, struct rpc **out)
+int rpc_connect_sync(struct net *net, const char *addr, enum wire_kind kind, enum wire_kind peer, uint32_t timeout_ms,
+		     struct rpc **out)
 {
 	uint64_t deadline_ns = clock_ns() + timeout_ms * NS_PER_MS;
 	struct rpc *r = calloc(1, sizeof(*r));

@@ -101,8 +101,8 @@ const char *rpc_hello_check(const void *buf, size_t len, struct hello_req *out)
 		return wrong;
 	if (h.msg != MSG_HELLO)
 		return "not a hello";
-	if (h.flags || h.err || h.req_id || h.pid || h.tid || h.tail_bytes ||
-	    h.body_bytes != sizeof(*out) || len != sizeof(h) + sizeof(*out))
+	if (h.flags || h.err || h.req_id || h.pid || h.tid || h.tail_bytes || h.body_bytes != sizeof(*out) ||
+	    len != sizeof(h) + sizeof(*out))
 		return "malformed hello";
 	memcpy(out, (const uint8_t *)buf + sizeof(h), sizeof(*out));
 	if (out->lists_hash != msg_lists_hash())

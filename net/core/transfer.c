@@ -23,8 +23,7 @@ void net_data_close(struct net_data *d)
 	d->net->ops->data_close(d);
 }
 
-int net_remote_open(struct net_conn *conn, const struct net_key *key, uint64_t bytes,
-		    struct net_remote **out)
+int net_remote_open(struct net_conn *conn, const struct net_key *key, uint64_t bytes, struct net_remote **out)
 {
 	int err;
 
@@ -44,8 +43,7 @@ void net_remote_close(struct net_remote *r)
 }
 
 /* Sum of the pieces, or -EINVAL, -ERANGE. */
-static int64_t transfer_bytes(const struct net_remote *r, uint64_t off, const struct net_sge *sge,
-			      unsigned n)
+static int64_t transfer_bytes(const struct net_remote *r, uint64_t off, const struct net_sge *sge, unsigned n)
 {
 	uint64_t total = 0;
 
@@ -61,8 +59,8 @@ static int64_t transfer_bytes(const struct net_remote *r, uint64_t off, const st
 	return total <= NET_TRANSFER_MAX ? (int64_t)total : -EINVAL;
 }
 
-int net_read(struct net_data *d, struct net_remote *r, uint64_t off, const struct net_sge *sge,
-	     unsigned n, uint64_t cookie)
+int net_read(struct net_data *d, struct net_remote *r, uint64_t off, const struct net_sge *sge, unsigned n,
+	     uint64_t cookie)
 {
 	int64_t total = transfer_bytes(r, off, sge, n);
 	int err;
@@ -77,8 +75,8 @@ int net_read(struct net_data *d, struct net_remote *r, uint64_t off, const struc
 	return err;
 }
 
-int net_write(struct net_data *d, struct net_remote *r, uint64_t off, const struct net_sge *sge,
-	      unsigned n, uint64_t cookie)
+int net_write(struct net_data *d, struct net_remote *r, uint64_t off, const struct net_sge *sge, unsigned n,
+	      uint64_t cookie)
 {
 	int64_t total = transfer_bytes(r, off, sge, n);
 	int err;
@@ -123,16 +121,16 @@ static int completion_take(struct net_data *d, uint64_t cookie, uint64_t deadlin
 	return c.err;
 }
 
-int net_read_sync(struct net_data *d, struct net_remote *r, uint64_t off, const struct net_sge *sge,
-		  unsigned n, uint64_t deadline_ns)
+int net_read_sync(struct net_data *d, struct net_remote *r, uint64_t off, const struct net_sge *sge, unsigned n,
+		  uint64_t deadline_ns)
 {
 	int err = net_read(d, r, off, sge, n, (uintptr_t)sge);
 
 	return err ? err : completion_take(d, (uintptr_t)sge, deadline_ns);
 }
 
-int net_write_sync(struct net_data *d, struct net_remote *r, uint64_t off, const struct net_sge *sge,
-		   unsigned n, uint64_t deadline_ns)
+int net_write_sync(struct net_data *d, struct net_remote *r, uint64_t off, const struct net_sge *sge, unsigned n,
+		   uint64_t deadline_ns)
 {
 	int err = net_write(d, r, off, sge, n, (uintptr_t)sge);
 

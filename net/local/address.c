@@ -22,8 +22,7 @@ int local_address_auto(const char *addr, char *out)
 	}
 	if (getrandom(r, sizeof(r), 0) != sizeof(r))
 		return -EIO;
-	snprintf(out, ADDR_BYTES, PREFIX "@ashlar-%016llx%016llx", (unsigned long long)r[0],
-		 (unsigned long long)r[1]);
+	snprintf(out, ADDR_BYTES, PREFIX "@ashlar-%016llx%016llx", (unsigned long long)r[0], (unsigned long long)r[1]);
 	return 0;
 }
 

@@ -130,8 +130,7 @@ void local_conn_poll_out(struct local_conn *c)
 	if (!c->started || want == c->polls_out)
 		return;
 	c->polls_out = want;
-	loop_fd_mod(c->base.net->opt.loop, c->fd,
-		    EPOLLIN | EPOLLRDHUP | (want ? (uint32_t)EPOLLOUT : 0));
+	loop_fd_mod(c->base.net->opt.loop, c->fd, EPOLLIN | EPOLLRDHUP | (want ? (uint32_t)EPOLLOUT : 0));
 }
 
 void local_conn_close(struct net_conn *conn)

@@ -25,8 +25,7 @@ static bool is_region(int fd, const struct local_frame *f)
 		return false;
 	if ((flags & O_ACCMODE) != (f->access & NET_WRITE ? O_RDWR : O_RDONLY))
 		return false;
-	return f->bytes && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) &&
-	       (uint64_t)st.st_size >= f->bytes;
+	return f->bytes && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && (uint64_t)st.st_size >= f->bytes;
 }
 
 static void key_remove(struct local_conn *c, unsigned i)
@@ -52,8 +51,7 @@ int local_keys_add(struct local_conn *c, const struct local_frame *f, int fd)
 		close(c->keys[0].fd);
 		key_remove(c, 0);
 	}
-	c->keys[c->n_keys++] =
-		(struct local_key){ { f->id[0], f->id[1] }, f->bytes, f->access, fd };
+	c->keys[c->n_keys++] = (struct local_key){ { f->id[0], f->id[1] }, f->bytes, f->access, fd };
 	return 0;
 
 out_close:
@@ -61,8 +59,7 @@ out_close:
 	return err;
 }
 
-int local_keys_take(struct local_conn *c, const struct net_key *key, uint64_t bytes,
-		    struct local_key *out)
+int local_keys_take(struct local_conn *c, const struct net_key *key, uint64_t bytes, struct local_key *out)
 {
 	for (unsigned i = 0; i < c->n_keys; i++) {
 		const struct local_key *k = &c->keys[i];

@@ -21,8 +21,7 @@ static void refuse(struct local_listener *l, int fd, const char *why, uint32_t u
 {
 	net_count(&l->base.net->stats.failures, 1);
 	if (!l->refusal_logged)
-		log_warn("%s: connection of user %u refused: %s (further ones are only counted)",
-			 l->addr, uid, why);
+		log_warn("%s: connection of user %u refused: %s (further ones are only counted)", l->addr, uid, why);
 	l->refusal_logged = true;
 	close(fd);
 }
@@ -58,8 +57,7 @@ static void listener_free(struct local_listener *l)
 	loop_timer_del(l->base.net->opt.loop, &l->full);
 	loop_fd_del(l->base.net->opt.loop, l->fd);
 	close(l->fd);
-	if (l->ino && lstat(strchr(l->addr, '/'), &st) == 0 && st.st_dev == l->dev &&
-	    st.st_ino == l->ino)
+	if (l->ino && lstat(strchr(l->addr, '/'), &st) == 0 && st.st_dev == l->dev && st.st_ino == l->ino)
 		unlink(strchr(l->addr, '/'));
 	free(l);
 }
@@ -137,8 +135,8 @@ static int listener_bind(struct local_listener *l, const struct sockaddr_un *sa,
 	return listen(l->fd, LOCAL_BACKLOG) < 0 ? -errno : 0;
 }
 
-int local_listen(struct net *net, const char *addr, void (*accepted)(void *, struct net_conn *),
-		 void *arg, struct net_listener **out)
+int local_listen(struct net *net, const char *addr, void (*accepted)(void *, struct net_conn *), void *arg,
+		 struct net_listener **out)
 {
 	struct local_listener *l = calloc(1, sizeof(*l));
 	struct sockaddr_un sa;

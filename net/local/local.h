@@ -20,21 +20,21 @@
 #include "ashlar/base/loop.h"
 #include "net/core/provider.h"
 
-#define LOCAL_KEYS_MAX (2 * RPC_CREDITS) /* keys of one connection that wait to be taken up */
-#define LOCAL_TX_BYTES_MAX (256u << 10)	 /* messages queued behind a full socket */
+#define LOCAL_KEYS_MAX (2 * RPC_CREDITS)    /* keys of one connection that wait to be taken up */
+#define LOCAL_TX_BYTES_MAX (256u << 10)	    /* messages queued behind a full socket */
 #define LOCAL_TX_KEYS_MAX (2 * RPC_CREDITS) /* keys queued behind a full socket */
-#define LOCAL_ROUND_MAX 32u		 /* frames or connections taken before others get their turn */
-#define LOCAL_CQ_MAX 256u		 /* completions of one net_data that wait to be taken */
+#define LOCAL_ROUND_MAX 32u		    /* frames or connections taken before others get their turn */
+#define LOCAL_CQ_MAX 256u		    /* completions of one net_data that wait to be taken */
 #define LOCAL_BACKLOG 1024
 #define LOCAL_FULL_MS 100u /* pause of a listener that is out of descriptors */
 
 enum local_kind { LOCAL_MESSAGE = 0x4d4c, LOCAL_KEY = 0x4b4c };
 
 struct local_frame {
-	uint32_t kind;	/* enum local_kind; a message follows behind the frame, behind a key nothing */
+	uint32_t kind;	 /* enum local_kind; a message follows behind the frame, behind a key nothing */
 	uint32_t access; /* key: enum net_access; message: 0 */
-	uint64_t id[2]; /* key: random name; message: 0 */
-	uint64_t bytes; /* key: size of the region; message: 0 */
+	uint64_t id[2];	 /* key: random name; message: 0 */
+	uint64_t bytes;	 /* key: size of the region; message: 0 */
 };
 _Static_assert(sizeof(struct local_frame) == 32, "local frame has 32 bytes");
 
@@ -49,7 +49,7 @@ struct local_life {
 
 struct local_net {
 	struct net base;
-	uint32_t conns;				    /* atomic */
+	uint32_t conns;						/* atomic */
 	uint8_t rx[MSG_BYTES_MAX] __attribute__((aligned(16))); /* loop use: the message being delivered */
 };
 
@@ -161,7 +161,7 @@ void local_life_put(struct local_life *);
 /* send.c */
 int local_send(struct net_conn *, const void *buf, size_t len);
 int local_send_key(struct local_conn *, const struct local_frame *, int fd); /* fd stays the caller's */
-int local_flush(struct local_conn *); /* 0, -EAGAIN, -EPIPE */
+int local_flush(struct local_conn *);					     /* 0, -EAGAIN, -EPIPE */
 void local_tx_drop(struct local_conn *);
 
 /* recv.c: length of the next message, -EAGAIN, -EMSGSIZE, -EPIPE (end), -EPROTO (breach: close it). Takes up keys. */
@@ -187,8 +187,8 @@ int local_data_open(struct net_conn *, struct net_data **out);
 void local_data_close(struct net_data *);
 int local_remote_open(struct net_conn *, const struct net_key *, uint64_t bytes, struct net_remote **out);
 void local_remote_close(struct net_remote *);
-int local_read(struct net_data *, struct net_remote *, uint64_t off, const struct net_sge *, unsigned n,
-	       uint64_t total, uint64_t cookie);
+int local_read(struct net_data *, struct net_remote *, uint64_t off, const struct net_sge *, unsigned n, uint64_t total,
+	       uint64_t cookie);
 int local_write(struct net_data *, struct net_remote *, uint64_t off, const struct net_sge *, unsigned n,
 		uint64_t total, uint64_t cookie);
 int local_data_poll(struct net_data *, struct net_completion *, int n);

@@ -11,9 +11,9 @@
 
 struct arrival {
 	struct local_frame frame;
-	long len;      /* bytes behind the frame */
-	int fd;	       /* the one descriptor, or -1 */
-	bool cut;      /* more bytes than room */
+	long len;	  /* bytes behind the frame */
+	int fd;		  /* the one descriptor, or -1 */
+	bool cut;	  /* more bytes than room */
 	bool cut_control; /* descriptors were lost, or there was more than one */
 };
 
@@ -106,8 +106,7 @@ static long breach(struct local_conn *c, const struct arrival *a)
 	if (a->fd >= 0)
 		close(a->fd);
 	net_count(&c->base.net->stats.failures, 1);
-	log_warn("process %d of user %u broke the frame protocol: connection ended",
-		 c->peer.host_pid, c->peer.uid);
+	log_warn("process %d of user %u broke the frame protocol: connection ended", c->peer.host_pid, c->peer.uid);
 	local_conn_kill(&c->base);
 	return -EPROTO;
 }
@@ -124,6 +123,8 @@ long local_recv(struct net_conn *conn, void *buf, size_t len)
 		err = datagram_take(c, buf, len < MSG_BYTES_MAX ? len : MSG_BYTES_MAX, &a);
 		if (err == -EPROTO)
 			return breach(c, &a);
+		if (err == -EPIPE)
+			local_conn_kill(conn); /* also without a loop: who reads the end need not watch for it */
 		if (err)
 			return err;
 		if (a.frame.kind == LOCAL_MESSAGE) {

@@ -46,8 +46,7 @@ static int memfd_make(const struct net *net, uint64_t bytes)
 	fd = local_fd_place(net, memfd_create("ashlar", MFD_CLOEXEC | MFD_ALLOW_SEALING));
 	if (fd < 0)
 		return fd;
-	if (ftruncate(fd, (off_t)bytes) < 0 ||
-	    fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW) < 0) {
+	if (ftruncate(fd, (off_t)bytes) < 0 || fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW) < 0) {
 		err = -errno;
 		close(fd);
 		return err;
@@ -153,8 +152,7 @@ void local_mr_free(struct net_mr *base)
 
 	if (!mr->sealed) {
 		/* Neither can fail on a memfd of ours; were it so, the pages go with the last descriptor. */
-		(void)!fallocate(mr->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0,
-				 (off_t)base->bytes);
+		(void)!fallocate(mr->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, (off_t)base->bytes);
 		(void)!fcntl(mr->fd, F_ADD_SEALS, F_SEAL_FUTURE_WRITE);
 	}
 	if (mr->addr)

@@ -12,8 +12,7 @@
 #include "ashlar/base/log.h"
 #include "net/local/local.h"
 
-static int frame_send(struct local_conn *c, const struct local_frame *frame, const void *data,
-		      size_t len, int fd)
+static int frame_send(struct local_conn *c, const struct local_frame *frame, const void *data, size_t len, int fd)
 {
 	union {
 		struct cmsghdr align;
@@ -51,8 +50,7 @@ static int frame_send(struct local_conn *c, const struct local_frame *frame, con
 	return 0;
 }
 
-static int frame_queue(struct local_conn *c, const struct local_frame *frame, const void *data,
-		       size_t len, int fd)
+static int frame_queue(struct local_conn *c, const struct local_frame *frame, const void *data, size_t len, int fd)
 {
 	struct local_tx *t = malloc(sizeof(*t) + len);
 	int err;
@@ -90,8 +88,7 @@ static void tx_free(struct local_conn *c, struct local_tx *t)
 	free(t);
 }
 
-static int frame_post(struct local_conn *c, const struct local_frame *frame, const void *data,
-		      size_t len, int fd)
+static int frame_post(struct local_conn *c, const struct local_frame *frame, const void *data, size_t len, int fd)
 {
 	int err;
 
@@ -102,8 +99,7 @@ static int frame_post(struct local_conn *c, const struct local_frame *frame, con
 		if (err != -EAGAIN)
 			return err;
 	}
-	if (c->base.net->opt.loop && c->tx_bytes + len <= LOCAL_TX_BYTES_MAX &&
-	    c->tx_keys < LOCAL_TX_KEYS_MAX)
+	if (c->base.net->opt.loop && c->tx_bytes + len <= LOCAL_TX_BYTES_MAX && c->tx_keys < LOCAL_TX_KEYS_MAX)
 		return frame_queue(c, frame, data, len, fd);
 	c->tx_refused = true;
 	local_conn_poll_out(c);

@@ -31,8 +31,7 @@ void local_data_close(struct net_data *base)
 	free(d);
 }
 
-int local_remote_open(struct net_conn *conn, const struct net_key *key, uint64_t bytes,
-		      struct net_remote **out)
+int local_remote_open(struct net_conn *conn, const struct net_key *key, uint64_t bytes, struct net_remote **out)
 {
 	struct local_conn *c = container_of(conn, struct local_conn, base);
 	struct local_remote *r = calloc(1, sizeof(*r));
@@ -67,8 +66,8 @@ static ssize_t move(int fd, uint64_t off, const struct net_sge *sge, unsigned n,
 	struct iovec iov[NET_SGE_MAX];
 
 	if (n == 1)
-		return write ? pwrite(fd, sge->addr, sge->bytes, (off_t)off) :
-			       pread(fd, sge->addr, sge->bytes, (off_t)off);
+		return write ? pwrite(fd, sge->addr, sge->bytes, (off_t)off)
+			     : pread(fd, sge->addr, sge->bytes, (off_t)off);
 	for (unsigned i = 0; i < n; i++) {
 		iov[i].iov_base = sge[i].addr;
 		iov[i].iov_len = sge[i].bytes;
@@ -83,8 +82,8 @@ static int move_error(ssize_t done, uint64_t total)
 	return errno == EPERM || errno == EBADF ? -EACCES : -EIO; /* EPERM: sealed */
 }
 
-static int transfer(struct net_data *data, const struct local_remote *r, uint64_t off,
-		    const struct net_sge *sge, unsigned n, uint64_t total, uint64_t cookie, bool write)
+static int transfer(struct net_data *data, const struct local_remote *r, uint64_t off, const struct net_sge *sge,
+		    unsigned n, uint64_t total, uint64_t cookie, bool write)
 {
 	struct local_data *d = container_of(data, struct local_data, base);
 	int err;
@@ -105,18 +104,16 @@ static int transfer(struct net_data *data, const struct local_remote *r, uint64_
 	return 0;
 }
 
-int local_read(struct net_data *d, struct net_remote *r, uint64_t off, const struct net_sge *sge,
-	       unsigned n, uint64_t total, uint64_t cookie)
+int local_read(struct net_data *d, struct net_remote *r, uint64_t off, const struct net_sge *sge, unsigned n,
+	       uint64_t total, uint64_t cookie)
 {
-	return transfer(d, container_of(r, struct local_remote, base), off, sge, n, total, cookie,
-			false);
+	return transfer(d, container_of(r, struct local_remote, base), off, sge, n, total, cookie, false);
 }
 
-int local_write(struct net_data *d, struct net_remote *r, uint64_t off, const struct net_sge *sge,
-		unsigned n, uint64_t total, uint64_t cookie)
+int local_write(struct net_data *d, struct net_remote *r, uint64_t off, const struct net_sge *sge, unsigned n,
+		uint64_t total, uint64_t cookie)
 {
-	return transfer(d, container_of(r, struct local_remote, base), off, sge, n, total, cookie,
-			true);
+	return transfer(d, container_of(r, struct local_remote, base), off, sge, n, total, cookie, true);
 }
 
 int local_data_poll(struct net_data *base, struct net_completion *c, int n)

@@ -55,7 +55,7 @@ void process_admit_dispatcher(struct dprocess *p)
 
 	p->hello = NULL;
 	if (!err)
-		rpc_reply_tail(rq, p->parts, (p->n_memory + 1) * (uint32_t)sizeof(p->parts[0]));
+		err = rpc_reply_tail(rq, p->parts, (p->n_memory + 1) * (uint32_t)sizeof(p->parts[0]));
 	rpc_reply_later(rq, err, &rep);
 	if (err)
 		guards_end(p); /* the dispatcher says why it ends, and ends: its pidfd tells */

@@ -3,9 +3,8 @@
 #include <errno.h>
 #include <string.h>
 #include "ashlar/base/clock.h"
-#include "ashlar/base/log.h"
 #include "pcomponent/excache/core.h"
-#include "pcomponent/excache/frames.h"
+#include "pcomponent/excache/backing.h"
 #include "pcomponent/excache/hostvm_uffd.h"
 #include "pcomponent/excache/line.h"
 #include "pcomponent/excache/lines.h"
@@ -28,7 +27,7 @@ void excache_close(void)
 {
 	reclaim_close();
 	pagemap_close();
-	frames_close();
+	backing_close();
 	ports_close();
 	memory_close();
 	lines_close();
@@ -60,7 +59,7 @@ int excache_open(const struct excache_config *c)
 	if (!err)
 		err = uffd_open(c->fd_floor);
 	if (!err)
-		err = frames_open();
+		err = backing_open();
 	if (!err)
 		err = ports_open(excache.budget);
 	if (!err)
@@ -188,26 +187,6 @@ int excache_fault(struct excache_port *p, uint64_t addr, bool write, uint64_t st
 
 /* ---- layout: faults are excluded ---- */
 
-/* Nothing is in transit here: an owner of a line is inside a fault. */
-static uint64_t quiet_word(const uint64_t *word)
-{
-	uint64_t w = __atomic_load_n(word, __ATOMIC_ACQUIRE);
-
-	BUG_ON(line_in_transit(w));
-	return w;
-}
-
-static void frame_free(uint64_t vpn, uint64_t loc)
-{
-	uint64_t slab;
-	uint32_t frame;
-
-	if (!loc)
-		return;
-	pagemap_clear(frames_slab(loc, &slab, &frame), vpn);
-	frames_put(loc, 1);
-}
-
 static void resident_changed(void)
 {
 	STAT_SET(excache.stats->resident_bytes, room_used() * PAGE_BYTES);
@@ -217,13 +196,8 @@ static void resident_changed(void)
 static void register_present(uint64_t vpn, const uint8_t *present, uint64_t n)
 {
 	for (uint64_t i = 0; i < n; i++) {
-		uint64_t *word = present[i] ? lines_get(vpn + i) : NULL;
-
-		BUG_ON(present[i] && !word);
-		if (!word || line_resident(quiet_word(word)))
+		if (!present[i] || !line_take(&hostvm_uffd, NULL, vpn + i, excache.epoch))
 			continue;
-		frame_free(vpn + i, line_loc(*word));
-		*word = line_word(LINE_DIRTY, 0, excache.epoch);
 		reclaim_admit(vpn + i, excache.epoch);
 		room_pool_add(-1);
 	}
@@ -267,60 +241,29 @@ void excache_forget(uint64_t start, uint64_t end)
 
 	reclaim_collect();
 	excache_epoch_next();
-	for (uint64_t vpn = start >> PAGE_SHIFT; (vpn = lines_next(vpn, stop)) < stop; vpn++) {
-		uint64_t *word = lines_peek(vpn), w = quiet_word(word);
-
-		if (w == 0)
-			continue;
-		gone += line_resident(w);
-		frame_free(vpn, line_loc(w));
-		*word = 0;
-	}
+	for (uint64_t vpn = start >> PAGE_SHIFT; (vpn = lines_next(vpn, stop)) < stop; vpn++)
+		gone += line_forget(&hostvm_uffd, NULL, vpn);
 	lines_release(start >> PAGE_SHIFT, stop);
 	room_pool_add(gone);
-	frames_trim();
+	backing_trim();
 	resident_changed();
-}
-
-/* Word w of page `from` becomes that of page `to`. */
-static void move_word(uint64_t from, uint64_t to, uint64_t w)
-{
-	uint64_t *word = lines_get(to), loc = line_loc(w), slab;
-	uint32_t frame, component;
-
-	BUG_ON(!word || *word != 0);
-	if (line_resident(w)) {
-		/* Its protection may be gone, so it counts as dirty: a frame would not be trusted any more. */
-		frame_free(from, loc);
-		*word = line_word(LINE_DIRTY, 0, excache.epoch);
-		reclaim_admit(to, excache.epoch);
-	} else if (loc) {
-		component = frames_slab(loc, &slab, &frame);
-		pagemap_clear(component, from);
-		pagemap_set(component, to, slab, frame);
-		*word = line_word(LINE_AWAY, loc, 0);
-	}
 }
 
 int excache_move(uint64_t from, uint64_t to, uint64_t bytes)
 {
 	uint64_t stop = (from + bytes) >> PAGE_SHIFT, shift = (to - from) >> PAGE_SHIFT;
-	int err;
 
 	if ((from | to | bytes) % PAGE_BYTES || (to + bytes) >> PAGE_SHIFT > LINES_VPN_MAX)
 		return -EINVAL;
 	excache_forget(to, to + bytes);
 	for (uint64_t vpn = from >> PAGE_SHIFT; (vpn = lines_next(vpn, stop)) < stop; vpn++) {
-		uint64_t *word = lines_peek(vpn), w = quiet_word(word);
+		uint64_t target = (vpn + shift) & (LINES_VPN_MAX - 1);
 
-		if (w == 0)
-			continue;
-		*word = 0;
-		move_word(vpn, (vpn + shift) & (LINES_VPN_MAX - 1), w);
+		if (line_move(&hostvm_uffd, NULL, vpn, target, excache.epoch))
+			reclaim_admit(target, excache.epoch);
 	}
 	lines_release(from >> PAGE_SHIFT, stop);
-	err = uffd_register(to, bytes);
-	return err;
+	return uffd_register(to, bytes);
 }
 
 uint64_t excache_resident(uint64_t start, uint64_t end, unsigned char *vec)

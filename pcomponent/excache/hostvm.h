@@ -45,10 +45,11 @@ struct hostvm {
 	int (*store)(void *host, const uint8_t *slot, unsigned n, uint64_t loc);
 	/* Evictor: take up to `want` frames in a row: the number taken, at least 1; -ENOMEM none can be had; -EIO. */
 	int (*frames_take)(void *host, unsigned want, uint64_t *loc);
-	/* Evictor: give back a frame that no page map entry names. */
+	/* Evictor, or faults excluded: give back a frame that no page map entry names. */
 	void (*frame_put)(void *host, uint64_t loc);
-	/* Evictor: the frame holds what vpn contains (page map). */
+	/* Evictor, or faults excluded: the page map says that the frame holds what vpn contains, or no longer. */
 	void (*mapped)(void *host, uint64_t vpn, uint64_t loc);
+	void (*unmapped)(void *host, uint64_t vpn, uint64_t loc);
 	/* Any thread, owning line vpn: its frame holds old contents from now on and nobody reads it. No lock, no message. */
 	void (*frame_stale)(void *host, uint64_t vpn, uint64_t loc);
 };

@@ -5,7 +5,7 @@
 #include "ashlar/base/limits.h"
 #include "ashlar/base/log.h"
 #include "pcomponent/excache/core.h"
-#include "pcomponent/excache/frames.h"
+#include "pcomponent/excache/backing.h"
 #include "pcomponent/excache/hostvm_uffd.h"
 #include "pcomponent/excache/line.h"
 #include "pcomponent/excache/lines.h"
@@ -150,22 +150,31 @@ static int host_frames_take(void *host, unsigned want, uint64_t *loc)
 	(void)host;
 	/* Frames that ended before these lines came under cleaning are cleared in the page map before it is set anew. */
 	reclaim_collect();
-	return frames_take(want, loc);
+	return backing_take(want, loc);
 }
 
 static void host_frame_put(void *host, uint64_t loc)
 {
 	(void)host;
-	frames_put(loc, 1);
+	backing_put(loc, 1);
 }
 
 static void host_mapped(void *host, uint64_t vpn, uint64_t loc)
 {
 	uint64_t slab;
-	uint32_t frame, component = frames_slab(loc, &slab, &frame);
+	uint32_t frame, component = backing_slab(loc, &slab, &frame);
 
 	(void)host;
 	pagemap_set(component, vpn, slab, frame);
+}
+
+static void host_unmapped(void *host, uint64_t vpn, uint64_t loc)
+{
+	uint64_t slab;
+	uint32_t frame;
+
+	(void)host;
+	pagemap_clear(backing_slab(loc, &slab, &frame), vpn);
 }
 
 static void host_frame_stale(void *host, uint64_t vpn, uint64_t loc)
@@ -194,5 +203,6 @@ const struct hostvm hostvm_uffd = {
 	.frames_take = host_frames_take,
 	.frame_put = host_frame_put,
 	.mapped = host_mapped,
+	.unmapped = host_unmapped,
 	.frame_stale = host_frame_stale,
 };

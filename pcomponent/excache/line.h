@@ -31,8 +31,10 @@ enum line_state { LINE_AWAY, LINE_FETCH, LINE_CLEAN, LINE_DIRTY, LINE_UNPROT, LI
 #define LINE_LOC_BITS 40
 #define LINE_GEN_BITS 20
 #define LINE_GEN_MASK ((1u << LINE_GEN_BITS) - 1)
-#define LINE_BATCH 64u /* lines of one aligned segment, cleaned together */
+#ifndef LINE_MODEL
+#define LINE_BATCH 64u	    /* lines of one aligned segment, cleaned together */
 #define LINE_EVICT_MAX 256u /* victims of one line_evict */
+#endif
 
 struct hostvm;
 
@@ -90,6 +92,15 @@ int line_fault(const struct hostvm *hv, void *host, uint64_t vpn, bool write, ui
  * longer what v says. 0, or -errno of the write-back (what could be dropped nevertheless is).
  */
 int line_evict(const struct hostvm *hv, void *host, struct line_ref *v, unsigned n);
+
+/*
+ * Layout, while faults are excluded: nothing is in transit.
+ * forget: the page's contents are gone; true if it was resident. take: the page is present and was no line; as dirty.
+ * move: the host moved the page of `from` to `to` (a word of 0); true if it is resident there, as generation gen.
+ */
+bool line_forget(const struct hostvm *hv, void *host, uint64_t vpn);
+bool line_take(const struct hostvm *hv, void *host, uint64_t vpn, uint32_t gen);
+bool line_move(const struct hostvm *hv, void *host, uint64_t from, uint64_t to, uint32_t gen);
 
 /* ---- access to the word: the model puts its own in place ---- */
 

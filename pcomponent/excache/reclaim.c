@@ -7,11 +7,10 @@
 #include "ashlar/base/log.h"
 #include "pcomponent/excache/core.h"
 #include "pcomponent/excache/excache.h"
-#include "pcomponent/excache/frames.h"
+#include "pcomponent/excache/backing.h"
 #include "pcomponent/excache/hostvm_uffd.h"
 #include "pcomponent/excache/line.h"
 #include "pcomponent/excache/lines.h"
-#include "pcomponent/excache/pagemap.h"
 #include "pcomponent/excache/policy.h"
 #include "pcomponent/excache/port.h"
 #include "pcomponent/excache/reclaim.h"
@@ -103,15 +102,13 @@ void reclaim_admit(uint64_t vpn, uint32_t gen)
 static void collect(struct excache_port *p, void *arg)
 {
 	struct ring_entry e;
-	uint64_t slab;
-	uint32_t frame;
 
 	(void)arg;
 	while (ring_pop(&p->admitted, &e))
 		reclaim_admit(e.vpn, (uint32_t)e.value);
 	while (ring_pop(&p->stale, &e)) {
-		pagemap_clear(frames_slab(e.value, &slab, &frame), e.vpn);
-		frames_put(e.value, 1);
+		hostvm_uffd.unmapped(p, e.vpn, e.value);
+		hostvm_uffd.frame_put(p, e.value);
 	}
 }
 
@@ -150,7 +147,7 @@ static int evict_batch(struct excache_port *port)
 		else if (reclaim.ops->retain(reclaim.policy, v[i].vpn, v[i].gen))
 			log_warn("no memory for the eviction queue: a line stays resident for good");
 	}
-	frames_trim();
+	backing_trim();
 	STAT_ADD(excache.stats->evictions, evicted);
 	return evicted > 0 || !err ? (int)evicted : err;
 }

@@ -6,7 +6,7 @@
 #include <time.h>
 #include "ashlar/base/clock.h"
 #include "pcomponent/excache/core.h"
-#include "pcomponent/excache/frames.h"
+#include "pcomponent/excache/backing.h"
 #include "pcomponent/excache/memory.h"
 #include "pcomponent/excache/port.h"
 
@@ -36,7 +36,7 @@ static int transfer_retry(struct excache_port *p, transfer_fn *fn, uint64_t loc,
 {
 	struct net_remote *remote;
 	uint64_t off, now, pause = NS_PER_MS, limit = clock_ns() + TRANSFER_LIMIT_MS * NS_PER_MS;
-	uint32_t component = frames_locate(loc, &remote, &off);
+	uint32_t component = backing_locate(loc, &remote, &off);
 	int err;
 
 	for (;;) {

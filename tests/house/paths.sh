@@ -23,7 +23,7 @@ here=$(pwd -P)
 for dir in "$here" "$(dirname "$here")" "${HOME:-/}"; do
 	case $dir in
 	/ | /home | /tmp | /var/tmp | /usr | /usr/src | /usr/local/src | /opt | /srv | /var | /mnt | /build | /src) ;;
-	*) found "(^|[^A-Za-z0-9_./-])$(quote "$dir")(/|[^A-Za-z0-9_.-]|\$)" "a folder of this machine" "$@" ;;
+	*) found "(^|[^A-Za-z0-9_./-])$(quote "$dir")/[A-Za-z0-9_.]" "a folder of this machine" "$@" ;;
 	esac
 done
 found '/home/[a-z]' "somebody's home" "$@"

@@ -74,9 +74,8 @@ static void merges(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(empty),     cmocka_unit_test(one_sample_each),
-		cmocka_unit_test(quantiles), cmocka_unit_test(ends),
-		cmocka_unit_test(merges),
+		cmocka_unit_test(empty), cmocka_unit_test(one_sample_each), cmocka_unit_test(quantiles),
+		cmocka_unit_test(ends),	 cmocka_unit_test(merges),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

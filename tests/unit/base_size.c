@@ -13,9 +13,15 @@ static void parses(void **state)
 		const char *s;
 		uint64_t bytes;
 	} good[] = {
-		{ "0", 0 },		{ "4096", 4096 },	  { "64K", 65536 },
-		{ "64k", 65536 },	{ "64M", 64ULL << 20 },	  { "2g", 2ULL << 30 },
-		{ "1T", 1ULL << 40 },	{ "8388608T", 1ULL << 63 }, { "007", 7 },
+		{ "0", 0 },
+		{ "4096", 4096 },
+		{ "64K", 65536 },
+		{ "64k", 65536 },
+		{ "64M", 64ULL << 20 },
+		{ "2g", 2ULL << 30 },
+		{ "1T", 1ULL << 40 },
+		{ "8388608T", 1ULL << 63 },
+		{ "007", 7 },
 		{ "9223372036854775808", 1ULL << 63 },
 	};
 
@@ -29,11 +35,10 @@ static void parses(void **state)
 
 static void refuses(void **state)
 {
-	static const char *const bad[] = { "",	  "K",	 "-1",	"+1",  " 1",  "1 ",   "1KB", "1KiB",
-					   "0x10", "1.5G", "1P", "ten", "1\n", "64MM" };
-	static const char *const large[] = { "9223372036854775809", "18446744073709551616",
-					     "99999999999999999999999", "8388609T",
-					     "18014398509481985K" };
+	static const char *const bad[] = { "",	   "K",	   "-1",   "+1", " 1",	"1 ",  "1KB",
+					   "1KiB", "0x10", "1.5G", "1P", "ten", "1\n", "64MM" };
+	static const char *const large[] = { "9223372036854775809", "18446744073709551616", "99999999999999999999999",
+					     "8388609T", "18014398509481985K" };
 	uint64_t v = 1;
 
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
@@ -45,9 +50,8 @@ static void refuses(void **state)
 
 static void prints(void **state)
 {
-	static const uint64_t values[] = { 0,	    1,		1023,	    1024,	1025,
-					   1536,    64ULL << 20, 3ULL << 30, 1ULL << 40, 1ULL << 50,
-					   1ULL << 63 };
+	static const uint64_t values[] = { 0,		1,	    1023,	1024,	    1025,      1536,
+					   64ULL << 20, 3ULL << 30, 1ULL << 40, 1ULL << 50, 1ULL << 63 };
 	char buf[24];
 	uint64_t v;
 

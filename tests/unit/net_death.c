@@ -254,9 +254,9 @@ static void floor_kept(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(stopped_owner),     cmocka_unit_test(dead_owner),
+		cmocka_unit_test(stopped_owner),	cmocka_unit_test(dead_owner),
 		cmocka_unit_test(dead_owner_with_loop), cmocka_unit_test(closed_connection),
-		cmocka_unit_test(connect_to_nobody), cmocka_unit_test(floor_kept),
+		cmocka_unit_test(connect_to_nobody),	cmocka_unit_test(floor_kept),
 	};
 	int failed = 0;
 

@@ -119,6 +119,7 @@ static void peer_hangs_up(void **state)
 	assert_int_equal(net_send(c, &cmd, sizeof(cmd)), 0);
 	assert_int_equal(recv_within(c, in, sizeof(in)), sizeof(text));
 	assert_int_equal(recv_within(c, in, sizeof(in)), -EPIPE);
+	assert_true(net_conn_dead(c));
 	assert_int_equal(net_recv(c, in, sizeof(in)), -EPIPE);
 	assert_int_equal(net_send(c, text, sizeof(text)), -EPIPE);
 	net_conn_close(c);
@@ -221,11 +222,11 @@ static int end(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(unknown_provider), cmocka_unit_test(echo_sizes),
+		cmocka_unit_test(unknown_provider),   cmocka_unit_test(echo_sizes),
 		cmocka_unit_test(nothing_to_receive), cmocka_unit_test(flood_in_order),
-		cmocka_unit_test(full_then_room),   cmocka_unit_test(peer_hangs_up),
-		cmocka_unit_test(killed_by_us),	    cmocka_unit_test(bad_addresses),
-		cmocka_unit_test(counts_and_peer),  cmocka_unit_test(nothing_left),
+		cmocka_unit_test(full_then_room),     cmocka_unit_test(peer_hangs_up),
+		cmocka_unit_test(killed_by_us),	      cmocka_unit_test(bad_addresses),
+		cmocka_unit_test(counts_and_peer),    cmocka_unit_test(nothing_left),
 	};
 	int failed = 0;
 

@@ -26,9 +26,9 @@
 static const char *const net_providers[] = { "local" };
 
 enum owner_op {
-	OWNER_ECHO,    /* the message comes back */
-	OWNER_ALLOC,   /* arg bytes (flags 1: mapped), granted with access: key, region */
-	OWNER_GRANT,   /* region again, with access: key */
+	OWNER_ECHO,  /* the message comes back */
+	OWNER_ALLOC, /* arg bytes (flags 1: mapped), granted with access: key, region */
+	OWNER_GRANT, /* region again, with access: key */
 	OWNER_SEAL,
 	OWNER_FREE,
 	OWNER_PEEK,    /* byte at arg of a mapped region */
@@ -289,8 +289,8 @@ static inline struct net *net_for_test(const char *provider, int fd_floor)
 }
 
 /* A region of the owner, taken up. */
-static inline struct net_remote *region_get(struct net_conn *conn, uint64_t bytes, unsigned access,
-					    bool mapped, uint32_t *region)
+static inline struct net_remote *region_get(struct net_conn *conn, uint64_t bytes, unsigned access, bool mapped,
+					    uint32_t *region)
 {
 	struct owner_cmd cmd = { .op = OWNER_ALLOC, .access = access, .flags = mapped, .arg = bytes };
 	struct net_remote *r;

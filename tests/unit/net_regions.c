@@ -300,8 +300,7 @@ static void nothing_left(void **state)
 	assert_int_equal(tell(OWNER_FDS, 0, 0, &there), 0);
 	here = fds_open(getpid());
 	for (int i = 0; i < 50; i++) {
-		net_remote_close(region_get(conn, BYTES, NET_READ | (i % 2 ? NET_WRITE : 0), i % 3 == 0,
-					    &region));
+		net_remote_close(region_get(conn, BYTES, NET_READ | (i % 2 ? NET_WRITE : 0), i % 3 == 0, &region));
 		assert_int_equal(tell(OWNER_FREE, region, 0, NULL), 0);
 	}
 	assert_int_equal(tell(OWNER_FDS, 0, 0, &after), 0);
@@ -326,8 +325,8 @@ static void nothing_left(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		t(zeroed_write_read), t(pieces),	t(bounds),     t(completions), t(rights),
-		t(seal_ends_writing), t(freed),		t(owner_sees_it), t(wrong_keys), t(bad_sizes),
+		t(zeroed_write_read), t(pieces), t(bounds),	   t(completions), t(rights),
+		t(seal_ends_writing), t(freed),	 t(owner_sees_it), t(wrong_keys),  t(bad_sizes),
 		t(nothing_left),
 	};
 	int failed = 0;

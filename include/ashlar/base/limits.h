@@ -3,26 +3,26 @@
 #define ASHLAR_BASE_LIMITS_H
 
 #define PAGE_SHIFT 12
-#define PAGE_BYTES 4096UL		 /* a line and a frame */
-#define SLAB_FRAMES_MAX 16384u		 /* frames of the largest slab (64 MB) */
-#define SLAB_FRAMES_DEFAULT 1024u	 /* frames of a slab when nothing else is asked (4 MB) */
-#define MSG_BYTES_MAX 12288u		 /* one message, header included: two paths and a struct fit */
-#define MSG_TAIL_MAX 8704u		 /* variable part of a message */
-#define RPC_CREDITS 64u			 /* requests a peer may have outstanding on one connection */
-#define RPC_DEADLINE_MS 10000u		 /* default time until a request is given up */
-#define RPC_RETRY_MS 2000u		 /* a request without a reply is sent again, same id, after this */
-#define NAME_BYTES 32u			 /* component name, terminator included */
-#define ADDR_BYTES 108u			 /* fabric address, terminator included */
-#define RACK_COMPONENTS_MAX 64u		 /* components of one rack */
-#define PROCESS_MEMORY_MAX 16u		 /* memory components of one process */
-#define PROCESSES_MAX 1024u		 /* processes of one rack */
-#define HEARTBEAT_MS 500u		 /* component to gmm */
-#define HEARTBEAT_MISSES 6u		 /* silent for so many periods: suspect, nothing new is placed there */
-#define IO_SLOTS 16u			 /* file transfers a process may have in flight */
-#define IO_SLOT_BYTES (256u << 10)	 /* bytes of one file transfer */
-#define MAP_BATCH_MAX 512u		 /* page map entries of one message */
-#define CONNECTIONS_MAX 4096u		 /* connections one monitor accepts */
-#define FILES_PER_PROCESS_MAX 65536u	 /* open handles of one process at a storage component */
+#define PAGE_BYTES 4096UL	     /* a line and a frame */
+#define SLAB_FRAMES_MAX 16384u	     /* frames of the largest slab (64 MB) */
+#define SLAB_FRAMES_DEFAULT 1024u    /* frames of a slab when nothing else is asked (4 MB) */
+#define MSG_BYTES_MAX 12288u	     /* one message, header included: two paths and a struct fit */
+#define MSG_TAIL_MAX 8704u	     /* variable part of a message */
+#define RPC_CREDITS 64u		     /* requests a peer may have outstanding on one connection */
+#define RPC_DEADLINE_MS 10000u	     /* default time until a request is given up */
+#define RPC_RETRY_MS 2000u	     /* a request without a reply is sent again, same id, after this */
+#define NAME_BYTES 32u		     /* component name, terminator included */
+#define ADDR_BYTES 108u		     /* fabric address, terminator included */
+#define RACK_COMPONENTS_MAX 64u	     /* components of one rack */
+#define PROCESS_MEMORY_MAX 16u	     /* memory components of one process */
+#define PROCESSES_MAX 1024u	     /* processes of one rack */
+#define HEARTBEAT_MS 500u	     /* component to gmm */
+#define HEARTBEAT_MISSES 6u	     /* silent for so many periods: suspect, nothing new is placed there */
+#define IO_SLOTS 16u		     /* file transfers a process may have in flight */
+#define IO_SLOT_BYTES (256u << 10)   /* bytes of one file transfer */
+#define MAP_BATCH_MAX 512u	     /* page map entries of one message */
+#define CONNECTIONS_MAX 4096u	     /* connections one monitor accepts */
+#define FILES_PER_PROCESS_MAX 65536u /* open handles of one process at a storage component */
 
 _Static_assert(MSG_TAIL_MAX + 512 <= MSG_BYTES_MAX, "a tail and its fixed part fit one message");
 _Static_assert(MAP_BATCH_MAX * 16 <= MSG_TAIL_MAX, "a page map batch fits the tail");

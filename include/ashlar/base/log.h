@@ -22,10 +22,10 @@ void log_at(enum log_level level, const char *fmt, ...) __attribute__((format(pr
 
 /* A broken invariant of ours (never an error of a peer or a program): print and abort. */
 void log_bug(const char *file, int line, const char *what) __attribute__((noreturn));
-#define BUG_ON(cond)                                                                               \
-	do {                                                                                       \
-		if (__builtin_expect(!!(cond), 0))                                                 \
-			log_bug(__FILE__, __LINE__, #cond);                                        \
+#define BUG_ON(cond)                                        \
+	do {                                                \
+		if (__builtin_expect(!!(cond), 0))          \
+			log_bug(__FILE__, __LINE__, #cond); \
 	} while (0)
 
 #endif

@@ -21,7 +21,7 @@ struct loop_timer {
 };
 
 struct loop_ops {
-	uint64_t (*now_ns)(struct loop *);		       /* monotonic */
+	uint64_t (*now_ns)(struct loop *);			/* monotonic */
 	void (*random)(struct loop *, void *buf, uint32_t len); /* cryptographic in the real loop */
 	int (*fd_add)(struct loop *, int fd, uint32_t epoll_events, loop_fd_fn *, void *arg);
 	int (*fd_mod)(struct loop *, int fd, uint32_t epoll_events);

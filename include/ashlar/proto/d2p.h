@@ -10,7 +10,7 @@
 
 /*
  * From the command. Its connection is the process's life line: when it closes, the daemon ends the process. The reply
- * comes at once; D2P_WAIT tells the end.
+ * comes at once; how the process ends the command sees by itself, as its parent.
  */
 struct d2p_announce_req {
 	struct cap cap;

@@ -18,10 +18,10 @@ enum msg_id {
 #undef MSG
 };
 
-#define MSG(name, id, pfx, req, rep, req_tail, rep_tail)                                           \
-	_Static_assert(sizeof(struct pfx##_req) == (req) && sizeof(struct pfx##_rep) == (rep),      \
-		       #name ": size in the list");                                                \
-	_Static_assert((req) % 8 == 0 && (rep) % 8 == 0, #name ": tails stay aligned");             \
+#define MSG(name, id, pfx, req, rep, req_tail, rep_tail)                                       \
+	_Static_assert(sizeof(struct pfx##_req) == (req) && sizeof(struct pfx##_rep) == (rep), \
+		       #name ": size in the list");                                            \
+	_Static_assert((req) % 8 == 0 && (rep) % 8 == 0, #name ": tails stay aligned");        \
 	_Static_assert((req_tail) <= MSG_TAIL_MAX && (rep_tail) <= MSG_TAIL_MAX, #name ": tail");
 #include "ashlar/proto/msgs.def"
 #undef MSG

@@ -68,8 +68,8 @@ struct p2m_map_rep {
 	uint64_t mapped_pages; /* entries of this process's copy now */
 };
 struct map_entry {
-	uint64_t vpn;		/* virtual page number, < 2^36 */
-	uint64_t slab_frame;	/* slab id << 16 | frame index in the slab; 0: no copy */
+	uint64_t vpn;	     /* virtual page number, < 2^36 */
+	uint64_t slab_frame; /* slab id << 16 | frame index in the slab; 0: no copy */
 };
 
 /* What this component holds for the process; the counters are also what tests read. */

@@ -49,10 +49,13 @@ struct wire_stat {
 };
 _Static_assert(sizeof(struct wire_stat) == 128, "wire_stat");
 
-/* Where a path starts and what it is. */
+/*
+ * Where a path starts and what it is. flags: AT_SYMLINK_NOFOLLOW, AT_SYMLINK_FOLLOW, AT_EMPTY_PATH, AT_REMOVEDIR,
+ * AT_EACCESS as the call knows them.
+ */
 struct wire_at {
-	uint64_t dir;	/* directory handle; 0: root */
-	uint32_t flags; /* AT_SYMLINK_NOFOLLOW, AT_SYMLINK_FOLLOW, AT_EMPTY_PATH, AT_REMOVEDIR, AT_EACCESS as the call knows them */
+	uint64_t dir; /* directory handle; 0: root */
+	uint32_t flags;
 	uint32_t path_bytes;
 };
 

@@ -19,7 +19,7 @@ enum wire_flags {
 struct wire_hdr {
 	uint32_t magic;
 	uint16_t version;
-	uint16_t msg;	     /* id from the lists */
+	uint16_t msg; /* id from the lists */
 	uint32_t flags;
 	int32_t err;	     /* replies: 0 or -errno; requests: 0 */
 	uint64_t req_id;     /* per connection and direction, from 1, rising by 1 for each new request */
@@ -30,7 +30,16 @@ struct wire_hdr {
 _Static_assert(sizeof(struct wire_hdr) == 40, "wire header has 40 bytes");
 
 /* Kind of a component, also of the other ends of connections. */
-enum wire_kind { KIND_NONE, KIND_GMM, KIND_PROCESSOR, KIND_MEMORY, KIND_STORAGE, KIND_DISPATCHER, KIND_COMMAND, KIND_MAX };
+enum wire_kind {
+	KIND_NONE,
+	KIND_GMM,
+	KIND_PROCESSOR,
+	KIND_MEMORY,
+	KIND_STORAGE,
+	KIND_DISPATCHER,
+	KIND_COMMAND,
+	KIND_MAX
+};
 
 /* First message in either direction on every connection; sent and checked by the RPC layer itself. */
 struct hello_req {

@@ -1,5 +1,5 @@
 /*
- * See frames.h. Next fit: taking goes on where the last run ended, so that a batch lies in one piece and freed frames
+ * See backing.h. Next fit: taking goes on where the last run ended, so that a batch lies in one piece and freed frames
  * gather into runs until it comes round again. Short runs are passed over while less than a quarter of all frames is
  * free: rather a new slab than many small transfers.
  */
@@ -13,7 +13,7 @@
 #include "ashlar/base/log.h"
 #include "ashlar/base/size.h"
 #include "pcomponent/excache/core.h"
-#include "pcomponent/excache/frames.h"
+#include "pcomponent/excache/backing.h"
 #include "pcomponent/excache/memory.h"
 #include "pcomponent/excache/pagemap.h"
 
@@ -47,7 +47,7 @@ static uint32_t turn;
 static uint64_t total, used;
 static bool said_full;
 
-int frames_open(void)
+int backing_open(void)
 {
 	slabs = mmap(NULL, SLABS_MAX * sizeof(*slabs), PROT_READ | PROT_WRITE,
 		     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -71,7 +71,7 @@ static void slab_free(uint32_t i)
 	free(s);
 }
 
-void frames_close(void)
+void backing_close(void)
 {
 	if (!slabs)
 		return;
@@ -274,7 +274,7 @@ static void run_mark(struct slab *s, uint32_t f, uint32_t n, bool use)
 	used += use ? n : -(uint64_t)n;
 }
 
-int frames_take(unsigned want, uint64_t *loc)
+int backing_take(unsigned want, uint64_t *loc)
 {
 	bool plenty = (total - used) * 4 > total;
 	uint32_t n = run_find(want < RUN_GOOD ? want : RUN_GOOD, want);
@@ -309,12 +309,12 @@ static uint32_t frame_of(uint64_t loc)
 	return (uint32_t)(loc & ((1u << FRAME_BITS) - 1));
 }
 
-void frames_put(uint64_t loc, unsigned n)
+void backing_put(uint64_t loc, unsigned n)
 {
 	run_mark(slab_of(loc), frame_of(loc), n, false);
 }
 
-uint32_t frames_locate(uint64_t loc, struct net_remote **remote, uint64_t *off)
+uint32_t backing_locate(uint64_t loc, struct net_remote **remote, uint64_t *off)
 {
 	struct slab *s = slab_of(loc);
 
@@ -323,16 +323,16 @@ uint32_t frames_locate(uint64_t loc, struct net_remote **remote, uint64_t *off)
 	return s->component;
 }
 
-uint32_t frames_slab(uint64_t loc, uint64_t *slab, uint32_t *frame)
+uint32_t backing_slab(uint64_t loc, uint64_t *slab, uint32_t *frame)
 {
 	*slab = slab_of(loc)->id;
 	*frame = frame_of(loc);
 	return slab_of(loc)->component;
 }
 
-void frames_usage(struct frames_usage *u)
+void backing_usage(struct backing_usage *u)
 {
-	*u = (struct frames_usage){ .frames = total, .used = used };
+	*u = (struct backing_usage){ .frames = total, .used = used };
 	for (uint32_t i = 0; i < memory_count(); i++)
 		u->slabs += place[i].slabs;
 }
@@ -359,7 +359,7 @@ static int slab_put(uint32_t i)
 	return 0;
 }
 
-void frames_trim(void)
+void backing_trim(void)
 {
 	/* Reserve: a quarter of what is in use, and two slabs: what one phase of a program frees the next one takes. */
 	uint64_t reserve = used / 4 + 2 * SLAB_FRAMES_DEFAULT;

@@ -1,11 +1,11 @@
 /*
- * Frames: where pages lie on the memory components. Slabs are got and given back by message, frames in them handed out
+ * Backing: where pages lie on the memory components. Slabs are got and given back by message, frames in them handed out
  * here, in runs where possible. A location is slab index << FRAME_BITS | frame; 0 is none.
  *
- * All but frames_locate is for the evictor, or for callers that exclude faults.
+ * All but backing_locate is for the evictor, or for callers that exclude faults.
  */
-#ifndef PCOMPONENT_EXCACHE_FRAMES_H
-#define PCOMPONENT_EXCACHE_FRAMES_H
+#ifndef PCOMPONENT_EXCACHE_BACKING_H
+#define PCOMPONENT_EXCACHE_BACKING_H
 #include <stdint.h>
 #include "ashlar/base/limits.h"
 #include "ashlar/net.h"
@@ -15,24 +15,24 @@
 
 _Static_assert(1u << FRAME_BITS >= SLAB_FRAMES_MAX, "a location holds any frame of a slab");
 
-int frames_open(void);
-void frames_close(void);
+int backing_open(void);
+void backing_close(void);
 
 /* Up to `want` frames in a row, at least 1: the number. -ENOMEM: all components are full (said once); -EIO: all are lost. */
-int frames_take(unsigned want, uint64_t *loc);
+int backing_take(unsigned want, uint64_t *loc);
 /* Give n frames from loc on back. They are in no page map, or were cleared there before. */
-void frames_put(uint64_t loc, unsigned n);
+void backing_put(uint64_t loc, unsigned n);
 /* Slabs that have no frame in use go back, but for a reserve. */
-void frames_trim(void);
+void backing_trim(void);
 
 /* Where a location is: any thread that holds one of its frames. Returns the component. */
-uint32_t frames_locate(uint64_t loc, struct net_remote **remote, uint64_t *off);
+uint32_t backing_locate(uint64_t loc, struct net_remote **remote, uint64_t *off);
 /* The component, its id of the slab, and the frame in it. */
-uint32_t frames_slab(uint64_t loc, uint64_t *slab, uint32_t *frame);
+uint32_t backing_slab(uint64_t loc, uint64_t *slab, uint32_t *frame);
 
-struct frames_usage {
+struct backing_usage {
 	uint64_t slabs, frames, used;
 };
-void frames_usage(struct frames_usage *);
+void backing_usage(struct backing_usage *);
 
 #endif

@@ -1,0 +1,26 @@
+/* What the parts of the `ashlar` command share: errors, descriptors, subcommands. */
+#ifndef CLI_CLI_H
+#define CLI_CLI_H
+#include <stdint.h>
+#include "ashlar/base/limits.h"
+
+#define EXIT_ASHLAR 125 /* ashlar itself failed, as opposed to the program */
+
+#define ASHLAR_VERSION "0.1"
+
+/* One line on stderr, "ashlar: ...". Returns EXIT_ASHLAR. */
+int cli_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+/*
+ * Move a descriptor of ours out of the way of the program's low numbers, close-on-exec. Returns the new one (the old is
+ * closed), or -1 with errno (the old is closed as well). fd < 0 is passed through.
+ */
+int fd_high(int fd);
+/* The least number that fd_high uses: LAUNCH_FD_MIN, or less where the limit on descriptors is low. */
+int fd_high_floor(void);
+
+/* Subcommands: argv[0] is the subcommand's name. They return the exit status. */
+int cmd_run(int argc, char **argv);
+int cmd_rack(int argc, char **argv);
+
+#endif

@@ -1,0 +1,48 @@
+/* ashlar: the command. Looks at its first word, and hands over. */
+#include <stdio.h>
+#include <string.h>
+#include "ashlar/base/log.h"
+#include "cli/cli.h"
+
+static void usage(void)
+{
+	printf("Usage: ashlar run [options] [--] PROGRAM [ARGS...]   run a program on a rack\n"
+	       "       ashlar rack status FILE                       show the components of a rack\n"
+	       "       ashlar COMMAND --help                         options of a command\n"
+	       "\n"
+	       "A rack is made of processor, memory and storage components. Without a rack of its own\n"
+	       "a program runs on a private one, made of processes of this machine.\n"
+	       "\n"
+	       "Options:\n"
+	       "  --help     print this and exit\n"
+	       "  --version  print the version and exit\n");
+}
+
+static const struct command {
+	const char *name;
+	int (*run)(int argc, char **argv);
+} commands[] = {
+	{ "run", cmd_run },
+	{ "rack", cmd_rack },
+};
+
+int main(int argc, char **argv)
+{
+	log_open("ashlar", LOG_WARN);
+	if (argc < 2)
+		return cli_error("what shall be done? (try ashlar --help)");
+	if (strcmp(argv[1], "--help") == 0) {
+		usage();
+		return 0;
+	}
+	if (strcmp(argv[1], "--version") == 0) {
+		printf("ashlar %s\n", ASHLAR_VERSION);
+		return 0;
+	}
+	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
+		if (strcmp(argv[1], commands[i].name) == 0)
+			return commands[i].run(argc - 1, argv + 1);
+	if (argv[1][0] == '-')
+		return cli_error("unknown option %s (try ashlar --help)", argv[1]);
+	return cli_error("unknown command %s (try ashlar --help)", argv[1]);
+}

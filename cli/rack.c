@@ -1,0 +1,129 @@
+/* ashlar rack status FILE: the components of a standing rack, as a table or as JSON. */
+#include <errno.h>
+#include <getopt.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "ashlar/base/size.h"
+#include "ashlar/proto/lists.h"
+#include "cli/run.h"
+
+static void usage(void)
+{
+	printf("Usage: ashlar rack status [options] FILE\n"
+	       "Show the components of the rack that FILE names.\n"
+	       "\n"
+	       "Options:\n"
+	       "  --json  print JSON instead of a table\n"
+	       "  --help  print this and exit\n");
+}
+
+static const char *state_name(uint32_t state)
+{
+	static const char *const names[] = { "up", "silent", "dead" };
+
+	return state <= RACK_DEAD ? names[state] : "unknown";
+}
+
+static int print_table(const struct rack_row *rows, const struct x2g_status_rep *rep)
+{
+	char size[24], used[24];
+
+	printf("%-16s %-10s %-7s %10s %10s %9s\n", "NAME", "KIND", "STATE", "SIZE", "USED", "PROCESSES");
+	for (uint32_t i = 0; i < rep->rows; i++)
+		printf("%-16s %-10s %-7s %10s %10s %9u\n", rows[i].name, kind_name(rows[i].kind),
+		       state_name(rows[i].state), size_format(rows[i].bytes, size),
+		       size_format(rows[i].used_bytes, used), rows[i].processes);
+	return 0;
+}
+
+static int print_json(const struct rack_row *rows, const struct x2g_status_rep *rep)
+{
+	json_t *all = json_object();
+	json_t *list = json_array();
+	char *text;
+
+	for (uint32_t i = 0; i < rep->rows; i++) {
+		json_t *row = json_object();
+
+		json_object_set_new(row, "name", json_string(rows[i].name));
+		json_object_set_new(row, "kind", json_string(kind_name(rows[i].kind)));
+		json_object_set_new(row, "state", json_string(state_name(rows[i].state)));
+		json_object_set_new(row, "bytes", json_integer((json_int_t)rows[i].bytes));
+		json_object_set_new(row, "used_bytes", json_integer((json_int_t)rows[i].used_bytes));
+		json_object_set_new(row, "processes", json_integer(rows[i].processes));
+		json_object_set_new(row, "beat_age_ms", json_integer((json_int_t)rows[i].beat_age_ms));
+		json_object_set_new(row, "address", json_string(rows[i].addr));
+		json_array_append_new(list, row);
+	}
+	json_object_set_new(all, "components", list);
+	json_object_set_new(all, "processes", json_integer(rep->processes));
+	json_object_set_new(all, "epoch", json_integer((json_int_t)rep->epoch));
+	text = json_dumps(all, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
+	if (text)
+		puts(text);
+	free(text);
+	json_decref(all);
+	return text ? 0 : cli_error("out of memory");
+}
+
+/* Names come over the wire: see to it that they end. */
+static void rows_close(struct rack_row *rows, uint32_t n)
+{
+	for (uint32_t i = 0; i < n; i++) {
+		rows[i].name[NAME_BYTES - 1] = 0;
+		rows[i].addr[ADDR_BYTES - 1] = 0;
+	}
+}
+
+static int status(const char *path, bool json)
+{
+	struct rack_row rows[RACK_COMPONENTS_MAX];
+	struct x2g_status_rep rep;
+	struct rack_file file;
+	struct place place = { 0 };
+	int err = rack_file_read(path, &file);
+
+	if (err)
+		return err;
+	err = place_open(&place, file.fabric, file.gmm);
+	if (!err) {
+		err = rack_rows(place.gmm, rows, RACK_COMPONENTS_MAX, &rep);
+		if (err)
+			err = cli_error("the gmm at %s does not tell its status: %s", file.gmm, strerror(-err));
+	}
+	place_close(&place);
+	if (err)
+		return err;
+	rows_close(rows, rep.rows);
+	return json ? print_json(rows, &rep) : print_table(rows, &rep);
+}
+
+int cmd_rack(int argc, char **argv)
+{
+	static const struct option options[] = {
+		{ "json", no_argument, NULL, 'j' },
+		{ "help", no_argument, NULL, 'h' },
+		{ NULL, 0, NULL, 0 },
+	};
+	bool json = false;
+	int c;
+
+	opterr = 0;
+	optind = 1;
+	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		if (c == 'h') {
+			usage();
+			return 0;
+		}
+		if (c != 'j')
+			return cli_error("unknown option %s (try ashlar rack --help)", argv[optind - 1]);
+		json = true;
+	}
+	if (optind >= argc || strcmp(argv[optind], "status") != 0)
+		return cli_error("what about the rack? (try ashlar rack --help)");
+	if (argc - optind != 2)
+		return cli_error("which rack? ashlar rack status takes one FILE");
+	return status(argv[optind + 1], json);
+}

@@ -1,0 +1,162 @@
+/* The command line of `ashlar run`. Every mistake is one line that names it. */
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "ashlar/base/size.h"
+#include "cli/run.h"
+
+#define MEMORIES_DEFAULT 2u
+#define EXCACHE_BYTES_MIN (1u << 20) /* one instruction may need sixteen pages and more; a system call more still */
+
+static const char help_text[] =
+	"Usage: ashlar run [options] [--] PROGRAM [ARGS...]\n"
+	"Run an unmodified program on a rack. Without --rack: on a private rack of processes of this\n"
+	"machine, which lives as long as the program.\n"
+	"\n"
+	"Options:\n"
+	"  --excache SIZE      local memory of the process, e.g. 64M; all else is remote\n"
+	"                      (default: all it needs up to half of the machine)\n"
+	"  --memory N[xSIZE]   memory components of the private rack (default: 2), and the size of each\n"
+	"                      (default: together half of the machine), e.g. 4x512M\n"
+	"  --stats FILE        counters as JSON at exit (\"-\": stderr)\n"
+	"  --rack FILE         run on the rack that FILE names, instead of a private one\n"
+	"  --fabric NAME       fabric of the private rack (default and only one yet: local)\n"
+	"  --root DIR          what the storage component of the private rack exports (default: /)\n"
+	"  --log LEVEL         error, warn (default), info or debug: what the rack tells on stderr\n"
+	"  --help              print this and exit\n"
+	"\n"
+	"Exit status: the program's own; 128+N after signal N; 125 when ashlar itself failed;\n"
+	"126 when the program cannot be executed, 127 when it is not found.\n";
+
+enum { OPT_EXCACHE = 256, OPT_MEMORY, OPT_STATS, OPT_RACK, OPT_FABRIC, OPT_ROOT, OPT_LOG, OPT_HELP };
+
+static const struct option long_options[] = {
+	{ "excache", required_argument, NULL, OPT_EXCACHE },
+	{ "memory", required_argument, NULL, OPT_MEMORY },
+	{ "stats", required_argument, NULL, OPT_STATS },
+	{ "rack", required_argument, NULL, OPT_RACK },
+	{ "fabric", required_argument, NULL, OPT_FABRIC },
+	{ "root", required_argument, NULL, OPT_ROOT },
+	{ "log", required_argument, NULL, OPT_LOG },
+	{ "help", no_argument, NULL, OPT_HELP },
+	{ NULL, 0, NULL, 0 },
+};
+
+static int excache_set(struct run_options *o, const char *value)
+{
+	if (size_parse(value, &o->excache_bytes))
+		return cli_error("bad size for --excache: %s (such as 64M is meant)", value);
+	if (o->excache_bytes < EXCACHE_BYTES_MIN)
+		return cli_error("bad size for --excache: %s (at least 1M)", value);
+	o->excache_bytes = o->excache_bytes / PAGE_BYTES * PAGE_BYTES;
+	return 0;
+}
+
+static int memory_set(struct run_options *o, const char *value)
+{
+	char *end;
+	unsigned long n;
+
+	errno = 0;
+	n = strtoul(value, &end, 10);
+	if (value[0] < '0' || value[0] > '9' || errno || (*end && *end != 'x'))
+		return cli_error("bad value for --memory: %s (such as 2 or 2x512M is meant)", value);
+	if (n == 0 || n > PROCESS_MEMORY_MAX)
+		return cli_error("bad value for --memory: %s (1 to %u components)", value, PROCESS_MEMORY_MAX);
+	o->memories = (uint32_t)n;
+	o->memory_bytes = 0;
+	if (*end == 0)
+		return 0;
+	if (size_parse(end + 1, &o->memory_bytes))
+		return cli_error("bad size for --memory: %s (such as 2x512M is meant)", value);
+	o->memory_bytes = o->memory_bytes / PAGE_BYTES * PAGE_BYTES;
+	if (o->memory_bytes == 0)
+		return cli_error("bad size for --memory: %s (at least a page)", value);
+	return 0;
+}
+
+static int log_set(struct run_options *o, const char *value)
+{
+	static const char *const names[] = { "error", "warn", "info", "debug" };
+
+	for (int i = LOG_ERROR; i <= LOG_DEBUG; i++)
+		if (strcmp(value, names[i]) == 0) {
+			o->log_level = (enum log_level)i;
+			return 0;
+		}
+	return cli_error("bad value for --log: %s (error, warn, info or debug)", value);
+}
+
+static int fabric_set(struct run_options *o, const char *value)
+{
+	if (strcmp(value, "local") != 0)
+		return cli_error("there is no fabric %s in this build (only: local)", value);
+	o->fabric = value;
+	return 0;
+}
+
+static int text_set(const char **to, const char *option, const char *value)
+{
+	if (!*value)
+		return cli_error("--%s needs a value that is not empty", option);
+	*to = value;
+	return 0;
+}
+
+static int option_take(struct run_options *o, int c)
+{
+	switch (c) {
+	case OPT_EXCACHE:
+		return excache_set(o, optarg);
+	case OPT_MEMORY:
+		return memory_set(o, optarg);
+	case OPT_STATS:
+		return text_set(&o->stats, "stats", optarg);
+	case OPT_RACK:
+		return text_set(&o->rack, "rack", optarg);
+	case OPT_FABRIC:
+		return fabric_set(o, optarg);
+	case OPT_ROOT:
+		return text_set(&o->root, "root", optarg);
+	case OPT_LOG:
+		return log_set(o, optarg);
+	case OPT_HELP:
+		fputs(help_text, stdout);
+		return 1;
+	default:
+		return EXIT_ASHLAR;
+	}
+}
+
+int run_options(int argc, char **argv, struct run_options *o)
+{
+	bool private_only = false;
+	int c, err;
+
+	*o = (struct run_options){
+		.memories = MEMORIES_DEFAULT, .fabric = "local", .root = "/", .log_level = LOG_WARN
+	};
+	opterr = 0;
+	optind = 1;
+	/* "+": the first word that is no option is the program, what follows belongs to it. */
+	while ((c = getopt_long(argc, argv, "+:", long_options, NULL)) != -1) {
+		if (c == ':')
+			return cli_error("%s needs a value (try ashlar run --help)", argv[optind - 1]);
+		if (c == '?' && optopt && optopt < 256)
+			return cli_error("unknown option -%c (try ashlar run --help)", optopt);
+		if (c == '?')
+			return cli_error("unknown option %s (try ashlar run --help)", argv[optind - 1]);
+		private_only |= c == OPT_MEMORY || c == OPT_ROOT;
+		err = option_take(o, c);
+		if (err)
+			return err;
+	}
+	if (optind >= argc)
+		return cli_error("which program shall run? (try ashlar run --help)");
+	if (o->rack && private_only)
+		return cli_error("--memory and --root describe a private rack; --rack names one that stands already");
+	o->program = argv + optind;
+	return 0;
+}

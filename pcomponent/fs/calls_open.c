@@ -1,0 +1,123 @@
+/* open and close. */
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include "pcomponent/fs/calls.h"
+#include "pcomponent/fs/cwd.h"
+#include "pcomponent/fs/fdtable.h"
+#include "pcomponent/fs/path.h"
+#include "pcomponent/fs/procself.h"
+#include "pcomponent/fs/remote.h"
+#include "pcomponent/sys/sys.h"
+
+struct open_args {
+	uint32_t flags, mode;
+};
+
+#define O_TMPFILE_BIT (O_TMPFILE & ~O_DIRECTORY)
+
+/* FIFOs, sockets and devices outside /dev: say once why they do not open. */
+static long open_failed(const struct path *p, long err)
+{
+	static int said;
+
+	if (err == -ENXIO && !__atomic_exchange_n(&said, 1, __ATOMIC_RELAXED))
+		sys_message("%s: FIFOs, sockets and devices on a storage component cannot be opened yet", p->str);
+	return err;
+}
+
+static long open_remote(const struct path *p, const struct open_args *o)
+{
+	uint32_t mode = o->flags & (O_CREAT | O_TMPFILE_BIT) ? o->mode & 07777 & ~umask_get() : 0;
+	struct file *f;
+	long ret = remote_open(p, o->flags, mode, &f, NULL);
+
+	if (ret)
+		return open_failed(p, ret);
+	ret = fd_install(f, o->flags & O_CLOEXEC);
+	file_put(f);
+	return ret;
+}
+
+struct host_open {
+	const char *path;
+	const struct open_args *o;
+};
+
+static long host_make(void *arg)
+{
+	const struct host_open *h = arg;
+
+	return host4(SYS_openat, AT_FDCWD, h->path, h->o->flags, h->o->mode);
+}
+
+/* The list of our own descriptors: remembered, so that getdents leaves the dispatcher's out. */
+static long open_fds(const struct path *p, const struct open_args *o)
+{
+	struct host_open h = { .path = p->str, .o = o };
+	struct file *f = file_new(FILE_FDS, 0, o->flags, S_IFDIR, p->str);
+	long ret = f ? fd_install_host(f, host_make, &h) : -ENOMEM;
+
+	file_put(f);
+	return ret;
+}
+
+static long open_op(struct thread *t, struct path *p, void *arg)
+{
+	const struct open_args *o = arg;
+
+	if (p->where == PATH_REMOTE)
+		return open_remote(p, o);
+	switch (p->virt) {
+	case VIRT_FDS:
+		return open_fds(p, o);
+	case VIRT_MAPS:
+	case VIRT_CMDLINE:
+	case VIRT_STATUS:
+		if (o->flags & O_PATH)
+			break;
+		return procself_open(p, o->flags);
+	case VIRT_DENIED:
+		return -EACCES;
+	default:
+		break;
+	}
+	/* may wait: a terminal line, a FIFO in /dev/shm */
+	return fd_adopt(host_block(t, SYS_openat, (uint64_t)AT_FDCWD, (uint64_t)p->str, o->flags, o->mode, 0, 0));
+}
+
+static long open_any(struct thread *t, int dirfd, uint64_t addr, uint32_t flags, uint32_t mode)
+{
+	struct open_args o = { .flags = flags, .mode = mode };
+	bool nofollow = flags & O_NOFOLLOW || (flags & (O_CREAT | O_EXCL)) == (O_CREAT | O_EXCL);
+
+	return path_do(t, dirfd, addr, nofollow ? PATH_NOFOLLOW : 0, open_op, &o);
+}
+
+long sys_open(struct thread *t, const uint64_t a[6])
+{
+	return open_any(t, AT_FDCWD, a[0], (uint32_t)a[1], (uint32_t)a[2]);
+}
+
+long sys_openat(struct thread *t, const uint64_t a[6])
+{
+	return open_any(t, (int)a[0], a[1], (uint32_t)a[2], (uint32_t)a[3]);
+}
+
+long sys_creat(struct thread *t, const uint64_t a[6])
+{
+	return open_any(t, AT_FDCWD, a[0], O_CREAT | O_WRONLY | O_TRUNC, (uint32_t)a[1]);
+}
+
+long sys_close(struct thread *t, const uint64_t a[6])
+{
+	(void)t;
+	return fd_close((int)a[0]);
+}
+
+long sys_close_range(struct thread *t, const uint64_t a[6])
+{
+	(void)t;
+	return fd_close_range((unsigned)a[0], (unsigned)a[1], (unsigned)a[2]);
+}

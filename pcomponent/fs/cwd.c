@@ -1,0 +1,63 @@
+/* Working directory and umask: see cwd.h. */
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include "pcomponent/fs/cwd.h"
+#include "pcomponent/fs/file.h"
+
+static struct {
+	pthread_mutex_t lock; /* of now, the pointer */
+	struct cwd *now;
+	uint32_t umask;
+} cwd = { .lock = PTHREAD_MUTEX_INITIALIZER };
+
+struct cwd *cwd_get(void)
+{
+	struct cwd *c;
+
+	pthread_mutex_lock(&cwd.lock);
+	c = cwd.now;
+	__atomic_fetch_add(&c->refs, 1, __ATOMIC_RELAXED);
+	pthread_mutex_unlock(&cwd.lock);
+	return c;
+}
+
+void cwd_put(struct cwd *c)
+{
+	if (!c || __atomic_sub_fetch(&c->refs, 1, __ATOMIC_ACQ_REL))
+		return;
+	file_put(c->dir);
+	free(c->path);
+	free(c);
+}
+
+int cwd_set(struct file *dir, const char *path)
+{
+	struct cwd *c = calloc(1, sizeof(*c)), *old;
+	char *copy = strdup(path);
+
+	if (!c || !copy) {
+		free(c);
+		free(copy);
+		file_put(dir);
+		return -ENOMEM;
+	}
+	*c = (struct cwd){ .refs = 1, .dir = dir, .path = copy };
+	pthread_mutex_lock(&cwd.lock);
+	old = cwd.now;
+	cwd.now = c;
+	pthread_mutex_unlock(&cwd.lock);
+	cwd_put(old);
+	return 0;
+}
+
+uint32_t umask_get(void)
+{
+	return __atomic_load_n(&cwd.umask, __ATOMIC_RELAXED);
+}
+
+void umask_set(uint32_t mask)
+{
+	__atomic_store_n(&cwd.umask, mask, __ATOMIC_RELAXED);
+}

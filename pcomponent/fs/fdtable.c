@@ -1,0 +1,207 @@
+/* Descriptor table: see fdtable.h. */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/close_range.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#include "pcomponent/fs/fdtable.h"
+#include "pcomponent/sys/sys.h"
+
+#define CHUNK 64 /* entries that close_range takes out at a time */
+
+static struct {
+	pthread_mutex_t lock;
+	struct file **file; /* by number, fd_floor of them */
+	int floor;
+	int top;  /* no entry at or above this number */
+	int null; /* what stands in for files; above the floor */
+} table = { .lock = PTHREAD_MUTEX_INITIALIZER };
+
+int fdtable_open(int floor)
+{
+	int fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	if (fd < 0)
+		return -errno;
+	table.null = fcntl(fd, F_DUPFD_CLOEXEC, floor);
+	close(fd);
+	if (table.null < 0)
+		return -errno;
+	table.file = calloc((size_t)floor, sizeof(*table.file));
+	if (!table.file)
+		return -ENOMEM;
+	table.floor = floor;
+	return 0;
+}
+
+int fd_floor(void)
+{
+	return table.floor;
+}
+
+bool fd_hidden(int fd)
+{
+	return fd >= table.floor;
+}
+
+static bool has_entry(int fd)
+{
+	return fd >= 0 && fd < table.top && table.file[fd];
+}
+
+/* Put f (taken over) into a slot; what was there. Under the lock. */
+static struct file *entry_set(int fd, struct file *f)
+{
+	struct file *old = table.file[fd];
+
+	table.file[fd] = f;
+	if (f && fd >= table.top)
+		table.top = fd + 1;
+	return old;
+}
+
+struct file *fd_file(int fd)
+{
+	struct file *f = NULL;
+
+	if (fd < 0 || fd >= __atomic_load_n(&table.top, __ATOMIC_RELAXED))
+		return NULL;
+	pthread_mutex_lock(&table.lock);
+	if (has_entry(fd))
+		f = file_ref(table.file[fd]);
+	pthread_mutex_unlock(&table.lock);
+	return f;
+}
+
+struct file *fd_remote(int fd)
+{
+	struct file *f = fd_file(fd);
+
+	if (!f || f->kind == FILE_REMOTE)
+		return f;
+	file_put(f);
+	return NULL;
+}
+
+long fd_adopt(long fd)
+{
+	if (fd < table.floor)
+		return fd;
+	host1(SYS_close, fd);
+	return -EMFILE;
+}
+
+static long null_make(void *cloexec)
+{
+	return host3(SYS_fcntl, table.null, cloexec ? F_DUPFD_CLOEXEC : F_DUPFD, 0);
+}
+
+long fd_install_host(struct file *f, long (*make)(void *arg), void *arg)
+{
+	struct file *old = NULL;
+	long fd;
+
+	pthread_mutex_lock(&table.lock);
+	fd = fd_adopt(make(arg));
+	if (fd >= 0)
+		old = entry_set((int)fd, file_ref(f));
+	pthread_mutex_unlock(&table.lock);
+	file_put(old); /* a number that was closed behind our back */
+	return fd;
+}
+
+long fd_install(struct file *f, bool cloexec)
+{
+	return fd_install_host(f, null_make, cloexec ? table.file : NULL);
+}
+
+long fd_close(int fd)
+{
+	struct file *old = NULL;
+	long ret;
+
+	if (fd_hidden(fd))
+		return -EBADF;
+	pthread_mutex_lock(&table.lock);
+	if (has_entry(fd))
+		old = entry_set(fd, NULL);
+	ret = host1(SYS_close, fd);
+	pthread_mutex_unlock(&table.lock);
+	file_put(old);
+	return ret;
+}
+
+long fd_dup(int fd, int from, bool cloexec)
+{
+	struct file *old = NULL;
+	long ret;
+
+	if (fd_hidden(fd))
+		return -EBADF;
+	if (from < 0 || from >= table.floor)
+		return -EINVAL;
+	pthread_mutex_lock(&table.lock);
+	ret = fd_adopt(host3(SYS_fcntl, fd, cloexec ? F_DUPFD_CLOEXEC : F_DUPFD, from));
+	if (ret >= 0)
+		old = entry_set((int)ret, has_entry(fd) ? file_ref(table.file[fd]) : NULL);
+	pthread_mutex_unlock(&table.lock);
+	file_put(old);
+	return ret;
+}
+
+long fd_dup_to(int fd, int to, int flags)
+{
+	struct file *old = NULL;
+	long ret;
+
+	if (fd_hidden(fd) || to < 0 || fd_hidden(to))
+		return -EBADF;
+	pthread_mutex_lock(&table.lock);
+	ret = host3(SYS_dup3, fd, to, flags);
+	if (ret >= 0)
+		old = entry_set(to, has_entry(fd) ? file_ref(table.file[fd]) : NULL);
+	pthread_mutex_unlock(&table.lock);
+	file_put(old);
+	return ret;
+}
+
+/* Close the numbers first..last, at most CHUNK of them; what was behind them goes to old. The host's answer. */
+static long close_chunk(unsigned first, unsigned last, struct file *old[CHUNK])
+{
+	unsigned fd;
+	long ret;
+
+	pthread_mutex_lock(&table.lock);
+	for (fd = first; fd <= last; fd++)
+		old[fd - first] = has_entry((int)fd) ? entry_set((int)fd, NULL) : NULL;
+	ret = host3(SYS_close_range, first, last, 0);
+	pthread_mutex_unlock(&table.lock);
+	return ret;
+}
+
+long fd_close_range(unsigned first, unsigned last, unsigned flags)
+{
+	struct file *old[CHUNK];
+	unsigned end, i;
+	long ret = 0;
+
+	if (flags & ~(unsigned)(CLOSE_RANGE_CLOEXEC | CLOSE_RANGE_UNSHARE) || first > last)
+		return -EINVAL;
+	if (first >= (unsigned)table.floor)
+		return 0;
+	if (last >= (unsigned)table.floor)
+		last = (unsigned)table.floor - 1;
+	/* One table for all threads: a copy of one's own (UNSHARE) makes no sense here. */
+	if (flags & CLOSE_RANGE_CLOEXEC)
+		return host3(SYS_close_range, first, last, CLOSE_RANGE_CLOEXEC);
+	while (!ret && first <= last && first < (unsigned)__atomic_load_n(&table.top, __ATOMIC_RELAXED)) {
+		end = last - first < CHUNK ? last : first + CHUNK - 1;
+		ret = close_chunk(first, end, old);
+		for (i = 0; i <= end - first; i++)
+			file_put(old[i]);
+		first = end + 1;
+	}
+	return ret || first > last ? ret : host3(SYS_close_range, first, last, 0);
+}

@@ -1,0 +1,164 @@
+/* Images: files that the loader and mmap read (fs.h). Set-up of the whole of fs/ is here too. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include "pcomponent/fs/client.h"
+#include "pcomponent/fs/cwd.h"
+#include "pcomponent/fs/fdtable.h"
+#include "pcomponent/fs/fs.h"
+#include "pcomponent/fs/path.h"
+#include "pcomponent/fs/remote.h"
+#include "pcomponent/sys/sys.h"
+
+/* A path that is no remote file, or leads to none: the host's files are not loaded from. */
+static long path_remote(const char *str, struct path *p)
+{
+	long err = path_get_local(AT_FDCWD, str, 0, p);
+
+	if (!err && p->where != PATH_REMOTE) {
+		path_put(p);
+		err = -EACCES;
+	}
+	return err;
+}
+
+static long open_routed(const char *str, uint32_t flags, struct file **f, struct wire_stat *st)
+{
+	struct path p;
+	long err = path_remote(str, &p);
+
+	if (err)
+		return err;
+	err = remote_open(&p, flags, 0, f, st);
+	path_put(&p);
+	return err == -EREMOTE ? -EACCES : err;
+}
+
+static int canonical_out(const struct file *f, char *buf, size_t max)
+{
+	if (!buf)
+		return 0;
+	if (strlen(f->path) >= max)
+		return -ENAMETOOLONG;
+	strcpy(buf, f->path);
+	return 0;
+}
+
+int fs_image_open(const char *path, struct fs_image **out, struct wire_stat *st, char *canonical, size_t canonical_max)
+{
+	struct file *f;
+	long err = open_routed(path, O_RDONLY, &f, st);
+
+	if (err)
+		return (int)err;
+	err = canonical_out(f, canonical, canonical_max);
+	if (err)
+		file_put(f);
+	else
+		*out = file_image(f);
+	return (int)err;
+}
+
+int fs_image_from_fd(int fd, struct fs_image **out, struct wire_stat *st, char *canonical, size_t canonical_max)
+{
+	struct file *f = fd_remote(fd);
+	long err;
+
+	if (!f)
+		return fd < 0 || fd_hidden(fd) || fcntl(fd, F_GETFD) < 0 ? -EBADF : -ENODEV;
+	err = file_flags(f) & O_PATH ? -EBADF : !file_readable(f) ? -EACCES : 0;
+	if (!err && st)
+		err = remote_stat_file(f, st);
+	if (!err)
+		err = canonical_out(f, canonical, canonical_max);
+	if (err)
+		file_put(f);
+	else
+		*out = file_image(f);
+	return (int)err;
+}
+
+int64_t fs_image_pread(struct fs_image *image, void *dst, uint64_t bytes, uint64_t off)
+{
+	struct file *f = image_file(image);
+	uint64_t done = 0;
+	struct slot s;
+	uint32_t n;
+	long got;
+
+	slot_get_image(&s);
+	while (done < bytes) {
+		n = bytes - done < IO_SLOT_BYTES ? (uint32_t)(bytes - done) : IO_SLOT_BYTES;
+		got = remote_read_slot(f, off + done, s.buf, n);
+		if (got < 0) {
+			slot_put(&s);
+			return got;
+		}
+		memcpy((char *)dst + done, s.addr, (size_t)got);
+		done += (uint64_t)got;
+		if ((uint32_t)got < n)
+			break;
+	}
+	slot_put(&s);
+	return (int64_t)done;
+}
+
+void fs_image_close(struct fs_image *image)
+{
+	file_put(image_file(image));
+}
+
+int fs_image_access_exec(const char *path)
+{
+	struct wire_stat st;
+	struct path p;
+	long err = path_remote(path, &p);
+
+	if (err)
+		return (int)err;
+	err = remote_access(&p, AT_EACCESS, X_OK);
+	if (!err) /* a directory may be searched, but not executed */
+		err = remote_stat(&p, 0, &st);
+	path_put(&p);
+	if (!err && !S_ISREG(st.mode))
+		err = -EACCES;
+	return (int)err;
+}
+
+/* ---- set-up ---- */
+
+int fs_open(const struct fs_config *cfg)
+{
+	struct path root = { .where = PATH_REMOTE, .str = "/" };
+	struct file *dir;
+	long err = fdtable_open(cfg->fd_floor);
+
+	if (err) {
+		sys_message("no descriptors for files: %s", strerror((int)-err));
+		return (int)err;
+	}
+	err = client_open(cfg);
+	if (err)
+		return (int)err;
+	umask_set(cfg->umask & 0777);
+	/* A directory that the export does not have: start at its root, and say so. */
+	snprintf(root.str, sizeof(root.str), "%s", cfg->cwd);
+	if (path_is_host(cfg->cwd))
+		return cwd_set(NULL, cfg->cwd);
+	err = remote_open(&root, O_PATH | O_DIRECTORY, 0, &dir, NULL);
+	if (err) {
+		sys_message("%s is not on storage component %s (%s): the working directory is /", cfg->cwd, cfg->s_name,
+			    strerror((int)-err));
+		strcpy(root.str, "/");
+		err = remote_open(&root, O_PATH | O_DIRECTORY, 0, &dir, NULL);
+	}
+	return err ? (int)err : cwd_set(dir, dir->path);
+}
+
+uint64_t fs_messages(void)
+{
+	return client_messages();
+}

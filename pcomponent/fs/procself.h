@@ -1,0 +1,19 @@
+/* /proc/self as the program should see it: links to its own files, texts about itself. */
+#ifndef PCOMPONENT_FS_PROCSELF_H
+#define PCOMPONENT_FS_PROCSELF_H
+#include <stdbool.h>
+#include "pcomponent/fs/path.h"
+
+/*
+ * p is a PATH_HOST with a normal path. Look whether it leads through our own /proc entry (or /dev/fd, /dev/stdin ...), and
+ * mark or change p accordingly; it may become a PATH_REMOTE. 0 or -errno.
+ */
+long procself_route(struct path *p, unsigned flags);
+
+/* Text of a VIRT_LINK_*: its length, or -errno. buf has PATH_MAX + 16 bytes. */
+long procself_link(const struct path *p, char *buf);
+
+/* Open a VIRT_MAPS, _CMDLINE or _STATUS: a descriptor of the program, or -errno. flags: O_* of the open. */
+long procself_open(const struct path *p, unsigned flags);
+
+#endif

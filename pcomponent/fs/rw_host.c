@@ -1,0 +1,101 @@
+/*
+ * Reading and writing host objects through local memory. Streams go in pieces of SYS_PIECE_BYTES: a write loops over
+ * them, a read takes one (a second could wait although the first brought something), except from files and devices that
+ * never wait. What keeps message borders goes whole.
+ */
+#include <errno.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
+#include "pcomponent/fs/rw.h"
+#include "pcomponent/sys/sys.h"
+
+enum nature { STREAM, MESSAGES, NO_WAIT };
+
+static enum nature nature(int fd)
+{
+	int type, len = sizeof(type);
+	struct stat st;
+
+	if (host2(SYS_fstat, fd, &st))
+		return STREAM;
+	if (S_ISREG(st.st_mode) || S_ISBLK(st.st_mode) || (S_ISCHR(st.st_mode) && major(st.st_rdev) == 1))
+		return NO_WAIT;
+	if (S_ISSOCK(st.st_mode) &&
+	    !host_call(SYS_getsockopt, (uint64_t)fd, SOL_SOCKET, SO_TYPE, (uint64_t)&type, (uint64_t)&len, 0) &&
+	    type != SOCK_STREAM)
+		return MESSAGES;
+	return STREAM;
+}
+
+static long transfer(struct thread *t, const struct rw *rw, char *local, uint64_t n, uint64_t moved)
+{
+	struct iovec v = { .iov_base = local, .iov_len = n };
+	uint64_t off = rw->off == OFF_NONE ? UINT64_MAX : (uint64_t)rw->off + moved;
+
+	if (rw->flags)
+		return host_block(t, rw->write ? SYS_pwritev2 : SYS_preadv2, (uint64_t)rw->fd, (uint64_t)&v, 1, off, 0,
+				  rw->flags);
+	if (rw->off == OFF_NONE)
+		return host_block(t, rw->write ? SYS_write : SYS_read, (uint64_t)rw->fd, (uint64_t)local, n, 0, 0, 0);
+	return host_block(t, rw->write ? SYS_pwrite64 : SYS_pread64, (uint64_t)rw->fd, (uint64_t)local, n, off, 0, 0);
+}
+
+static long host_read(struct thread *t, struct rw *rw, char *local, uint64_t piece, bool again)
+{
+	uint64_t total = 0, n, copied;
+	long got;
+	int fault;
+
+	do {
+		n = rw->it.left < piece ? rw->it.left : piece;
+		got = transfer(t, rw, local, n, total);
+		if (got < 0)
+			return total ? (long)total : got;
+		copied = uiter_out(&rw->it, local, (uint64_t)got, &fault);
+		total += copied;
+		if (fault)
+			return total ? (long)total : -EFAULT;
+	} while (again && rw->it.left && (uint64_t)got == n);
+	return (long)total;
+}
+
+static long host_write(struct thread *t, struct rw *rw, char *local, uint64_t piece)
+{
+	uint64_t total = 0, n;
+	int fault;
+	long put;
+
+	do {
+		n = uiter_in(&rw->it, local, piece, &fault);
+		if (fault && !n)
+			return total ? (long)total : -EFAULT;
+		put = transfer(t, rw, local, n, total);
+		if (put < 0)
+			return total ? (long)total : put;
+		total += (uint64_t)put;
+	} while (!fault && rw->it.left && (uint64_t)put == n);
+	return (long)total;
+}
+
+long host_rw(struct thread *t, struct rw *rw)
+{
+	uint64_t piece = rw->it.left < SYS_PIECE_BYTES ? rw->it.left : SYS_PIECE_BYTES;
+	enum nature is = STREAM;
+	char *local;
+
+	if (rw->off < OFF_NONE)
+		return -EINVAL;
+	if (rw->it.left > SYS_PIECE_BYTES) {
+		is = nature(rw->fd);
+		if (is == MESSAGES)
+			piece = rw->it.left < SYS_SCRATCH_MAX ? rw->it.left : SYS_SCRATCH_MAX;
+		if (is == MESSAGES && rw->write && piece < rw->it.left)
+			return -EMSGSIZE;
+	}
+	local = sys_scratch(t, piece + 1);
+	if (!local)
+		return -ENOMEM;
+	return rw->write ? host_write(t, rw, local, piece) : host_read(t, rw, local, piece, is == NO_WAIT);
+}
