@@ -6,16 +6,16 @@
 
 static void usage(void)
 {
-	printf("Usage: ashlar run [options] [--] PROGRAM [ARGS...]   run a program on a rack\n"
-	       "       ashlar rack status FILE                       show the components of a rack\n"
-	       "       ashlar COMMAND --help                         options of a command\n"
-	       "\n"
-	       "A rack is made of processor, memory and storage components. Without a rack of its own\n"
-	       "a program runs on a private one, made of processes of this machine.\n"
+	printf("Usage: ashlar COMMAND [options] ...\n"
+	       "A rack is made of processor, memory and storage components. Programs run on it unmodified.\n"
 	       "\n"
 	       "Options:\n"
-	       "  --help     print this and exit\n"
-	       "  --version  print the version and exit\n");
+	       "  --help              print this and exit\n"
+	       "  --version           print the version and exit\n"
+	       "\n");
+	run_usage();
+	printf("\n");
+	rack_usage();
 }
 
 static const struct command {

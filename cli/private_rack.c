@@ -19,7 +19,7 @@
 #include "cli/run.h"
 
 #define READY_MS 10000 /* a part that is not at work after this does not answer */
-#define DOWN_MS 3000   /* a part that does not end by itself within this is killed */
+#define DOWN_MS 2000   /* a part that does not end by itself within this is killed */
 #define ARGS_MAX 24
 #define LIFELINE_FD 3 /* numbers inside the part */
 #define READY_FD 4
@@ -60,6 +60,23 @@ static struct rack_part *part_add(struct private_rack *r, const char *binary, co
 static bool is(const struct rack_part *part, const char *binary)
 {
 	return strcmp(part->binary, binary) == 0;
+}
+
+/* A pipe, close-on-exec, out of the way of the program's low numbers. */
+static int pipe_high(int ends[2], int flags)
+{
+	if (pipe2(ends, O_CLOEXEC | flags))
+		return -1;
+	ends[0] = fd_high(ends[0]);
+	ends[1] = fd_high(ends[1]);
+	if (ends[0] >= 0 && ends[1] >= 0)
+		return 0;
+	if (ends[0] >= 0)
+		close(ends[0]);
+	if (ends[1] >= 0)
+		close(ends[1]);
+	errno = EMFILE;
+	return -1;
 }
 
 /* In the child: descriptors 0 to 4 and no others, a session of its own, and death with the parent. */
@@ -133,14 +150,13 @@ static int part_start(struct private_rack *r, struct rack_part *part, const stru
 	if (bytes)
 		arg_add(&a, is(part, "mcomponent") ? "--size" : "--excache", size);
 	arg_add(&a, "--fabric", o->fabric);
-	arg_add(&a, "--log", levels[o->log_level]);
+	arg_add(&a, "--log", levels[o->rack_log_level]);
 	arg_add(&a, "--lifeline", "3");
 	arg_add(&a, "--ready-fd", "4");
 
-	if (pipe2(ready, O_CLOEXEC | O_NONBLOCK))
+	if (pipe_high(ready, O_NONBLOCK))
 		return cli_error("cannot start %s: %s", part->name, strerror(errno));
-	part->ready_fd = fd_high(ready[0]);
-	ready[1] = fd_high(ready[1]);
+	part->ready_fd = ready[0];
 	err = part_exec(r, part, &a, lifeline, ready[1], s);
 	close(ready[1]);
 	return err;
@@ -151,10 +167,9 @@ static int parts_start(struct private_rack *r, const struct run_options *o, cons
 	int lifeline[2];
 	int err = 0;
 
-	if (pipe2(lifeline, O_CLOEXEC))
+	if (pipe_high(lifeline, 0))
 		return cli_error("cannot start a rack: %s", strerror(errno));
-	lifeline[0] = fd_high(lifeline[0]);
-	r->lifeline_fd = fd_high(lifeline[1]);
+	r->lifeline_fd = lifeline[1];
 	for (unsigned i = 0; i < r->n && !err; i++)
 		err = part_start(r, &r->part[i], o, lifeline[0], s);
 	close(lifeline[0]);

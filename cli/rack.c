@@ -9,7 +9,7 @@
 #include "ashlar/proto/lists.h"
 #include "cli/run.h"
 
-static void usage(void)
+void rack_usage(void)
 {
 	printf("Usage: ashlar rack status [options] FILE\n"
 	       "Show the components of the rack that FILE names.\n"
@@ -111,10 +111,10 @@ int cmd_rack(int argc, char **argv)
 	int c;
 
 	opterr = 0;
-	optind = 1;
+	optind = 0; /* GNU: start afresh */
 	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		if (c == 'h') {
-			usage();
+			rack_usage();
 			return 0;
 		}
 		if (c != 'j')

@@ -23,8 +23,8 @@ struct run_options {
 	const char *stats;	/* file, "-": stderr; NULL: none */
 	const char *rack;	/* rack file; NULL: a private rack */
 	const char *fabric, *root;
-	enum log_level log_level;
-	char **program; /* argv of the program, ended by NULL */
+	enum log_level log_level, rack_log_level; /* of the process; of the private rack's components */
+	char **program;				  /* argv of the program, ended by NULL */
 };
 
 /* 0; 1: help was printed; EXIT_ASHLAR after one line. */

@@ -24,7 +24,8 @@ static const char help_text[] =
 	"  --rack FILE         run on the rack that FILE names, instead of a private one\n"
 	"  --fabric NAME       fabric of the private rack (default and only one yet: local)\n"
 	"  --root DIR          what the storage component of the private rack exports (default: /)\n"
-	"  --log LEVEL         error, warn (default), info or debug: what the rack tells on stderr\n"
+	"  --log LEVEL         what is told on stderr: error, warn, info or debug (default: warn for the\n"
+	"                      process, error for the components of the private rack)\n"
 	"  --help              print this and exit\n"
 	"\n"
 	"Exit status: the program's own; 128+N after signal N; 125 when ashlar itself failed;\n"
@@ -83,7 +84,7 @@ static int log_set(struct run_options *o, const char *value)
 
 	for (int i = LOG_ERROR; i <= LOG_DEBUG; i++)
 		if (strcmp(value, names[i]) == 0) {
-			o->log_level = (enum log_level)i;
+			o->log_level = o->rack_log_level = (enum log_level)i;
 			return 0;
 		}
 	return cli_error("bad value for --log: %s (error, warn, info or debug)", value);
@@ -105,6 +106,11 @@ static int text_set(const char **to, const char *option, const char *value)
 	return 0;
 }
 
+void run_usage(void)
+{
+	fputs(help_text, stdout);
+}
+
 static int option_take(struct run_options *o, int c)
 {
 	switch (c) {
@@ -123,7 +129,7 @@ static int option_take(struct run_options *o, int c)
 	case OPT_LOG:
 		return log_set(o, optarg);
 	case OPT_HELP:
-		fputs(help_text, stdout);
+		run_usage();
 		return 1;
 	default:
 		return EXIT_ASHLAR;
@@ -135,11 +141,13 @@ int run_options(int argc, char **argv, struct run_options *o)
 	bool private_only = false;
 	int c, err;
 
-	*o = (struct run_options){
-		.memories = MEMORIES_DEFAULT, .fabric = "local", .root = "/", .log_level = LOG_WARN
-	};
+	*o = (struct run_options){ .memories = MEMORIES_DEFAULT,
+				   .fabric = "local",
+				   .root = "/",
+				   .log_level = LOG_WARN,
+				   .rack_log_level = LOG_ERROR };
 	opterr = 0;
-	optind = 1;
+	optind = 0; /* GNU: start afresh */
 	/* "+": the first word that is no option is the program, what follows belongs to it. */
 	while ((c = getopt_long(argc, argv, "+:", long_options, NULL)) != -1) {
 		if (c == ':')

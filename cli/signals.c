@@ -42,12 +42,22 @@ bool signals_take(struct signals *s, struct signal_seen *seen)
 	return true;
 }
 
+/* Does a signal end a program here? Not when whoever started us had it ignored (nohup, a shell's background). */
+static bool ends(int number)
+{
+	struct sigaction action;
+
+	if (number != SIGINT && number != SIGTERM && number != SIGHUP && number != SIGQUIT)
+		return false;
+	return sigaction(number, NULL, &action) || action.sa_handler != SIG_IGN;
+}
+
 int signals_ending(struct signals *s)
 {
 	struct signal_seen seen;
 
 	while (signals_take(s, &seen))
-		if (seen.number == SIGINT || seen.number == SIGTERM || seen.number == SIGHUP || seen.number == SIGQUIT)
+		if (ends(seen.number))
 			return seen.number;
 	return 0;
 }

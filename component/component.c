@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include "ashlar/base/log.h"
 #include "component/internal.h"
 
@@ -45,7 +46,7 @@ int component_start(struct component *c, void (*failed)(void *arg, int err), voi
 	int err = net_listen(c->net, c->config.listen, accepted, c, &c->listener);
 
 	if (err) {
-		log_error("cannot listen at %s: error %d", c->config.listen, -err);
+		log_error("cannot listen at %s: %s", c->config.listen, strerror(-err));
 		return err;
 	}
 	c->failed = failed;

@@ -150,7 +150,7 @@ static int list_parse(struct option_list *l, int argc, char **argv, const struct
 	l->getopt[l->n].name = "help";
 	l->getopt[l->n].val = help;
 	opterr = 0;
-	optind = 1;
+	optind = 0; /* GNU: start afresh */
 	while ((c = getopt_long(argc, argv, ":", l->getopt, NULL)) != -1) {
 		const struct component_option *o;
 

@@ -152,8 +152,11 @@ static int serve(struct process *p)
 	err = component_start(p->component, join_failed, p);
 	if (!err && p->program->kind == KIND_GMM)
 		ready_tell(p);
-	if (!err)
+	if (!err) {
 		err = loop_run(p->loop);
+		if (err)
+			log_error("the event loop failed: %s", strerror(-err));
+	}
 	p->program->stop(p->ctx);
 	return err;
 }
@@ -163,11 +166,15 @@ static int process_run(struct process *p)
 	struct net_options net_options = { 0 };
 	int err = loop_open(&p->loop);
 
-	if (err)
+	if (err) {
+		log_error("no event loop: %s", strerror(-err));
 		return err;
+	}
 	err = signals_open(p);
-	if (err)
+	if (err) {
+		log_error("cannot watch signals: %s", strerror(-err));
 		goto close_loop;
+	}
 	err = lifeline_open(p);
 	if (err)
 		goto close_signals;
@@ -180,8 +187,10 @@ static int process_run(struct process *p)
 	p->ops = *p->program->ops;
 	p->ops.joined = joined;
 	err = component_open(p->loop, p->net, &p->args.config, &p->ops, p->ctx, &p->component);
-	if (err)
+	if (err) {
+		log_error("cannot start: %s", strerror(-err));
 		goto close_net;
+	}
 	err = serve(p);
 	component_close(p->component);
 close_net:
@@ -213,10 +222,5 @@ int component_main(int argc, char **argv, const struct component_program *progra
 		snprintf(p.log_name, sizeof(p.log_name), "%s %s", program->name, p.args.config.name);
 	log_open(p.log_name, (enum log_level)p.args.log_level);
 	descriptors_raise();
-	ret = process_run(&p);
-	if (ret) {
-		log_error("ends: %s", strerror(-ret));
-		return EXIT_FAILED;
-	}
-	return p.status;
+	return process_run(&p) ? EXIT_FAILED : p.status; /* why is in the log already */
 }

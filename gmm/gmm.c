@@ -83,7 +83,7 @@ static void closed(struct rpc *rpc, int err)
 	struct member *m = p->member;
 
 	(void)err;
-	run_command_gone(p->g, p);
+	grun_command_gone(p->g, p);
 	if (m)
 		member_dead(p->g, m);
 	peer_free(p);
@@ -93,9 +93,9 @@ static const struct rpc_service service = {
 	.handler = {
 		[IDX_X2G_JOIN] = member_join,
 		[IDX_X2G_BEAT] = member_beat,
-		[IDX_X2G_END] = process_end,
-		[IDX_X2G_RUN] = run_begin,
-		[IDX_X2G_STATUS] = status_tell,
+		[IDX_X2G_END] = gprocess_end,
+		[IDX_X2G_RUN] = grun_begin,
+		[IDX_X2G_STATUS] = gmm_status,
 	},
 	.closed = closed,
 };

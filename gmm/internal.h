@@ -86,19 +86,19 @@ struct member *member_find(struct gmm *, uint32_t id);
 void member_watch_begin(struct gmm *);
 
 /* process.c */
-struct gprocess *process_new(struct gmm *);
-struct gprocess *process_by_pid(struct gmm *, uint32_t pid);
-int process_add_part(struct gprocess *, struct member *, uint64_t bytes, uint64_t promise);
+struct gprocess *gprocess_new(struct gmm *);
+struct gprocess *gprocess_by_pid(struct gmm *, uint32_t pid);
+int gprocess_add_part(struct gprocess *, struct member *, uint64_t bytes, uint64_t promise);
 /* Revoke it on all components that were asked but the one with id except (0: none), forget it. */
-void process_over(struct gprocess *, uint32_t except);
-void process_unref(struct gprocess *); /* one admission less is pending */
-int process_end(struct rpc_request *, const void *body, const void *tail, uint32_t tail_bytes, void *rep);
+void gprocess_over(struct gprocess *, uint32_t except);
+void gprocess_unref(struct gprocess *); /* one admission less is pending */
+int gprocess_end(struct rpc_request *, const void *body, const void *tail, uint32_t tail_bytes, void *rep);
 
 /* run.c */
-int run_begin(struct rpc_request *, const void *body, const void *tail, uint32_t tail_bytes, void *rep);
-void run_command_gone(struct gmm *, struct gpeer *);
+int grun_begin(struct rpc_request *, const void *body, const void *tail, uint32_t tail_bytes, void *rep);
+void grun_command_gone(struct gmm *, struct gpeer *);
 
 /* status.c */
-int status_tell(struct rpc_request *, const void *body, const void *tail, uint32_t tail_bytes, void *rep);
+int gmm_status(struct rpc_request *, const void *body, const void *tail, uint32_t tail_bytes, void *rep);
 
 #endif

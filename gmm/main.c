@@ -1,5 +1,7 @@
 /* gmm: the process of the global resource manager. */
 #include <errno.h>
+#include <string.h>
+#include "ashlar/base/log.h"
 #include "gmm/gmm.h"
 #include "gmm/place.h"
 
@@ -30,6 +32,8 @@ static int start(void *ctx, const struct component_env *env, uint64_t *bytes)
 	int err = gmm_open(&config, &s->g);
 
 	*bytes = 0;
+	if (err)
+		log_error("cannot start: %s", strerror(-err));
 	component_set_ctx(env->component, s->g);
 	return err;
 }

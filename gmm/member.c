@@ -186,7 +186,7 @@ void member_dead(struct gmm *g, struct member *m)
 		struct gprocess *p = container_of(pos, struct gprocess, link);
 
 		if (p->part[PART_PROCESSOR].member_id == m->id && !p->run)
-			process_over(p, m->id); /* one that is still being placed fails by itself */
+			gprocess_over(p, m->id); /* one that is still being placed fails by itself */
 	}
 }
 

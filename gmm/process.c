@@ -4,7 +4,7 @@
 #include "ashlar/base/log.h"
 #include "gmm/internal.h"
 
-struct gprocess *process_by_pid(struct gmm *g, uint32_t pid)
+struct gprocess *gprocess_by_pid(struct gmm *g, uint32_t pid)
 {
 	struct list *pos, *next;
 
@@ -25,11 +25,11 @@ static uint32_t pid_new(struct gmm *g)
 		pid = g->pid_next++;
 		if (g->pid_next > INT32_MAX)
 			g->pid_next = 1;
-	} while (process_by_pid(g, pid));
+	} while (gprocess_by_pid(g, pid));
 	return pid;
 }
 
-struct gprocess *process_new(struct gmm *g)
+struct gprocess *gprocess_new(struct gmm *g)
 {
 	struct gprocess *p = g->n_processes < PROCESSES_MAX ? calloc(1, sizeof(*p)) : NULL;
 
@@ -42,7 +42,7 @@ struct gprocess *process_new(struct gmm *g)
 	return p;
 }
 
-int process_add_part(struct gprocess *p, struct member *m, uint64_t bytes, uint64_t promise)
+int gprocess_add_part(struct gprocess *p, struct member *m, uint64_t bytes, uint64_t promise)
 {
 	struct gpart *part = &p->part[p->n_parts];
 
@@ -86,7 +86,7 @@ static void part_end(struct gprocess *p, struct gpart *part, uint32_t except)
 		log_warn("%s cannot be told that process %u is over", m->name, p->pid);
 }
 
-void process_over(struct gprocess *p, uint32_t except)
+void gprocess_over(struct gprocess *p, uint32_t except)
 {
 	if (p->over)
 		return;
@@ -99,14 +99,14 @@ void process_over(struct gprocess *p, uint32_t except)
 		free(p);
 }
 
-void process_unref(struct gprocess *p)
+void gprocess_unref(struct gprocess *p)
 {
 	p->pending--;
 	if (p->over && p->pending == 0)
 		free(p);
 }
 
-int process_end(struct rpc_request *rq, const void *body, const void *tail, uint32_t tail_bytes, void *rep)
+int gprocess_end(struct rpc_request *rq, const void *body, const void *tail, uint32_t tail_bytes, void *rep)
 {
 	const struct x2g_end_req *req = body;
 	struct gpeer *peer = rpc_ctx(rpc_request_rpc(rq));
@@ -117,11 +117,11 @@ int process_end(struct rpc_request *rq, const void *body, const void *tail, uint
 	(void)rep;
 	if (!peer->member || peer->member->kind != KIND_PROCESSOR)
 		return -EPERM;
-	p = process_by_pid(peer->g, req->pid);
+	p = gprocess_by_pid(peer->g, req->pid);
 	if (!p || p->run)
 		return -ESRCH;
 	if (p->part[PART_PROCESSOR].member_id != peer->member->id)
 		return -EPERM;
-	process_over(p, peer->member->id);
+	gprocess_over(p, peer->member->id);
 	return 0;
 }

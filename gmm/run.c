@@ -55,7 +55,7 @@ static int place_processor(struct gmm *g, struct gprocess *p, uint64_t budget)
 		return err;
 	m = o.member[g->policy->processor(o.offer, o.n)];
 	p->budget_bytes = budget ? budget : m->bytes;
-	return process_add_part(p, m, budget, 0);
+	return gprocess_add_part(p, m, budget, 0);
 }
 
 static int place_storage(struct gmm *g, struct gprocess *p)
@@ -63,7 +63,7 @@ static int place_storage(struct gmm *g, struct gprocess *p)
 	struct offers o;
 	int err = offers_of(g, KIND_STORAGE, &o);
 
-	return err ? err : process_add_part(p, o.member[0], 0, 0);
+	return err ? err : gprocess_add_part(p, o.member[0], 0, 0);
 }
 
 static int place_memory(struct gmm *g, struct gprocess *p, uint64_t promise)
@@ -75,7 +75,7 @@ static int place_memory(struct gmm *g, struct gprocess *p, uint64_t promise)
 		err = g->policy->memory(o.offer, o.n, PROCESS_MEMORY_MAX, promise);
 	for (unsigned i = 0; !err && i < o.n; i++)
 		if (o.offer[i].share)
-			err = process_add_part(p, o.member[i], o.offer[i].share, promise ? o.offer[i].share : 0);
+			err = gprocess_add_part(p, o.member[i], o.offer[i].share, promise ? o.offer[i].share : 0);
 	return err;
 }
 
@@ -90,7 +90,7 @@ static void run_done(struct gprocess *p)
 		p->err = -EPIPE;
 	if (p->err) {
 		rpc_reply_later(rq, p->err, NULL);
-		process_over(p, 0);
+		gprocess_over(p, 0);
 		return;
 	}
 	rep.cap = p->part[PART_PROCESSOR].cap;
@@ -118,7 +118,7 @@ static void admitted(void *arg, int err, const void *rep, const void *tail, uint
 	}
 	if (p->pending == 1 && p->run)
 		run_done(p); /* the last one; p stays while it is pending */
-	process_unref(p);
+	gprocess_unref(p);
 }
 
 /* What the processor component learns of the others: storage first. */
@@ -191,7 +191,7 @@ static int place(struct gprocess *p, const struct x2g_run_req *req)
 	return err;
 }
 
-int run_begin(struct rpc_request *rq, const void *body, const void *tail, uint32_t tail_bytes, void *rep)
+int grun_begin(struct rpc_request *rq, const void *body, const void *tail, uint32_t tail_bytes, void *rep)
 {
 	const struct x2g_run_req *req = body;
 	struct gpeer *peer = rpc_ctx(rpc_request_rpc(rq));
@@ -203,7 +203,7 @@ int run_begin(struct rpc_request *rq, const void *body, const void *tail, uint32
 	(void)rep;
 	if (err)
 		return err;
-	p = process_new(peer->g);
+	p = gprocess_new(peer->g);
 	if (!p)
 		return -EAGAIN;
 	p->uid = req->uid;
@@ -212,7 +212,7 @@ int run_begin(struct rpc_request *rq, const void *body, const void *tail, uint32
 	for (unsigned i = 0; !err && i < p->n_parts; i++)
 		err = admit_one(p, &p->part[i]);
 	if (err) {
-		process_over(p, 0); /* nobody is answered twice: p->run is not set */
+		gprocess_over(p, 0); /* nobody is answered twice: p->run is not set */
 		return err;
 	}
 	p->run = rq;
@@ -220,7 +220,7 @@ int run_begin(struct rpc_request *rq, const void *body, const void *tail, uint32
 	return RPC_LATER;
 }
 
-void run_command_gone(struct gmm *g, struct gpeer *peer)
+void grun_command_gone(struct gmm *g, struct gpeer *peer)
 {
 	struct list *pos, *next;
 

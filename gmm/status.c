@@ -21,7 +21,7 @@ static void row_fill(const struct gmm *g, const struct member *m, struct rack_ro
 	memcpy(row->addr, m->addr, ADDR_BYTES);
 }
 
-int status_tell(struct rpc_request *rq, const void *body, const void *tail, uint32_t tail_bytes, void *rep_body)
+int gmm_status(struct rpc_request *rq, const void *body, const void *tail, uint32_t tail_bytes, void *rep_body)
 {
 	const struct x2g_status_req *req = body;
 	struct x2g_status_rep *rep = rep_body;

@@ -3,26 +3,26 @@
 #include "ashlar/base/log.h"
 #include "mcomponent/frames.h"
 
-static uint64_t frames_free(const struct frames *f)
+static uint64_t mframes_free(const struct frames *f)
 {
 	BUG_ON(f->granted + f->reserved > f->total);
 	return f->total - f->granted - f->reserved;
 }
 
-int frames_promise(struct frames *f, struct account *a, uint64_t quota)
+int mframes_promise(struct frames *f, struct account *a, uint64_t quota)
 {
 	a->granted = 0;
 	a->quota = quota < f->total ? quota : f->total;
 	a->promised = quota < f->total;
 	if (!a->promised)
 		return 0;
-	if (quota > frames_free(f))
+	if (quota > mframes_free(f))
 		return -ENOMEM;
 	f->reserved += quota;
 	return 0;
 }
 
-void frames_promise_end(struct frames *f, struct account *a)
+void mframes_promise_end(struct frames *f, struct account *a)
 {
 	BUG_ON(a->granted);
 	if (a->promised)
@@ -31,20 +31,20 @@ void frames_promise_end(struct frames *f, struct account *a)
 	a->promised = false;
 }
 
-int frames_take(struct frames *f, struct account *a, uint64_t n)
+int mframes_take(struct frames *f, struct account *a, uint64_t n)
 {
 	if (n > a->quota - a->granted)
 		return a->promised ? -EDQUOT : -ENOMEM;
 	if (a->promised)
 		f->reserved -= n;
-	else if (n > frames_free(f))
+	else if (n > mframes_free(f))
 		return -ENOMEM;
 	f->granted += n;
 	a->granted += n;
 	return 0;
 }
 
-void frames_give(struct frames *f, struct account *a, uint64_t n)
+void mframes_give(struct frames *f, struct account *a, uint64_t n)
 {
 	BUG_ON(n > a->granted || n > f->granted);
 	a->granted -= n;

@@ -21,10 +21,10 @@ struct account {
 };
 
 /* 0, or -ENOMEM: so much cannot be promised. */
-int frames_promise(struct frames *, struct account *, uint64_t quota);
-void frames_promise_end(struct frames *, struct account *); /* its grants are all given back */
+int mframes_promise(struct frames *, struct account *, uint64_t quota);
+void mframes_promise_end(struct frames *, struct account *); /* its grants are all given back */
 /* 0; -EDQUOT: above the account's quota; -ENOMEM: not that many are left. */
-int frames_take(struct frames *, struct account *, uint64_t n);
-void frames_give(struct frames *, struct account *, uint64_t n);
+int mframes_take(struct frames *, struct account *, uint64_t n);
+void mframes_give(struct frames *, struct account *, uint64_t n);
 
 #endif

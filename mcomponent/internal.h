@@ -77,25 +77,25 @@ struct slab {
 };
 
 /* process.c */
-struct mprocess *process_find(struct mcomponent *, uint32_t pid);
+struct mprocess *mprocess_find(struct mcomponent *, uint32_t pid);
 /* Forget the process: it is refused from now on; its frames come back at once or over the next turns. */
-uint64_t process_release(struct mprocess *);
-void process_release_all(struct mcomponent *);
+uint64_t mprocess_release(struct mprocess *);
+void mprocess_release_all(struct mcomponent *);
 
 /* slab.c */
-int slab_get(struct mprocess *, struct peer *to, uint32_t frames, struct net_key *key, struct slab **out);
-struct slab *slab_find(const struct mprocess *, uint64_t id);
-int slab_seal(struct mprocess *, struct slab *);
-void slab_put(struct mprocess *, struct slab *);
+int mslab_get(struct mprocess *, struct peer *to, uint32_t frames, struct net_key *key, struct slab **out);
+struct slab *mslab_find(const struct mprocess *, uint64_t id);
+int mslab_seal(struct mprocess *, struct slab *);
+void mslab_put(struct mprocess *, struct slab *);
 
 /* map.c */
-int map_check(const struct mprocess *, const struct map_entry *, uint32_t n);
-/* After map_check: cannot fail but for -ENOMEM before anything is applied. */
-int map_apply(struct mprocess *, const struct map_entry *, uint32_t n);
-void map_drop_slab(struct mprocess *, const struct slab *);
+int mpagemap_check(const struct mprocess *, const struct map_entry *, uint32_t n);
+/* After mpagemap_check: cannot fail but for -ENOMEM before anything is applied. */
+int mpagemap_apply(struct mprocess *, const struct map_entry *, uint32_t n);
+void mpagemap_drop_slab(struct mprocess *, const struct slab *);
 
 /* serve.c */
 extern const struct rpc_service mcomponent_service;
-void peer_forget(struct peer *); /* the process is over: close the connection of its dispatcher, keep the guard's */
+void mpeer_forget(struct peer *); /* the process is over: close the connection of its dispatcher, keep the guard's */
 
 #endif

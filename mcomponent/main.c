@@ -1,5 +1,6 @@
 /* mcomponent: the process of the memory monitor. */
 #include <errno.h>
+#include <string.h>
 #include "ashlar/base/log.h"
 #include "ashlar/base/size.h"
 #include "mcomponent/mcomponent.h"
@@ -51,6 +52,8 @@ static int start(void *ctx, const struct component_env *env, uint64_t *bytes)
 	s->component = env->component;
 	*bytes = s->bytes;
 	err = mcomponent_open(&config, &s->m);
+	if (err)
+		log_error("cannot start: %s", strerror(-err));
 	component_set_ctx(env->component, s->m);
 	return err;
 }

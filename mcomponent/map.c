@@ -18,7 +18,7 @@ static uint32_t entry_frame(uint64_t slab_frame)
 	return (uint32_t)(slab_frame & ((1u << SLAB_FRAME_BITS) - 1));
 }
 
-int map_check(const struct mprocess *p, const struct map_entry *e, uint32_t n)
+int mpagemap_check(const struct mprocess *p, const struct map_entry *e, uint32_t n)
 {
 	const struct slab *s = NULL;
 
@@ -33,7 +33,7 @@ int map_check(const struct mprocess *p, const struct map_entry *e, uint32_t n)
 			continue;
 		}
 		if (!s || s->id != id)
-			s = slab_find(p, id);
+			s = mslab_find(p, id);
 		if (!s)
 			return -ENOENT;
 		if (entry_frame(e[i].slab_frame) >= s->frames)
@@ -48,29 +48,29 @@ static void page_clear(struct mprocess *p, uint64_t vpn)
 	uint64_t at;
 	struct slab *s;
 
-	if (!table_get(&p->page_map, vpn, &at))
+	if (!mtable_get(&p->page_map, vpn, &at))
 		return;
-	s = slab_find(p, entry_slab(at));
+	s = mslab_find(p, entry_slab(at));
 	if (s)
 		s->page_of[entry_frame(at)] = 0;
-	table_del(&p->page_map, vpn);
+	mtable_del(&p->page_map, vpn);
 }
 
 static void page_set(struct mprocess *p, uint64_t vpn, uint64_t at)
 {
-	struct slab *s = slab_find(p, entry_slab(at));
+	struct slab *s = mslab_find(p, entry_slab(at));
 	uint64_t *page = &s->page_of[entry_frame(at)];
 
 	page_clear(p, vpn);
 	if (*page)
-		table_del(&p->page_map, *page - 1);
+		mtable_del(&p->page_map, *page - 1);
 	*page = vpn + 1;
-	table_set(&p->page_map, vpn, at);
+	mtable_set(&p->page_map, vpn, at);
 }
 
-int map_apply(struct mprocess *p, const struct map_entry *e, uint32_t n)
+int mpagemap_apply(struct mprocess *p, const struct map_entry *e, uint32_t n)
 {
-	int err = table_reserve(&p->page_map, n);
+	int err = mtable_reserve(&p->page_map, n);
 
 	if (err)
 		return err;
@@ -83,11 +83,11 @@ int map_apply(struct mprocess *p, const struct map_entry *e, uint32_t n)
 	return 0;
 }
 
-void map_drop_slab(struct mprocess *p, const struct slab *s)
+void mpagemap_drop_slab(struct mprocess *p, const struct slab *s)
 {
 	if (!p->page_map.count)
 		return;
 	for (uint32_t i = 0; i < s->frames; i++)
 		if (s->page_of[i])
-			table_del(&p->page_map, s->page_of[i] - 1);
+			mtable_del(&p->page_map, s->page_of[i] - 1);
 }

@@ -34,7 +34,7 @@ void mcomponent_close(struct mcomponent *m)
 
 	if (!m)
 		return;
-	process_release_all(m);
+	mprocess_release_all(m);
 	list_for_each_safe(pos, next, &m->peers)
 		rpc_close(container_of(pos, struct peer, link)->rpc);
 	list_for_each_safe(pos, next, &m->peers)

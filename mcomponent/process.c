@@ -14,7 +14,7 @@
 #include "ashlar/base/size.h"
 #include "mcomponent/internal.h"
 
-struct mprocess *process_find(struct mcomponent *m, uint32_t pid)
+struct mprocess *mprocess_find(struct mcomponent *m, uint32_t pid)
 {
 	struct list *pos, *next;
 
@@ -45,7 +45,7 @@ int mcomponent_admit(void *ctx, const struct g2x_admit_req *req, const struct pl
 
 	(void)parts;
 	(void)n_parts;
-	if (process_find(m, req->pid))
+	if (mprocess_find(m, req->pid))
 		return -EEXIST;
 	if (m->n_processes >= PROCESSES_MAX)
 		return -EAGAIN;
@@ -54,7 +54,7 @@ int mcomponent_admit(void *ctx, const struct g2x_admit_req *req, const struct pl
 	p = calloc(1, sizeof(*p));
 	if (!p)
 		return -ENOMEM;
-	err = frames_promise(&m->frames, &p->account, req->bytes / PAGE_BYTES);
+	err = mframes_promise(&m->frames, &p->account, req->bytes / PAGE_BYTES);
 	if (err) {
 		refuse_full(m, req);
 		goto free_process;
@@ -67,31 +67,31 @@ int mcomponent_admit(void *ctx, const struct g2x_admit_req *req, const struct pl
 	p->cap = req->cap;
 	p->admitted_ns = loop_now(m->loop);
 	list_init(&p->slabs);
-	table_init(&p->slab_by_id, m->seed);
-	table_init(&p->page_map, m->seed);
+	mtable_init(&p->slab_by_id, m->seed);
+	mtable_init(&p->page_map, m->seed);
 	list_add_tail(&m->processes, &p->link);
 	m->n_processes++;
 	return 0;
 
 end_promise:
-	frames_promise_end(&m->frames, &p->account);
+	mframes_promise_end(&m->frames, &p->account);
 free_process:
 	free(p);
 	return err;
 }
 
-static void process_free(struct mprocess *p)
+static void mprocess_free(struct mprocess *p)
 {
 	list_del(&p->link);
-	frames_promise_end(&p->m->frames, &p->account);
+	mframes_promise_end(&p->m->frames, &p->account);
 	net_pd_close(p->pd);
-	table_free(&p->slab_by_id);
-	table_free(&p->page_map);
+	mtable_free(&p->slab_by_id);
+	mtable_free(&p->page_map);
 	free(p);
 }
 
 /* Give back up to `frames` frames of a dying process; true when it is gone. */
-static bool process_shrink(struct mprocess *p, uint64_t frames)
+static bool mprocess_shrink(struct mprocess *p, uint64_t frames)
 {
 	uint64_t done = 0;
 
@@ -99,11 +99,11 @@ static bool process_shrink(struct mprocess *p, uint64_t frames)
 		struct slab *s = container_of(p->slabs.next, struct slab, link);
 
 		done += s->frames;
-		slab_put(p, s);
+		mslab_put(p, s);
 	}
 	if (!list_empty(&p->slabs))
 		return false;
-	process_free(p);
+	mprocess_free(p);
 	return true;
 }
 
@@ -112,14 +112,14 @@ static void release_turn(void *arg)
 	struct mcomponent *m = arg;
 
 	if (!list_empty(&m->dying))
-		process_shrink(container_of(m->dying.next, struct mprocess, link), RELEASE_FRAMES_PER_TURN);
+		mprocess_shrink(container_of(m->dying.next, struct mprocess, link), RELEASE_FRAMES_PER_TURN);
 	if (!list_empty(&m->dying))
 		loop_timer_set(m->loop, &m->release, loop_now(m->loop));
 	else if (m->changed)
 		m->changed(m->changed_arg);
 }
 
-uint64_t process_release(struct mprocess *p)
+uint64_t mprocess_release(struct mprocess *p)
 {
 	struct mcomponent *m = p->m;
 	uint64_t bytes = p->account.granted * PAGE_BYTES;
@@ -129,11 +129,11 @@ uint64_t process_release(struct mprocess *p)
 	list_del(&p->link);
 	list_add_tail(&m->dying, &p->link);
 	m->n_processes--;
-	table_free(&p->page_map); /* nobody asks for it any more */
+	mtable_free(&p->page_map); /* nobody asks for it any more */
 	if (guard)
-		peer_forget(guard);
+		mpeer_forget(guard);
 	if (dispatcher)
-		peer_forget(dispatcher);
+		mpeer_forget(dispatcher);
 	m->release.fn = release_turn;
 	m->release.arg = m;
 	loop_timer_set(m->loop, &m->release, loop_now(m->loop));
@@ -142,17 +142,17 @@ uint64_t process_release(struct mprocess *p)
 
 uint64_t mcomponent_revoke(void *ctx, uint32_t pid)
 {
-	struct mprocess *p = process_find(ctx, pid);
+	struct mprocess *p = mprocess_find(ctx, pid);
 
-	return p ? process_release(p) : 0;
+	return p ? mprocess_release(p) : 0;
 }
 
-void process_release_all(struct mcomponent *m)
+void mprocess_release_all(struct mcomponent *m)
 {
 	while (!list_empty(&m->processes))
-		process_release(container_of(m->processes.next, struct mprocess, link));
+		mprocess_release(container_of(m->processes.next, struct mprocess, link));
 	while (!list_empty(&m->dying))
-		process_shrink(container_of(m->dying.next, struct mprocess, link), UINT64_MAX);
+		mprocess_shrink(container_of(m->dying.next, struct mprocess, link), UINT64_MAX);
 	loop_timer_del(m->loop, &m->release);
 	loop_timer_del(m->loop, &m->orphans);
 }
@@ -167,7 +167,7 @@ static void orphans_due(void *arg)
 
 		if (!p->dispatcher && !p->guard && p->admitted_ns <= m->orphan_ns) {
 			log_info("process %u never came; forgotten", p->pid);
-			process_release(p);
+			mprocess_release(p);
 		}
 	}
 }

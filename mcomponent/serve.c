@@ -39,7 +39,7 @@ static struct mprocess *request_process(struct peer *peer)
 /* Does this connection prove to be of the kind and to have the capability of process pid? */
 static int prove(struct peer *peer, enum wire_kind kind, uint32_t pid, const struct cap *cap, struct mprocess **out)
 {
-	struct mprocess *p = process_find(peer->m, pid);
+	struct mprocess *p = mprocess_find(peer->m, pid);
 
 	if (rpc_peer_kind(peer->rpc) != kind || !p || !cap_equal(&p->cap, cap)) {
 		log_warn("refused: %s without the capability of process %u", kind_name(rpc_peer_kind(peer->rpc)), pid);
@@ -113,7 +113,7 @@ static int get(struct rpc_request *rq, const void *body, const void *tail, uint3
 		return -EACCES;
 	if (req->frames == 0 || req->frames > SLAB_FRAMES_MAX || req->reserved0)
 		return refuse(peer->m, p, -EINVAL);
-	err = slab_get(p, peer, req->frames, &rep->key, &s);
+	err = mslab_get(p, peer, req->frames, &rep->key, &s);
 	if (err)
 		return refuse(peer->m, p, err);
 	rep->slab = s->id;
@@ -134,8 +134,8 @@ static int seal(struct rpc_request *rq, const void *body, const void *tail, uint
 	(void)rep;
 	if (!p)
 		return -EACCES;
-	s = slab_find(p, req->slab);
-	err = s ? slab_seal(p, s) : -ENOENT;
+	s = mslab_find(p, req->slab);
+	err = s ? mslab_seal(p, s) : -ENOENT;
 	return err ? refuse(peer->m, p, err) : 0;
 }
 
@@ -151,10 +151,10 @@ static int put(struct rpc_request *rq, const void *body, const void *tail, uint3
 	(void)rep;
 	if (!p)
 		return -EACCES;
-	s = slab_find(p, req->slab);
+	s = mslab_find(p, req->slab);
 	if (!s)
 		return refuse(peer->m, p, -ENOENT);
-	slab_put(p, s);
+	mslab_put(p, s);
 	return 0;
 }
 
@@ -170,9 +170,9 @@ static int map(struct rpc_request *rq, const void *body, const void *tail, uint3
 		return -EACCES;
 	if (req->n == 0 || req->n > MAP_BATCH_MAX || req->reserved0 || tail_bytes != req->n * sizeof(struct map_entry))
 		return refuse(peer->m, p, -EINVAL);
-	err = map_check(p, tail, req->n);
+	err = mpagemap_check(p, tail, req->n);
 	if (!err)
-		err = map_apply(p, tail, req->n);
+		err = mpagemap_apply(p, tail, req->n);
 	if (err)
 		return refuse(peer->m, p, err);
 	rep->mapped_pages = p->page_map.count;
@@ -201,21 +201,21 @@ static int stat(struct rpc_request *rq, const void *body, const void *tail, uint
 	return 0;
 }
 
-static void peer_free(struct peer *peer)
+static void mpeer_free(struct peer *peer)
 {
 	list_del(&peer->link);
 	peer->m->n_peers--;
 	free(peer);
 }
 
-void peer_forget(struct peer *peer)
+void mpeer_forget(struct peer *peer)
 {
 	struct rpc *rpc = peer->rpc;
 
 	peer->process = NULL;
 	if (peer->role != PEER_DISPATCHER)
 		return;
-	peer_free(peer);
+	mpeer_free(peer);
 	rpc_close(rpc);
 }
 
@@ -232,9 +232,9 @@ static void closed(struct rpc *rpc, int err)
 		else
 			p->guard = NULL;
 	}
-	peer_free(peer);
+	mpeer_free(peer);
 	if (p)
-		process_release(p);
+		mprocess_release(p);
 }
 
 const struct rpc_service mcomponent_service = {

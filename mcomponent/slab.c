@@ -45,7 +45,7 @@ static int slab_region(struct mprocess *p, struct peer *to, struct slab *s, stru
 	return err;
 }
 
-int slab_get(struct mprocess *p, struct peer *to, uint32_t frames, struct net_key *key, struct slab **out)
+int mslab_get(struct mprocess *p, struct peer *to, uint32_t frames, struct net_key *key, struct slab **out)
 {
 	struct mcomponent *m = p->m;
 	struct slab *s;
@@ -53,11 +53,11 @@ int slab_get(struct mprocess *p, struct peer *to, uint32_t frames, struct net_ke
 
 	err = p->n_slabs < PROCESS_SLABS_MAX && m->slab_next < SLAB_ID_LIMIT ? 0 : -EMFILE;
 	if (!err)
-		err = frames_take(&m->frames, &p->account, frames);
+		err = mframes_take(&m->frames, &p->account, frames);
 	if (err)
 		goto full;
 	s = calloc(1, sizeof(*s) + frames * sizeof(s->page_of[0]));
-	err = s ? table_reserve(&p->slab_by_id, 1) : -ENOMEM;
+	err = s ? mtable_reserve(&p->slab_by_id, 1) : -ENOMEM;
 	if (err)
 		goto give_frames;
 	s->frames = frames;
@@ -65,7 +65,7 @@ int slab_get(struct mprocess *p, struct peer *to, uint32_t frames, struct net_ke
 	if (err)
 		goto give_frames;
 	s->id = m->slab_next++;
-	table_set(&p->slab_by_id, s->id, (uintptr_t)s);
+	mtable_set(&p->slab_by_id, s->id, (uintptr_t)s);
 	list_add_tail(&p->slabs, &s->link);
 	p->n_slabs++;
 	*out = s;
@@ -73,22 +73,22 @@ int slab_get(struct mprocess *p, struct peer *to, uint32_t frames, struct net_ke
 
 give_frames:
 	free(s);
-	frames_give(&m->frames, &p->account, frames);
+	mframes_give(&m->frames, &p->account, frames);
 full:
 	tell_full(p, frames, err);
 	return err == -EDQUOT || err == -EMFILE ? -ENOMEM : err;
 }
 
-struct slab *slab_find(const struct mprocess *p, uint64_t id)
+struct slab *mslab_find(const struct mprocess *p, uint64_t id)
 {
 	uint64_t value;
 
-	if (id == 0 || id >= SLAB_ID_LIMIT || !table_get(&p->slab_by_id, id, &value))
+	if (id == 0 || id >= SLAB_ID_LIMIT || !mtable_get(&p->slab_by_id, id, &value))
 		return NULL;
 	return (struct slab *)(uintptr_t)value;
 }
 
-int slab_seal(struct mprocess *p, struct slab *s)
+int mslab_seal(struct mprocess *p, struct slab *s)
 {
 	int err;
 
@@ -102,12 +102,12 @@ int slab_seal(struct mprocess *p, struct slab *s)
 	return 0;
 }
 
-void slab_put(struct mprocess *p, struct slab *s)
+void mslab_put(struct mprocess *p, struct slab *s)
 {
-	map_drop_slab(p, s);
+	mpagemap_drop_slab(p, s);
 	net_mr_free(s->mr); /* closes the key first, then the memory goes */
-	frames_give(&p->m->frames, &p->account, s->frames);
-	table_del(&p->slab_by_id, s->id);
+	mframes_give(&p->m->frames, &p->account, s->frames);
+	mtable_del(&p->slab_by_id, s->id);
 	list_del(&s->link);
 	p->n_slabs--;
 	p->n_sealed -= s->sealed;

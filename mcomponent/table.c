@@ -6,17 +6,17 @@
 
 #define SLOTS_MIN 64u
 
-void table_init(struct table *t, uint64_t seed)
+void mtable_init(struct table *t, uint64_t seed)
 {
 	t->slots = NULL;
 	t->mask = t->count = 0;
 	t->seed = seed;
 }
 
-void table_free(struct table *t)
+void mtable_free(struct table *t)
 {
 	free(t->slots);
-	table_init(t, t->seed);
+	mtable_init(t, t->seed);
 }
 
 /* The home slot of a key. A finaliser with full avalanche over key and seed. */
@@ -56,7 +56,7 @@ static int grow(struct table *t, uint64_t slots)
 	return 0;
 }
 
-int table_reserve(struct table *t, uint64_t more)
+int mtable_reserve(struct table *t, uint64_t more)
 {
 	uint64_t slots = t->slots ? t->mask + 1 : SLOTS_MIN;
 
@@ -67,7 +67,7 @@ int table_reserve(struct table *t, uint64_t more)
 	return grow(t, slots);
 }
 
-bool table_get(const struct table *t, uint64_t key, uint64_t *value)
+bool mtable_get(const struct table *t, uint64_t key, uint64_t *value)
 {
 	const struct table_slot *s;
 
@@ -80,7 +80,7 @@ bool table_get(const struct table *t, uint64_t key, uint64_t *value)
 	return true;
 }
 
-void table_set(struct table *t, uint64_t key, uint64_t value)
+void mtable_set(struct table *t, uint64_t key, uint64_t value)
 {
 	struct table_slot *s;
 
@@ -92,7 +92,7 @@ void table_set(struct table *t, uint64_t key, uint64_t value)
 	s->value = value;
 }
 
-void table_del(struct table *t, uint64_t key)
+void mtable_del(struct table *t, uint64_t key)
 {
 	struct table_slot *s = t->slots ? probe(t, key + 1) : NULL;
 	uint64_t hole, i;

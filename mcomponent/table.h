@@ -18,12 +18,12 @@ struct table {
 	uint64_t count, seed;
 };
 
-void table_init(struct table *, uint64_t seed);
-void table_free(struct table *);
-/* Make room for so many more entries: table_set cannot fail for them. -ENOMEM. */
-int table_reserve(struct table *, uint64_t more);
-bool table_get(const struct table *, uint64_t key, uint64_t *value); /* key < 2^64 - 1 */
-void table_set(struct table *, uint64_t key, uint64_t value);	     /* replaces; after table_reserve */
-void table_del(struct table *, uint64_t key);			     /* harmless when absent */
+void mtable_init(struct table *, uint64_t seed);
+void mtable_free(struct table *);
+/* Make room for so many more entries: mtable_set cannot fail for them. -ENOMEM. */
+int mtable_reserve(struct table *, uint64_t more);
+bool mtable_get(const struct table *, uint64_t key, uint64_t *value); /* key < 2^64 - 1 */
+void mtable_set(struct table *, uint64_t key, uint64_t value);	      /* replaces; after mtable_reserve */
+void mtable_del(struct table *, uint64_t key);			      /* harmless when absent */
 
 #endif

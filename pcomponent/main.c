@@ -1,6 +1,8 @@
 /* pcomponent: the process of the node daemon. */
 #include <errno.h>
+#include <string.h>
 #include <sys/sysinfo.h>
+#include "ashlar/base/log.h"
 #include "ashlar/base/size.h"
 #include "pcomponent/daemon/daemon.h"
 
@@ -49,6 +51,8 @@ static int start(void *ctx, const struct component_env *env, uint64_t *bytes)
 		s->excache_bytes = excache_default();
 	config.excache_bytes = *bytes = s->excache_bytes;
 	err = daemon_open(&config, &s->d);
+	if (err)
+		log_error("cannot start: %s", strerror(-err));
 	component_set_ctx(env->component, s->d);
 	return err;
 }

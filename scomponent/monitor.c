@@ -220,8 +220,9 @@ int scomponent_admit(struct scomponent *s, const struct g2x_admit_req *req)
 	if (process_find(s, req->pid))
 		return -EEXIST;
 	if (req->uid != geteuid()) {
-		log_error("process %u of user %u refused: this storage component runs as user %u and serves only that user",
-			  req->pid, req->uid, geteuid());
+		log_error(
+			"process %u of user %u refused: this storage component runs as user %u and serves only that user",
+			req->pid, req->uid, geteuid());
 		return -EPERM;
 	}
 	p = calloc(1, sizeof(*p));

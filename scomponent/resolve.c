@@ -10,8 +10,7 @@
 #include "scomponent/resolve.h"
 #include "scomponent/state.h"
 
-#define AT_KNOWN                                                                                   \
-	(AT_SYMLINK_NOFOLLOW | AT_SYMLINK_FOLLOW | AT_EMPTY_PATH | AT_REMOVEDIR | AT_EACCESS | AT_NO_AUTOMOUNT)
+#define AT_KNOWN (AT_SYMLINK_NOFOLLOW | AT_SYMLINK_FOLLOW | AT_EMPTY_PATH | AT_REMOVEDIR | AT_EACCESS | AT_NO_AUTOMOUNT)
 #define RACES_MAX 16 /* renames that may disturb one resolution of `..` */
 
 char *proc_fd(char *buf, int fd)

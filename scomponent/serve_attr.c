@@ -39,8 +39,9 @@ int attr_get(int fd, struct wire_stat *w)
 		.mtime = time_out(&x.stx_mtime),
 		.ctime = time_out(&x.stx_ctime),
 	};
-	if (x.stx_mask & STATX_BTIME)
-		w->btime = time_out(&x.stx_btime);
+	w->btime = time_out(&x.stx_btime);
+	if (!(x.stx_mask & STATX_BTIME))
+		w->btime = (struct wire_time){ .nsec = UINT32_MAX };
 	return 0;
 }
 
@@ -182,7 +183,8 @@ int serve_truncate(struct rpc_request *rq, const void *body, const void *tail, u
 	err = begin_change(rq, &req->at, tail, tail_bytes, &t);
 	if (err)
 		return err;
-	return finish(&t, t.own ? truncate(proc_fd(link, t.fd), (off_t)req->bytes) : ftruncate(t.fd, (off_t)req->bytes));
+	return finish(&t,
+		      t.own ? truncate(proc_fd(link, t.fd), (off_t)req->bytes) : ftruncate(t.fd, (off_t)req->bytes));
 }
 
 int serve_chmod(struct rpc_request *rq, const void *body, const void *tail, uint32_t tail_bytes, void *out)

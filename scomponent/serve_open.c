@@ -13,7 +13,7 @@
 #include "scomponent/resolve.h"
 #include "scomponent/state.h"
 
-#define OPEN_KNOWN                                                                                 \
+#define OPEN_KNOWN                                                                                                 \
 	(O_ACCMODE | O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_APPEND | O_NONBLOCK | O_SYNC | O_ASYNC | O_DIRECT | \
 	 O_LARGEFILE | O_DIRECTORY | O_NOFOLLOW | O_NOATIME | O_CLOEXEC | O_PATH | O_TMPFILE | 0100000)
 #define O_TMPFILE_BIT (O_TMPFILE & ~O_DIRECTORY)

@@ -41,7 +41,7 @@ struct client {
 	uint64_t buffer_bytes;
 };
 
-#define TRANSFER_MS 5000u /* a one-sided transfer of ours is given up after this */
+#define TRANSFER_MS 5000u	    /* a one-sided transfer of ours is given up after this */
 #define IO_BUFFER_MAX (64ull << 20) /* bytes of the io buffer that a process may grant */
 
 /*

@@ -89,6 +89,11 @@ static bool link_enter(struct walk *w, const char *text, size_t n)
 	return true;
 }
 
+static bool is_dots(const char *name)
+{
+	return !strcmp(name, ".") || !strcmp(name, "..");
+}
+
 static bool rest_is_empty(const struct walk *w)
 {
 	return !w->rest[strspn(w->rest, "/")];
@@ -107,8 +112,8 @@ bool walk_foreign(const struct scomponent *s, const char *start, const char *pat
 	while (!(foreign = path_is_foreign(w.done)) && name_next(&w, name)) {
 		if (!name_add(&w, name))
 			break;
-		if (path_is_foreign(w.done) || (!follow && rest_is_empty(&w)))
-			continue;
+		if (is_dots(name) || path_is_foreign(w.done) || (!follow && rest_is_empty(&w)))
+			continue; /* no link, or not to be looked at */
 		n = link_read(s, w.done, text);
 		if (n == -EINVAL)
 			continue;

@@ -91,11 +91,11 @@ out:
 
 static const char *request_new(struct rpc *r, const struct rpc_msg *m, struct rpc_slot *s)
 {
-	rpc_handler_fn *handler = r->service->handler[m->info->index];
+	const struct rpc_service *service = r->service;
 	struct rpc_request *rq;
 	int err;
 
-	if (!handler) {
+	if (!service->handler[m->info->index]) {
 		r->counters->refused++;
 		return "not served here";
 	}
@@ -118,7 +118,7 @@ static const char *request_new(struct rpc *r, const struct rpc_msg *m, struct rp
 	rq->pid = m->h.pid;
 	rq->tid = m->h.tid;
 	list_add_tail(&r->requests, &rq->link);
-	err = handler(rq, m->body, m->tail, m->h.tail_bytes, rq->rep);
+	err = service->handler[m->info->index](rq, m->body, m->tail, m->h.tail_bytes, rq->rep);
 	BUG_ON(err > 0 && err != RPC_LATER);
 	if (err != RPC_LATER)
 		request_finish(rq, err, rq->rep);

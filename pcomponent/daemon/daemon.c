@@ -26,7 +26,7 @@ void daemon_close(struct daemon *d)
 	if (!d)
 		return;
 	while (!list_empty(&d->processes))
-		process_end(container_of(d->processes.next, struct dprocess, link), "the daemon ends", true);
+		dprocess_end(container_of(d->processes.next, struct dprocess, link), "the daemon ends", true);
 	while (!list_empty(&d->peers))
 		dpeer_close(container_of(d->peers.next, struct dpeer, link));
 	free(d);

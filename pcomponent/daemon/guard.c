@@ -36,7 +36,7 @@ static void guard_done(void *arg, int err, const void *rep, const void *tail, ui
 		p->guard_err = err;
 	}
 	if (--p->guards_pending == 0 && p->hello)
-		process_admit_dispatcher(p);
+		dprocess_admit_dispatcher(p);
 }
 
 static int guard_begin(struct dprocess *p, uint32_t i)

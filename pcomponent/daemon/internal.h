@@ -4,7 +4,7 @@
  *   announced  a command holds its life line; nothing runs yet, or its dispatcher is on its way
  *   guarded    its dispatcher came (D2P_HELLO): its pidfd is watched, its memory components are asked to watch us
  *   running    all of them answered, the dispatcher has its placement
- * The end, from whichever state and side, is process_end().
+ * The end, from whichever state and side, is dprocess_end().
  */
 #ifndef PCOMPONENT_DAEMON_INTERNAL_H
 #define PCOMPONENT_DAEMON_INTERNAL_H
@@ -61,14 +61,14 @@ struct dprocess {
 };
 
 /* process.c */
-struct dprocess *process_find(struct daemon *, uint32_t pid);
+struct dprocess *dprocess_find(struct daemon *, uint32_t pid);
 /* Watch the process of this machine that is at the other end of the dispatcher's connection. */
-int process_watch(struct dprocess *, int32_t host_pid);
+int dprocess_watch(struct dprocess *, int32_t host_pid);
 /*
  * The process is over: kill what runs, drop guards and connections, tell the gmm unless it said so itself. why: for the
  * log. p is freed.
  */
-void process_end(struct dprocess *, const char *why, bool tell);
+void dprocess_end(struct dprocess *, const char *why, bool tell);
 
 /* guard.c */
 /* Connect to the memory components. 0: guard_done comes for each; -errno: none will. */
@@ -76,7 +76,7 @@ int guards_begin(struct dprocess *);
 void guards_end(struct dprocess *);
 
 /* serve.c */
-void process_admit_dispatcher(struct dprocess *); /* guards are up, or failed: answer the dispatcher */
+void dprocess_admit_dispatcher(struct dprocess *); /* guards are up, or failed: answer the dispatcher */
 void dpeer_close(struct dpeer *);
 
 #endif

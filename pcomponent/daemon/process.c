@@ -8,7 +8,7 @@
 #include "ashlar/base/size.h"
 #include "pcomponent/daemon/internal.h"
 
-struct dprocess *process_find(struct daemon *d, uint32_t pid)
+struct dprocess *dprocess_find(struct daemon *d, uint32_t pid)
 {
 	struct list *pos, *next;
 
@@ -26,7 +26,7 @@ static void announce_due(void *arg)
 	struct dprocess *p = arg;
 
 	if (!p->command)
-		process_end(p, "no command announced it", true);
+		dprocess_end(p, "no command announced it", true);
 }
 
 /* A budget asked for by size is set aside; without a size a process may use all of the ExCache. */
@@ -47,7 +47,7 @@ int daemon_admit(void *ctx, const struct g2x_admit_req *req, const struct placem
 	struct dprocess *p;
 	int err;
 
-	if (process_find(d, req->pid))
+	if (dprocess_find(d, req->pid))
 		return -EEXIST;
 	if (d->n_processes >= PROCESSES_MAX)
 		return -EAGAIN;
@@ -77,23 +77,23 @@ int daemon_admit(void *ctx, const struct g2x_admit_req *req, const struct placem
 
 uint64_t daemon_revoke(void *ctx, uint32_t pid)
 {
-	struct dprocess *p = process_find(ctx, pid);
+	struct dprocess *p = dprocess_find(ctx, pid);
 	uint64_t bytes;
 
 	if (!p)
 		return 0;
 	bytes = p->promised_bytes;
-	process_end(p, "revoked by the gmm", false);
+	dprocess_end(p, "revoked by the gmm", false);
 	return bytes;
 }
 
 static void host_ended(void *arg, uint32_t events)
 {
 	(void)events;
-	process_end(arg, "ended", true);
+	dprocess_end(arg, "ended", true);
 }
 
-int process_watch(struct dprocess *p, int32_t host_pid)
+int dprocess_watch(struct dprocess *p, int32_t host_pid)
 {
 	struct daemon *d = p->d;
 	int fd = d->host->process_open(host_pid);
@@ -130,7 +130,7 @@ static void report(struct daemon *d, uint32_t pid)
 		rpc_call(gmm, X2G_END, pid, &req, NULL, 0, RPC_DEADLINE_MS, reported, NULL);
 }
 
-void process_end(struct dprocess *p, const char *why, bool tell)
+void dprocess_end(struct dprocess *p, const char *why, bool tell)
 {
 	struct daemon *d = p->d;
 	struct dpeer *dispatcher = p->dispatcher;

@@ -10,7 +10,7 @@
 /* Is the peer of this kind, has it the capability of process pid, and is it the user's for whom that was given? */
 static int prove(struct dpeer *peer, enum wire_kind kind, uint32_t pid, const struct cap *cap, struct dprocess **out)
 {
-	struct dprocess *p = process_find(peer->d, pid);
+	struct dprocess *p = dprocess_find(peer->d, pid);
 	struct net_peer who;
 
 	net_conn_peer(rpc_conn(peer->rpc), &who);
@@ -47,7 +47,7 @@ static int announce(struct rpc_request *rq, const void *body, const void *tail, 
 	return 0;
 }
 
-void process_admit_dispatcher(struct dprocess *p)
+void dprocess_admit_dispatcher(struct dprocess *p)
 {
 	struct rpc_request *rq = p->hello;
 	struct d2p_hello_rep rep = { .excache_bytes = p->budget_bytes, .n_memory = p->n_memory };
@@ -84,7 +84,7 @@ static int hello(struct rpc_request *rq, const void *body, const void *tail, uin
 	if (p->dispatcher)
 		return -EBUSY;
 	net_conn_peer(rpc_conn(peer->rpc), &who);
-	err = who.known ? process_watch(p, who.host_pid) : -EOPNOTSUPP;
+	err = who.known ? dprocess_watch(p, who.host_pid) : -EOPNOTSUPP;
 	if (err)
 		return err;
 	p->dispatcher = peer;
@@ -129,7 +129,7 @@ static void closed(struct rpc *rpc, int err)
 	}
 	dpeer_free(peer);
 	if (p)
-		process_end(p, why, true);
+		dprocess_end(p, why, true);
 }
 
 static const struct rpc_service service = {

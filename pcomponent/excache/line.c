@@ -100,7 +100,7 @@ static int line_bring(const struct hostvm *hv, void *host, uint64_t vpn, uint64_
 	/* Room first: nobody may wait for room who holds a line. */
 	if (!hv->room_take(host, 1))
 		return -EAGAIN;
-	if (!line_cas(word, w, line_word(LINE_FETCH, line_loc(w), 0))) {
+	if (!line_cas(word, w, line_word(LINE_FETCH, 0, 0))) {
 		hv->room_put(host, 1);
 		return -EBUSY;
 	}
@@ -128,7 +128,7 @@ int line_fault(const struct hostvm *hv, void *host, uint64_t vpn, bool write, ui
 		case LINE_CLEANING:
 			if (!write)
 				return 0; /* present: somebody was faster */
-			if (line_cas(word, w, line_word(LINE_UNPROT, line_loc(w), line_gen(w))))
+			if (line_cas(word, w, line_word(LINE_UNPROT, 0, line_gen(w))))
 				return line_unprotect(hv, host, vpn, word, w);
 			break;
 		case LINE_UNPROT:

@@ -4,7 +4,7 @@
  * The code is pure over struct hostvm, so that tests/model runs its interleavings.
  *
  *	AWAY	  not resident. Its contents are in the frame `loc`, or zeros where loc is 0 (all words begin so)
- *	FETCH	  one thread brings it in; loc is what it was
+ *	FETCH	  one thread brings it in
  *	CLEAN	  resident and write-protected; contents equal the frame `loc`, or zeros where loc is 0
  *	DIRTY	  resident; no frame. The host may or may not write-protect it
  *	UNPROT	  resident; one thread takes the protection away. The only state in which that is done, and the evictor
@@ -14,6 +14,8 @@
  *	DROP	  clean, and being dropped by the evictor
  *
  * Whoever moved a line to FETCH, UNPROT or DROP owns it until it moves it on; others wait (hostvm.relax) and look again.
+ * The location of a line in FETCH or UNPROT is its owner's alone: it may end, and its frame be used anew, before the word
+ * moves on.
  * An owner never waits for another line, lock or message. CLEANING is not owned: program writes win.
  */
 #ifndef PCOMPONENT_EXCACHE_LINE_H
@@ -94,7 +96,7 @@ int line_fault(const struct hostvm *hv, void *host, uint64_t vpn, bool write, ui
 int line_evict(const struct hostvm *hv, void *host, struct line_ref *v, unsigned n);
 
 /*
- * Layout, while faults are excluded: nothing is in transit.
+ * Layout, while faults are excluded: nothing is in transit, and what hostvm.frame_stale queued has been taken in.
  * forget: the page's contents are gone; true if it was resident. take: the page is present and was no line; as dirty.
  * move: the host moved the page of `from` to `to` (a word of 0); true if it is resident there, as generation gen.
  */

@@ -84,8 +84,8 @@ static long chmod_op(struct thread *t, struct path *p, void *arg)
 	if (p->where == PATH_FD)
 		return host2(SYS_fchmod, p->fd, c->mode);
 	if (p->where == PATH_HOST)
-		return c->flags & AT_SYMLINK_NOFOLLOW ? host4(SYS_fchmodat2, AT_FDCWD, p->str, c->mode, c->flags) :
-							host3(SYS_fchmodat, AT_FDCWD, p->str, c->mode);
+		return c->flags & AT_SYMLINK_NOFOLLOW ? host4(SYS_fchmodat2, AT_FDCWD, p->str, c->mode, c->flags)
+						      : host3(SYS_fchmodat, AT_FDCWD, p->str, c->mode);
 	return client_call(P2S_CHMOD, &req, p->str, req.at.path_bytes, &rep, NULL, NULL);
 }
 

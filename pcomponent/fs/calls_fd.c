@@ -209,8 +209,8 @@ static long on_file(struct thread *t, const uint64_t a[6], remote_fn *fn, long n
 		file_put(f);
 		return ret;
 	}
-	return block ? host_block(t, nr, (uint64_t)fd, a[1], a[2], a[3], 0, 0) :
-		       host_call(nr, (uint64_t)fd, a[1], a[2], a[3], 0, 0);
+	return block ? host_block(t, nr, (uint64_t)fd, a[1], a[2], a[3], 0, 0)
+		     : host_call(nr, (uint64_t)fd, a[1], a[2], a[3], 0, 0);
 }
 
 /* ---- lseek ---- */
@@ -339,9 +339,7 @@ long sys_readahead(struct thread *t, const uint64_t a[6])
 
 static long fallocate_remote(struct thread *t, struct file *f, const uint64_t a[6])
 {
-	struct p2s_fallocate_req req = {
-		.handle = f->handle, .off = a[2], .bytes = a[3], .mode = (uint32_t)a[1]
-	};
+	struct p2s_fallocate_req req = { .handle = f->handle, .off = a[2], .bytes = a[3], .mode = (uint32_t)a[1] };
 	struct p2s_fallocate_rep rep;
 
 	(void)t;

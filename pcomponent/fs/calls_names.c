@@ -90,8 +90,8 @@ static long mknod_op(struct thread *t, struct path *p, void *arg)
 	if (p->where != PATH_REMOTE)
 		return host4(SYS_mknodat, AT_FDCWD, p->str, mode, mode_dev[1]);
 	if ((mode & S_IFMT) && !S_ISREG(mode))
-		return S_ISDIR(mode) || S_ISFIFO(mode) || S_ISSOCK(mode) || S_ISCHR(mode) || S_ISBLK(mode) ? -EPERM :
-													     -EINVAL;
+		return S_ISDIR(mode) || S_ISFIFO(mode) || S_ISSOCK(mode) || S_ISCHR(mode) || S_ISBLK(mode) ? -EPERM
+													   : -EINVAL;
 	ret = remote_open(p, O_CREAT | O_EXCL | O_WRONLY, mode & 07777 & ~umask_get(), &f, NULL);
 	if (!ret)
 		file_put(f);
@@ -332,7 +332,8 @@ static long link_any(struct thread *t, uint64_t fd1, uint64_t p1, uint64_t fd2, 
 
 	if (flags & ~(uint32_t)(AT_SYMLINK_FOLLOW | AT_EMPTY_PATH))
 		return -EINVAL;
-	return pair_get(t, at, (flags & AT_SYMLINK_FOLLOW ? 0 : PATH_NOFOLLOW) | (flags & AT_EMPTY_PATH ? PATH_EMPTY : 0),
+	return pair_get(t, at,
+			(flags & AT_SYMLINK_FOLLOW ? 0 : PATH_NOFOLLOW) | (flags & AT_EMPTY_PATH ? PATH_EMPTY : 0),
 			link_op, flags);
 }
 

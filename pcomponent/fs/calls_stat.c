@@ -61,7 +61,7 @@ static void statx_fill(struct statx *x, const struct wire_stat *w)
 	x->stx_rdev_minor = w->rdev_minor;
 	x->stx_dev_major = w->dev_major;
 	x->stx_dev_minor = w->dev_minor;
-	if (w->btime.sec || w->btime.nsec) {
+	if (w->btime.nsec != UINT32_MAX) {
 		x->stx_mask |= STATX_BTIME;
 		x->stx_btime = statx_time(&w->btime);
 	}
@@ -246,8 +246,8 @@ static long access_op(struct thread *t, struct path *p, void *arg)
 	(void)t;
 	if (p->where == PATH_REMOTE)
 		return remote_access(p, x->flags & (AT_EACCESS | AT_SYMLINK_NOFOLLOW), x->mode);
-	return x->flags ? host4(SYS_faccessat2, fd, p->str, x->mode, x->flags) :
-			  host3(SYS_faccessat, fd, p->str, x->mode);
+	return x->flags ? host4(SYS_faccessat2, fd, p->str, x->mode, x->flags)
+			: host3(SYS_faccessat, fd, p->str, x->mode);
 }
 
 static long access_any(struct thread *t, int dirfd, uint64_t path, uint32_t mode, uint32_t flags)

@@ -24,12 +24,13 @@ struct fs_config {
 	const char *s_name;
 	struct cap cap;
 	uint32_t pid;
-	const char *cwd;  /* working directory to start in */
+	const char *cwd; /* working directory to start in */
 	uint32_t umask;
-	int fd_floor;	  /* numbers from here on are ours, hidden from the program */
+	int fd_floor; /* numbers from here on are ours, hidden from the program */
 };
 int fs_open(const struct fs_config *); /* connects, P2S_HELLO, P2S_BUFFER; 0 or -errno after a message */
 uint64_t fs_messages(void);	       /* requests sent, for the statistics */
+uint64_t fs_unknown_ioctls(void);      /* requests of unknown shape, answered ENOTTY */
 
 /* ---- used by the loader (load/) and by mmap (vm/): no program memory involved --------------------------------- */
 

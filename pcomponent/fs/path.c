@@ -59,6 +59,13 @@ static void slash_keep(const char *raw, struct path *p)
 		strcpy(p->str + len, "/");
 }
 
+/* "/proc/self/fd/.." is the process's directory, not the link "self" that the text alone would give. */
+static void self_behind_dots(const char *raw, char *normal)
+{
+	if (strstr(raw, "..") && (!strcmp(normal, "/proc/self") || !strcmp(normal, "/proc/thread-self")))
+		snprintf(normal, PATH_MAX, "/proc/%ld", host0(SYS_getpid));
+}
+
 /* s->dir is handed on or put. */
 static long route(struct start *s, const char *raw, unsigned flags, struct path *p)
 {
@@ -67,6 +74,7 @@ static long route(struct start *s, const char *raw, unsigned flags, struct path 
 
 	if (!err && path_is_host(normal)) {
 		p->where = PATH_HOST;
+		self_behind_dots(raw, normal);
 		strcpy(p->str, normal);
 		err = procself_route(p, flags);
 		slash_keep(raw, p);

@@ -320,9 +320,9 @@ long procself_open(const struct path *p, unsigned flags)
 		return -EACCES;
 	if (flags & O_DIRECTORY)
 		return -ENOTDIR;
-	text = p->virt == VIRT_MAPS    ? vm_maps_text(&len) :
-	       p->virt == VIRT_CMDLINE ? cmdline_text(&len) :
-					 status_text(&len);
+	text = p->virt == VIRT_MAPS	 ? vm_maps_text(&len)
+	       : p->virt == VIRT_CMDLINE ? cmdline_text(&len)
+					 : status_text(&len);
 	if (!text)
 		return -ENOMEM;
 	fd = text_memfd(strrchr(p->str, '/') + 1, text, len);

@@ -8,7 +8,7 @@
 #include "pcomponent/fs/remote.h"
 
 #define O_LARGEFILE_BIT 0100000u /* always set on x86-64, as F_GETFL shows */
-#define OPEN_WIRE                                                                                  \
+#define OPEN_WIRE                                                                                           \
 	(O_ACCMODE | O_CREAT | O_EXCL | O_TRUNC | O_APPEND | O_NONBLOCK | O_SYNC | O_DIRECT | O_DIRECTORY | \
 	 O_NOFOLLOW | O_NOATIME | O_PATH | O_TMPFILE)
 /* Of an open's flags, those that stay with the file. */

@@ -164,6 +164,8 @@ int thread_start(const struct trap_frame *frame, uint64_t fs, uint64_t parent_se
 		err = ENOMEM;
 		goto undo;
 	}
+	/* Returning through the frame also sets the host's alternate stack: the thread's own, not its parent's. */
+	s.frame->uc_stack = (stack_t){ .ss_sp = s.t->trap_stack, .ss_size = THREAD_STACK_BYTES };
 	s.t->clear_child_tid = child_cleartid;
 	s.t->mask_virtual = parent->mask_virtual;
 	sem_init(&s.ready, 0, 0);

@@ -138,7 +138,7 @@ void signal_enter(struct thread *t, struct trap_frame *f, const siginfo_t *info)
 	sp = frame_push(t, f, info, &act);
 	if (!sp)
 		signal_die(SIGSEGV);
-	if (t->altstack.ss_flags & (1 << 31)) /* SS_AUTODISARM */
+	if (t->altstack.ss_flags & (1u << 31)) /* SS_AUTODISARM */
 		t->altstack.ss_flags = SS_DISABLE;
 	f->regs.ax = 0;
 	f->regs.di = (uint64_t)sig;

@@ -1,6 +1,7 @@
 /*
  * Explore: every interleaving of a scenario, by depth first search over its states; a state met before is not gone
- * through again. `preempt` bounds how often a thread that could go on is made to wait for another (UINT_MAX: no bound).
+ * through again. A scenario may bound
+ * how often a thread that could go on is made to wait for another.
  */
 #ifndef ASHLAR_TESTS_MODEL_EXPLORE_H
 #define ASHLAR_TESTS_MODEL_EXPLORE_H
@@ -42,7 +43,7 @@ static bool seen_before(uint64_t h)
 	return false;
 }
 
-static void explore_trace(unsigned depth)
+static inline void explore_trace(unsigned depth)
 {
 	static const char *const names[] = { "thread 0", "thread 1", "thread 2", "evictor ", "layout  " };
 	unsigned n = programs();
@@ -95,9 +96,10 @@ static const char *explore_step(struct node *d, unsigned t)
 	return world_wrong();
 }
 
-static inline struct explored explore(const struct scenario *s, enum bug b, unsigned preempt, uint64_t states_max)
+static inline struct explored explore(const struct scenario *s, enum bug b, uint64_t states_max)
 {
 	struct explored e = { .whole = true };
+	unsigned preempt = s->preempt ? s->preempt : UINT_MAX;
 	unsigned depth = 1;
 
 	explore_size = 1;

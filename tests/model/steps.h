@@ -15,7 +15,8 @@
 #include <string.h>
 
 #define STEPS_THREADS 5
-#define STEPS_STACK 16384u
+#define STEPS_STACK 8192u
+#define STEPS_WIPE 128u /* words */
 
 struct steps_thread {
 	uint64_t *sp; /* while it stands */
@@ -93,24 +94,6 @@ static void steps_entry(void)
 
 /* ---- the scheduler's side ---- */
 
-static inline void steps_begin(unsigned n, void (*fn)(unsigned), void *world, size_t bytes)
-{
-	memset(&steps, 0, sizeof(steps));
-	steps.n = n;
-	steps_main = fn;
-	steps_world = world;
-	steps_world_bytes = bytes;
-	for (unsigned i = 0; i < n; i++) {
-		uint64_t *top = steps_stack[i] + STEPS_STACK / 8;
-
-		memset(steps_stack[i], 0, STEPS_STACK);
-		*--top = 0; /* so that the stack is as after a call */
-		*--top = (uint64_t)(uintptr_t)steps_entry;
-		steps.thread[i].sp = top - 6;
-		steps.thread[i].label = "begins";
-	}
-}
-
 static inline bool steps_runnable(unsigned i)
 {
 	return !steps.thread[i].done && !steps.thread[i].waiting;
@@ -124,13 +107,6 @@ static inline bool steps_all_done(void)
 	return true;
 }
 
-/* Let thread i make the step it stands before, up to its next stop. */
-static inline void steps_run(unsigned i)
-{
-	steps.self = i;
-	steps_switch(&steps_scheduler_sp, steps.thread[i].sp);
-}
-
 /*
  * Copies that read and write stacks as plain words: frames of the sanitizer have forbidden zones, and their shadow is
  * part of what must be saved.
@@ -141,12 +117,31 @@ void __asan_get_shadow_mapping(size_t *scale, size_t *offset);
 #else
 #define STEPS_SHADOW 0
 #endif
+#if defined(__clang__)
+#define STEPS_RAW __attribute__((no_sanitize("address")))
+#else
 #define STEPS_RAW __attribute__((no_sanitize("address"), optimize("no-tree-loop-distribute-patterns")))
+#endif
 
 STEPS_RAW static inline void steps_copy(uint64_t *to, const uint64_t *from, size_t words)
 {
 	for (size_t i = 0; i < words; i++)
 		to[i] = from[i];
+}
+
+/*
+ * Let thread i make the step it stands before, up to its next stop. What calls left behind below its stack is wiped, or
+ * later frames would hold it in what they do not use, and equal states would look different.
+ */
+STEPS_RAW static inline void steps_run(unsigned i)
+{
+	uint64_t *sp;
+
+	steps.self = i;
+	steps_switch(&steps_scheduler_sp, steps.thread[i].sp);
+	sp = steps.thread[i].sp;
+	for (unsigned k = 0; k < STEPS_WIPE && sp > steps_stack[i]; k++)
+		*--sp = 0;
 }
 
 static inline uint64_t steps_mix(uint64_t h, uint64_t v)
@@ -193,13 +188,38 @@ static inline uint64_t steps_hash(void)
 	return h;
 }
 
+#define STEPS_SHADOW_WORDS (STEPS_STACK / 8 / 8)
+
+STEPS_RAW static inline void steps_zero(uint64_t *p, size_t words)
+{
+	for (size_t i = 0; i < words; i++)
+		p[i] = 0;
+}
+
+static inline void steps_begin(unsigned n, void (*fn)(unsigned), void *world, size_t bytes)
+{
+	memset(&steps, 0, sizeof(steps));
+	steps.n = n;
+	steps_main = fn;
+	steps_world = world;
+	steps_world_bytes = bytes;
+	for (unsigned i = 0; i < n; i++) {
+		uint64_t *top = steps_stack[i] + STEPS_STACK / 8;
+
+		steps_zero(steps_stack[i], STEPS_STACK / 8);
+		steps_zero(stack_shadow(i), STEPS_SHADOW * STEPS_SHADOW_WORDS);
+		*--top = 0; /* so that the stack is as after a call */
+		*--top = (uint64_t)(uintptr_t)steps_entry;
+		steps.thread[i].sp = top - 6;
+		steps.thread[i].label = "begins";
+	}
+}
+
 struct steps_saved {
 	struct steps steps;
 	uint64_t *words;
 	size_t room;
 };
-
-#define STEPS_SHADOW_WORDS (STEPS_STACK / 8 / 8)
 
 static inline void steps_save(struct steps_saved *s)
 {

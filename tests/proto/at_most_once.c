@@ -52,12 +52,12 @@ static uint64_t beat(uint64_t id)
 
 static void duplicate(void **state)
 {
-	uint64_t first = beat(1), duplicates = server.counters.duplicates;
+	uint64_t first = beat(1), duplicates = counted(&server.counters.duplicates);
 
 	for (int i = 0; i < 10; i++)
 		assert_int_equal(beat(1), first);
 	assert_int_equal(beats(), first);
-	assert_int_equal(server.counters.duplicates, duplicates + 10);
+	assert_int_equal(counted(&server.counters.duplicates), duplicates + 10);
 	assert_int_equal(beat(2), first + 1);
 	assert_int_equal(beat(1), first);
 }
@@ -111,14 +111,14 @@ static void replay_of_old(void **state)
 
 	for (uint64_t id = 1; id <= 3 * RPC_CREDITS; id++)
 		assert_int_equal(beat(id), first + id);
-	duplicates = server.counters.duplicates;
+	duplicates = counted(&server.counters.duplicates);
 	for (uint64_t id = 2 * RPC_CREDITS + 1; id <= 3 * RPC_CREDITS; id++)
 		assert_int_equal(beat(id), first + id);
 	for (uint64_t id = 1; id <= 2 * RPC_CREDITS; id++)
 		beat_send(id);
 	raw_silent(c, 30);
 	assert_int_equal(beats(), first + 3 * RPC_CREDITS);
-	assert_int_equal(server.counters.duplicates, duplicates + 3 * RPC_CREDITS);
+	assert_int_equal(counted(&server.counters.duplicates), duplicates + 3 * RPC_CREDITS);
 	assert_int_equal(beat(3 * RPC_CREDITS + 1), first + 3 * RPC_CREDITS + 1);
 }
 

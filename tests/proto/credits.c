@@ -55,13 +55,13 @@ static void up_to_the_limit(void **state)
 static void one_more(void **state)
 {
 	struct net_conn *c = raw_connect(net), *other = raw_connect(net);
-	uint64_t malformed = server.counters.malformed;
+	uint64_t malformed = counted(&server.counters.malformed);
 	struct raw m;
 
 	for (uint64_t id = 1; id <= RPC_CREDITS + 1; id++)
 		end_send(c, id);
 	raw_closed(c);
-	assert_int_equal(server.counters.malformed, malformed + 1);
+	assert_int_equal(counted(&server.counters.malformed), malformed + 1);
 	/* the service answers what it had kept: harmless, the peer is gone */
 	assert_int_equal(net_send(other, &m, raw_request(&m, X2G_JOIN, 1, 0)), 0);
 	assert_int_equal(raw_reply(other, 1, &m), 0);
@@ -131,7 +131,7 @@ static void gone_with_requests(void **state)
 static void closed_by_handler(void **state)
 {
 	struct net_conn *c = raw_connect(net);
-	unsigned closed = server.closed;
+	unsigned closed = closed_count();
 	struct raw m;
 
 	for (uint64_t id = 1; id <= 10; id++)
@@ -142,7 +142,7 @@ static void closed_by_handler(void **state)
 	raw_closed(c);
 	net_conn_close(c);
 	server_settle(0);
-	assert_int_equal(server.closed, closed);
+	assert_int_equal(closed_count(), closed);
 	good_client();
 	c = raw_connect(net);
 	assert_int_equal(net_send(c, &m, raw_request(&m, X2G_JOIN, 1, 0)), 0);

@@ -123,7 +123,7 @@ static void second_hello(void **state)
 
 static void refused_by_service(void **state)
 {
-	uint64_t refused = server.counters.refused;
+	uint64_t refused = counted(&server.counters.refused);
 	struct net_conn *c;
 
 	__atomic_store_n(&server.refuse_hello, -EACCES, __ATOMIC_RELAXED);
@@ -131,7 +131,7 @@ static void refused_by_service(void **state)
 	raw_closed(c);
 	net_conn_close(c);
 	server_settle(0);
-	assert_int_equal(server.counters.refused, refused + 1);
+	assert_int_equal(counted(&server.counters.refused), refused + 1);
 	__atomic_store_n(&server.refuse_hello, 0, __ATOMIC_RELAXED);
 	good_client();
 }

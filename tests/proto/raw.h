@@ -196,6 +196,17 @@ static inline unsigned beats(void)
 	return __atomic_load_n(&server.beats, __ATOMIC_RELAXED);
 }
 
+static inline unsigned closed_count(void)
+{
+	return __atomic_load_n(&server.closed, __ATOMIC_RELAXED);
+}
+
+/* A counter of the server's thread; the tester knows that it is at rest. */
+__attribute__((noinline, unused, no_sanitize("thread"))) static uint64_t counted(const uint64_t *counter)
+{
+	return *(const volatile uint64_t *)counter;
+}
+
 /* ---- hand-made messages ---- */
 
 struct raw {

@@ -68,10 +68,11 @@ static inline void rig_run_ms(unsigned ms)
 	struct loop_timer t = { .fn = rig_enough };
 
 	loop_timer_set(rig_loop, &t, loop_now(rig_loop) + ms * NS_PER_MS);
-	rig_run();
+	rig_run(); /* an answer ends it early */
+	loop_timer_del(rig_loop, &t);
 }
 
-/* Run until *value is what is wanted. */
+/* Run until the condition holds. */
 #define rig_until(condition)                                         \
 	do {                                                         \
 		for (int rig_turns = 0; !(condition); rig_turns++) { \
@@ -151,7 +152,7 @@ struct rig_answer {
 	int err;
 	uint64_t rep[64];
 	uint32_t tail_bytes;
-	uint8_t tail[MSG_TAIL_MAX];
+	uint64_t tail[MSG_TAIL_MAX / 8];
 };
 
 /* As rpc_call_sync, but on the loop. The answer is in rig_answer, and its err is returned. */

@@ -40,7 +40,7 @@ struct wire_time {
 	uint32_t nsec;
 	uint32_t reserved0;
 };
-/* As struct statx / struct stat have it. */
+/* As struct statx / struct stat have it. btime.nsec UINT32_MAX: the file system does not tell. */
 struct wire_stat {
 	uint64_t ino, size, blocks, nlink;
 	uint32_t mode, uid, gid, blksize;

@@ -1,0 +1,270 @@
+/*
+ * sendfile and copy_file_range where a remote file takes part: piece by piece through local memory. Nothing is held while
+ * a host object waits. Between two host objects the host kernel does it.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include "pcomponent/fs/calls.h"
+#include "pcomponent/fs/client.h"
+#include "pcomponent/fs/fdtable.h"
+#include "pcomponent/fs/remote.h"
+#include "pcomponent/fs/uiter.h"
+#include "pcomponent/sys/sys.h"
+#include "pcomponent/sys/uaccess.h"
+
+/* One end of a copy. */
+struct end {
+	int fd;
+	struct file *f; /* NULL: a host object */
+	bool own_pos;	/* moves the file's own offset */
+	uint64_t off;	/* remote, or host with an offset given */
+};
+
+static long end_read(struct thread *t, const struct end *e, char *buf, uint32_t n)
+{
+	struct slot s;
+	long got;
+
+	if (!e->f)
+		return e->own_pos ? host_block(t, SYS_read, (uint64_t)e->fd, (uint64_t)buf, n, 0, 0, 0)
+				  : host_block(t, SYS_pread64, (uint64_t)e->fd, (uint64_t)buf, n, e->off, 0, 0);
+	slot_get(&s);
+	got = remote_read_slot(e->f, e->off, s.buf, n);
+	if (got > 0)
+		memcpy(buf, s.addr, (size_t)got);
+	slot_put(&s);
+	return got;
+}
+
+static long end_write(struct thread *t, struct end *e, const char *buf, uint32_t n)
+{
+	struct slot s;
+	long put;
+
+	if (!e->f)
+		return host_block(t, SYS_write, (uint64_t)e->fd, (uint64_t)buf, n, 0, 0, 0);
+	slot_get(&s);
+	memcpy(s.addr, buf, n);
+	put = remote_write_slot(e->f, &e->off, file_flags(e->f) & O_APPEND, s.buf, n);
+	slot_put(&s);
+	return put;
+}
+
+/* Of n bytes read only `put` could be written: the host's own offset must stand behind those. */
+static void unread(const struct end *in, long n, long put)
+{
+	if (!in->f && in->own_pos && put < n)
+		host3(SYS_lseek, in->fd, put - n, SEEK_CUR);
+}
+
+static long copy(struct thread *t, struct end *in, struct end *out, uint64_t count)
+{
+	uint32_t piece = count < IO_SLOT_BYTES ? (uint32_t)count : IO_SLOT_BYTES, want;
+	char *buf = sys_scratch(t, piece + 1);
+	uint64_t total = 0;
+	long got, put;
+
+	if (!buf)
+		return -ENOMEM;
+	while (total < count) {
+		want = count - total < piece ? (uint32_t)(count - total) : piece;
+		got = end_read(t, in, buf, want);
+		if (got <= 0)
+			return total ? (long)total : got;
+		put = end_write(t, out, buf, (uint32_t)got);
+		unread(in, got, put < 0 ? 0 : put);
+		if (put < 0)
+			return total ? (long)total : put;
+		in->off += (uint64_t)put;
+		total += (uint64_t)put;
+		if (put < got)
+			break;
+	}
+	return (long)total;
+}
+
+/* Own the offsets of both remote ends, in the order of their addresses so that two copies cannot wait for each other. */
+static void pos_begin(struct end *a, struct end *b)
+{
+	struct end *first = a->f < b->f ? a : b, *second = first == a ? b : a;
+
+	if (first->f && first->own_pos)
+		first->off = file_pos_begin(first->f);
+	if (second->f && second->own_pos && second->f != first->f)
+		second->off = file_pos_begin(second->f);
+	else if (second->f && second->own_pos)
+		second->off = first->own_pos ? first->off : file_pos_begin(second->f);
+}
+
+static void pos_end(const struct end *in, const struct end *out)
+{
+	if (out->f && out->own_pos)
+		file_pos_end(out->f, out->off);
+	if (in->f && in->own_pos && !(in->f == out->f && out->own_pos))
+		file_pos_end(in->f, in->off);
+}
+
+/* Take an offset argument: 0 or -errno. */
+static long off_in(struct end *e, uint64_t addr)
+{
+	e->own_pos = !addr;
+	if (!addr)
+		return 0;
+	if (uaccess_in(&e->off, addr, sizeof(e->off)))
+		return -EFAULT;
+	return (int64_t)e->off < 0 ? -EINVAL : 0;
+}
+
+static long off_out(const struct end *e, uint64_t addr, long ret)
+{
+	return addr && ret >= 0 && uaccess_out(addr, &e->off, sizeof(e->off)) ? -EFAULT : ret;
+}
+
+static void ends_put(struct end *in, struct end *out)
+{
+	file_put(in->f);
+	file_put(out->f);
+}
+
+/* ---- sendfile ---- */
+
+static long sendfile_check(const struct end *in, const struct end *out)
+{
+	struct stat st;
+
+	if (in->f && !file_readable(in->f))
+		return -EBADF;
+	if (out->f && !file_writable(out->f))
+		return -EBADF;
+	if (in->f && !S_ISREG(in->f->mode))
+		return -EINVAL;
+	if (out->f && file_flags(out->f) & O_APPEND)
+		return -EINVAL;
+	if (in->f)
+		return host3(SYS_fcntl, out->fd, F_GETFD, 0) < 0 ? -EBADF : 0;
+	if (host2(SYS_fstat, in->fd, &st))
+		return -EBADF;
+	return S_ISREG(st.st_mode) || S_ISBLK(st.st_mode) ? 0 : -EINVAL; /* the source must be one that can be mapped */
+}
+
+static long sendfile_host(struct thread *t, const uint64_t a[6])
+{
+	int64_t off = 0;
+	long ret;
+
+	if (a[2] && uaccess_in(&off, a[2], sizeof(off)))
+		return -EFAULT;
+	ret = host_block(t, SYS_sendfile, a[0], a[1], a[2] ? (uint64_t)&off : 0, a[3], 0, 0);
+	return ret >= 0 && a[2] && uaccess_out(a[2], &off, sizeof(off)) ? -EFAULT : ret;
+}
+
+long sys_sendfile(struct thread *t, const uint64_t a[6])
+{
+	struct end out = { .fd = (int)a[0], .own_pos = true }, in = { .fd = (int)a[1] };
+	uint64_t count = a[3] < RW_BYTES_MAX ? a[3] : RW_BYTES_MAX;
+	long ret;
+
+	if (fd_hidden(in.fd) || fd_hidden(out.fd))
+		return -EBADF;
+	in.f = fd_remote(in.fd);
+	out.f = fd_remote(out.fd);
+	if (!in.f && !out.f)
+		return sendfile_host(t, a);
+	ret = off_in(&in, a[2]);
+	if (!ret)
+		ret = sendfile_check(&in, &out);
+	if (!ret) {
+		pos_begin(&in, &out);
+		ret = copy(t, &in, &out, count);
+		pos_end(&in, &out);
+		ret = off_out(&in, a[2], ret);
+	}
+	ends_put(&in, &out);
+	return ret;
+}
+
+/* ---- copy_file_range ---- */
+
+static long range_check(const struct end *in, const struct end *out, uint64_t flags)
+{
+	if (flags)
+		return -EINVAL;
+	if (!file_readable(in->f) || !file_writable(out->f) || file_flags(out->f) & O_APPEND)
+		return -EBADF;
+	if (S_ISDIR(in->f->mode) || S_ISDIR(out->f->mode))
+		return -EISDIR;
+	return 0;
+}
+
+/* Ranges of one file may not overlap. */
+static long overlap_check(const struct end *in, const struct end *out, uint64_t count)
+{
+	struct wire_stat a, b;
+	long err = remote_stat_file(in->f, &a);
+
+	if (!err)
+		err = remote_stat_file(out->f, &b);
+	if (err)
+		return err;
+	if (a.ino != b.ino || a.dev_major != b.dev_major || a.dev_minor != b.dev_minor)
+		return 0;
+	return in->off < out->off + count && out->off < in->off + count ? -EINVAL : 0;
+}
+
+static long range_host(const uint64_t a[6])
+{
+	int64_t off[2] = { 0, 0 };
+	long ret;
+
+	if ((a[1] && uaccess_in(&off[0], a[1], 8)) || (a[3] && uaccess_in(&off[1], a[3], 8)))
+		return -EFAULT;
+	ret = host_call(SYS_copy_file_range, a[0], a[1] ? (uint64_t)&off[0] : 0, a[2], a[3] ? (uint64_t)&off[1] : 0,
+			a[4], a[5]);
+	if (ret < 0)
+		return ret;
+	return (a[1] && uaccess_out(a[1], &off[0], 8)) || (a[3] && uaccess_out(a[3], &off[1], 8)) ? -EFAULT : ret;
+}
+
+static long range_remote(struct thread *t, const uint64_t a[6], struct end *in, struct end *out)
+{
+	uint64_t count = a[4] < RW_BYTES_MAX ? a[4] : RW_BYTES_MAX;
+	long ret = range_check(in, out, a[5]);
+
+	if (!ret)
+		ret = off_in(in, a[1]);
+	if (!ret)
+		ret = off_in(out, a[3]);
+	if (ret)
+		return ret;
+	pos_begin(in, out);
+	ret = overlap_check(in, out, count);
+	if (!ret)
+		ret = copy(t, in, out, count);
+	pos_end(in, out);
+	ret = off_out(in, a[1], ret);
+	return off_out(out, a[3], ret);
+}
+
+long sys_copy_file_range(struct thread *t, const uint64_t a[6])
+{
+	struct end in = { .fd = (int)a[0] }, out = { .fd = (int)a[2] };
+	long ret;
+
+	if (fd_hidden(in.fd) || fd_hidden(out.fd))
+		return -EBADF;
+	in.f = fd_remote(in.fd);
+	out.f = fd_remote(out.fd);
+	if (!in.f && !out.f)
+		return range_host(a);
+	if (in.f && out.f)
+		ret = range_remote(t, a, &in, &out);
+	else if (host3(SYS_fcntl, in.f ? out.fd : in.fd, F_GETFD, 0) < 0)
+		ret = -EBADF;
+	else
+		ret = -EXDEV; /* programs then read and write */
+	ends_put(&in, &out);
+	return ret;
+}

@@ -1,0 +1,240 @@
+/*
+ * Node daemon: from announcement to end, with a real memory monitor beside it. What it asks of the machine is played: a
+ * "process" is a pipe that becomes readable when it has ended.
+ */
+#include <fcntl.h>
+#include "mcomponent_rig.h"
+#include "pcomponent/daemon/daemon.h"
+
+static struct daemon *node;
+static struct net_listener *node_listener;
+static struct rig_peer command, dispatcher;
+static int host_pipe[2];
+static unsigned host_killed;
+static int32_t host_opened;
+
+static int played_open(int32_t host_pid)
+{
+	host_opened = host_pid;
+	return fcntl(host_pipe[0], F_DUPFD_CLOEXEC, 0);
+}
+static void played_kill(int fd)
+{
+	host_killed++;
+}
+static void played_close(int fd)
+{
+	close(fd);
+}
+static const struct daemon_host played = { played_open, played_kill, played_close };
+
+static void node_accept(void *arg, struct net_conn *conn)
+{
+	daemon_accepted(node, conn);
+}
+
+static int node_up(void **state)
+{
+	struct daemon_config config = { .host = &played, .counters = &rig_counters, .excache_bytes = 64 << 20 };
+
+	if (mem_open(state) || pipe(host_pipe))
+		return -1;
+	config.loop = rig_loop;
+	config.net = rig_net;
+	host_killed = 0;
+	host_opened = 0;
+	return daemon_open(&config, &node) || net_listen(rig_net, "local:auto", node_accept, NULL, &node_listener);
+}
+
+static int node_down(void **state)
+{
+	rig_hang_up(&command);
+	rig_hang_up(&dispatcher);
+	net_listener_close(node_listener);
+	daemon_close(node);
+	close(host_pipe[0]);
+	close(host_pipe[1]);
+	return mem_close(state);
+}
+
+static struct cap node_cap(uint32_t pid)
+{
+	return (struct cap){ { pid, 77 } };
+}
+
+/* As the gmm does: at the memory component and here. */
+static int admit(uint32_t pid, uint64_t excache, const char *memory)
+{
+	struct g2x_admit_req req = {
+		.cap = node_cap(pid), .pid = pid, .bytes = excache, .uid = getuid(), .n_memory = 1
+	};
+	struct placement_part parts[2] = { { .name = "s0", .addr = "local:@s0" }, { .name = "m0" } };
+
+	parts[1].cap = mem_cap(pid);
+	snprintf(parts[1].addr, sizeof(parts[1].addr), "%s", memory);
+	return daemon_admit(node, &req, parts, 2);
+}
+
+static int announce(struct rig_peer *p, uint32_t pid, struct cap cap)
+{
+	struct d2p_announce_req req = { .cap = cap, .pid = pid };
+
+	rig_connect(p, net_listener_addr(node_listener), KIND_COMMAND);
+	return rig_ask(p, D2P_ANNOUNCE, &req);
+}
+
+static int hello(struct rig_peer *p, uint32_t pid, struct cap cap)
+{
+	struct d2p_hello_req req = { .cap = cap, .pid = pid };
+
+	rig_connect(p, net_listener_addr(node_listener), KIND_DISPATCHER);
+	return rig_ask(p, D2P_HELLO, &req);
+}
+
+static uint32_t processes(void)
+{
+	struct x2g_beat_req beat = { 0 };
+
+	daemon_load(node, &beat);
+	return beat.processes;
+}
+
+static void start(uint32_t pid)
+{
+	assert_int_equal(mem_admit(pid, FRAMES), 0);
+	assert_int_equal(admit(pid, 0, mem_addr), 0);
+	assert_int_equal(announce(&command, pid, node_cap(pid)), 0);
+	assert_int_equal(hello(&dispatcher, pid, node_cap(pid)), 0);
+}
+
+/* The dispatcher learns its placement, and its memory component has a guard by then. */
+static void test_start(void **state)
+{
+	const struct d2p_hello_rep *rep = (void *)rig_answer.rep;
+	const struct placement_part *parts = (void *)rig_answer.tail;
+	struct cap memory = mem_cap(1);
+	struct rig_peer guard;
+
+	start(1);
+	assert_int_equal(rep->excache_bytes, 64 << 20);
+	assert_int_equal(rep->n_memory, 1);
+	assert_int_equal(rig_answer.tail_bytes, 2 * sizeof(parts[0]));
+	assert_string_equal(parts[0].name, "s0");
+	assert_true(cap_equal(&parts[1].cap, &memory));
+	assert_int_equal(host_opened, getpid());
+	assert_int_equal(processes(), 1);
+	rig_connect(&guard, mem_addr, KIND_PROCESSOR);
+	assert_int_equal(mem_guard(&guard, 1), -EBUSY);
+	rig_hang_up(&guard);
+}
+
+static void test_refusals(void **state)
+{
+	struct cap wrong = node_cap(1);
+	struct rig_peer p;
+
+	wrong.w[0] ^= 1ULL << 63;
+	assert_int_equal(mem_admit(1, FRAMES), 0);
+	assert_int_equal(admit(1, 0, mem_addr), 0);
+	assert_int_equal(admit(1, 0, mem_addr), -EEXIST);
+	assert_int_equal(hello(&dispatcher, 1, node_cap(1)), -EACCES); /* not announced */
+	rig_hang_up(&dispatcher);
+	assert_int_equal(announce(&command, 1, wrong), -EACCES);
+	rig_hang_up(&command);
+	assert_int_equal(announce(&command, 2, node_cap(2)), -EACCES);
+	rig_hang_up(&command);
+	assert_int_equal(announce(&command, 1, node_cap(1)), 0);
+	assert_int_equal(announce(&p, 1, node_cap(1)), -EBUSY);
+	rig_hang_up(&p);
+	assert_int_equal(hello(&dispatcher, 1, wrong), -EACCES);
+	rig_hang_up(&dispatcher);
+	assert_int_equal(hello(&dispatcher, 1, node_cap(1)), 0);
+	assert_int_equal(hello(&p, 1, node_cap(1)), -EBUSY);
+	rig_hang_up(&p);
+	assert_int_equal(processes(), 1);
+	assert_int_equal(host_killed, 0);
+}
+
+/* Each of these ends the process, and the memory component knows. */
+static void test_command_hangs_up(void **state)
+{
+	start(1);
+	rig_hang_up(&command);
+	rig_until(processes() == 0);
+	assert_int_equal(host_killed, 1);
+	rig_until(!dispatcher.rpc);
+	rig_until(mem_stat().processes == 0);
+}
+
+static void test_dispatcher_hangs_up(void **state)
+{
+	start(1);
+	rig_hang_up(&dispatcher);
+	rig_until(processes() == 0);
+	assert_int_equal(host_killed, 1); /* it may be alive, and only have lost its connection */
+	rig_until(mem_stat().processes == 0);
+	assert_non_null(command.rpc);
+}
+
+static void test_host_process_ends(void **state)
+{
+	start(1);
+	assert_int_equal(write(host_pipe[1], "x", 1), 1);
+	rig_until(processes() == 0);
+	rig_until(!dispatcher.rpc);
+	rig_until(mem_stat().processes == 0);
+}
+
+static void test_revoked(void **state)
+{
+	start(1);
+	daemon_revoke(node, 1);
+	assert_int_equal(processes(), 0);
+	assert_int_equal(host_killed, 1);
+	rig_until(!dispatcher.rpc);
+	rig_until(mem_stat().processes == 0);
+	daemon_revoke(node, 1);
+}
+
+/* A memory component that does not know the process, or is not there: the dispatcher is told, and may end. */
+static void test_no_guard(void **state)
+{
+	assert_int_equal(admit(1, 0, mem_addr), 0); /* not admitted at the memory component */
+	assert_int_equal(announce(&command, 1, node_cap(1)), 0);
+	assert_int_equal(hello(&dispatcher, 1, node_cap(1)), -EACCES);
+	rig_hang_up(&dispatcher);
+	rig_until(processes() == 0);
+	rig_hang_up(&command);
+	assert_int_equal(admit(2, 0, "local:@ashlar-test-nobody"), 0);
+	assert_int_equal(announce(&command, 2, node_cap(2)), 0);
+	assert_int_equal(hello(&dispatcher, 2, node_cap(2)), -ECONNREFUSED);
+}
+
+/* Budgets asked for by size are set aside; what is left is not exceeded. */
+static void test_budgets(void **state)
+{
+	assert_int_equal(admit(1, 48 << 20, mem_addr), 0);
+	assert_int_equal(admit(2, 17 << 20, mem_addr), -ENOMEM);
+	assert_int_equal(admit(2, 16 << 20, mem_addr), 0);
+	assert_int_equal(admit(3, 0, mem_addr), 0);
+	daemon_revoke(node, 1);
+	assert_int_equal(admit(1, 48 << 20, mem_addr), 0);
+	assert_int_equal(announce(&command, 1, node_cap(1)), 0);
+	assert_int_equal(((struct d2p_announce_rep *)rig_answer.rep)->excache_bytes, 48 << 20);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_start, node_up, node_down),
+		cmocka_unit_test_setup_teardown(test_refusals, node_up, node_down),
+		cmocka_unit_test_setup_teardown(test_command_hangs_up, node_up, node_down),
+		cmocka_unit_test_setup_teardown(test_dispatcher_hangs_up, node_up, node_down),
+		cmocka_unit_test_setup_teardown(test_host_process_ends, node_up, node_down),
+		cmocka_unit_test_setup_teardown(test_revoked, node_up, node_down),
+		cmocka_unit_test_setup_teardown(test_no_guard, node_up, node_down),
+		cmocka_unit_test_setup_teardown(test_budgets, node_up, node_down),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
