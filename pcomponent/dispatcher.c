@@ -196,7 +196,7 @@ int main(int argc, char **argv, char **envp)
 {
 	struct load_program p;
 	static struct load_result r;
-	uint64_t mask = 0, all = ~0UL;
+	uint64_t mask = 0, all = SIGS_ALL_BLOCKED;
 	struct net_options opt = { 0 };
 	struct thread *t;
 	int err;

@@ -17,9 +17,9 @@
 #include "pcomponent/excache/memory.h"
 #include "pcomponent/excache/pagemap.h"
 
-#define RUN_GOOD 16u	      /* frames in a row that are worth one transfer */
-#define SLAB_FRAMES_LEAST 16u /* smallest slab that is asked for when a component is nearly full */
-#define SLAB_GET_MS 2000u     /* deadline while there is another component to ask */
+#define RUN_GOOD 16u		  /* frames in a row that are worth one transfer */
+#define SLAB_FRAMES_LEAST 16u	  /* smallest slab that is asked for when a component is nearly full */
+#define SLAB_GET_MS 2000u	  /* deadline while there is another component to ask */
 #define SILENT_NS (10 * NS_PER_S) /* one that did not answer is not asked again for so long */
 
 struct slab {
@@ -31,8 +31,8 @@ struct slab {
 
 /* What we know of a component as a place for slabs. */
 struct place {
-	uint64_t used;	     /* frames in use */
-	uint64_t free;	     /* frames of its slabs that are not */
+	uint64_t used; /* frames in use */
+	uint64_t free; /* frames of its slabs that are not */
 	uint64_t slabs;
 	uint64_t silent_until_ns;
 	bool full; /* said -ENOMEM, and gave nothing back since */

@@ -6,9 +6,9 @@
 #include "ashlar/net.h"
 #include "ashlar/stats.h"
 
-#define EXCACHE_LINES_MIN 64u	   /* least budget: one instruction may touch 16 pages and more, threads as many each */
-#define TRANSFER_LIMIT_MS 30000u   /* a failing transfer is tried again for so long, then its component counts as dead */
-#define TRANSFER_TRY_MS 5000u	   /* one try */
+#define EXCACHE_LINES_MIN 64u	 /* least budget: one instruction may touch 16 pages and more, threads as many each */
+#define TRANSFER_LIMIT_MS 30000u /* a failing transfer is tried again for so long, then its component counts as dead */
+#define TRANSFER_TRY_MS 5000u	 /* one try */
 
 struct excache {
 	struct net *net;

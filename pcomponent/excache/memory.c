@@ -114,8 +114,8 @@ void memory_lost(uint32_t component, int why)
 	if (__atomic_exchange_n(&m->dead, 1, __ATOMIC_ACQ_REL))
 		return;
 	net_conn_kill(rpc_conn(m->rpc));
-	excache.message("memory component %s is gone (%s): process %u loses the pages it holds", m->name, strerror(-why),
-			excache.pid);
+	excache.message("memory component %s is gone (%s): process %u loses the pages it holds", m->name,
+			strerror(-why), excache.pid);
 }
 
 unsigned memory_fds(int *fds, unsigned max)

@@ -202,6 +202,6 @@ void port_count(struct excache_port *p)
 	STAT_SET(s->read_bytes, __atomic_load_n(&n->read_bytes, __ATOMIC_RELAXED));
 	STAT_SET(s->writes, __atomic_load_n(&n->writes, __ATOMIC_RELAXED));
 	STAT_SET(s->write_bytes, __atomic_load_n(&n->write_bytes, __ATOMIC_RELAXED));
-	STAT_SET(s->messages, __atomic_load_n(&n->msgs_tx, __ATOMIC_RELAXED) +
-				      __atomic_load_n(&n->msgs_rx, __ATOMIC_RELAXED));
+	STAT_SET(s->messages,
+		 __atomic_load_n(&n->msgs_tx, __ATOMIC_RELAXED) + __atomic_load_n(&n->msgs_rx, __ATOMIC_RELAXED));
 }

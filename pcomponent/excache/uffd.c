@@ -63,7 +63,8 @@ int uffd_open(int fd_floor)
 	uffd.self = fd_raise((int)syscall(SYS_pidfd_open, getpid(), 0));
 	uffd.mem = fd_raise(open("/proc/self/mem", O_RDONLY | O_CLOEXEC));
 	uffd.pagemap = fd_raise(open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC));
-	uffd.zeros = mmap(NULL, UFFD_ZEROS_MAX * PAGE_BYTES, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+	uffd.zeros = mmap(NULL, UFFD_ZEROS_MAX * PAGE_BYTES, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1,
+			  0);
 	if (uffd.mem < 0 || uffd.pagemap < 0 || uffd.zeros == MAP_FAILED) {
 		int err = errno;
 
@@ -88,8 +89,7 @@ void uffd_close(void)
 
 static int fd_make(void)
 {
-	struct uffdio_api api = { .api = UFFD_API,
-				  .features = UFFD_FEATURE_SIGBUS | UFFD_FEATURE_PAGEFAULT_FLAG_WP };
+	struct uffdio_api api = { .api = UFFD_API, .features = UFFD_FEATURE_SIGBUS | UFFD_FEATURE_PAGEFAULT_FLAG_WP };
 	int err;
 
 	uffd.fd = fd_raise((int)syscall(SYS_userfaultfd, O_CLOEXEC | UFFD_USER_MODE_ONLY));

@@ -19,7 +19,7 @@
 #define STEPS_WIPE 128u /* words */
 
 struct steps_thread {
-	uint64_t *sp; /* while it stands */
+	uint64_t *sp;	   /* while it stands */
 	const char *label; /* the step it stands before */
 	uint8_t done, waiting, pad[6];
 };

@@ -35,6 +35,14 @@ static void tell_text(const char *what, const char *path)
 		close(fd);
 }
 
+static void tell(const char *what, long ret)
+{
+	if (ret < 0)
+		printf("%s: %s\n", what, error_name(errno));
+	else
+		printf("%s: %ld\n", what, ret);
+}
+
 static void put(const char *path, const char *text)
 {
 	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0644);
@@ -54,18 +62,25 @@ static void reading_writing(void)
 
 	for (size_t i = 0; i < sizeof(big); i++)
 		big[i] = (char)random_next(&state);
-	printf("write: %ld %ld\n", (long)write(fd, "hello, ", 7), (long)write(fd, "world", 5));
-	printf("position: %ld\n", (long)lseek(fd, 0, SEEK_CUR));
-	printf("pread: %ld %.5s\n", (long)pread(fd, buf, 5, 7), buf);
-	printf("pwrite: %ld, position %ld\n", (long)pwrite(fd, "W", 1, 7), (long)lseek(fd, 0, SEEK_CUR));
-	printf("seek: %ld %ld", (long)lseek(fd, -5, SEEK_END), (long)lseek(fd, 2, SEEK_CUR));
-	say("", lseek(fd, -1, SEEK_SET));
-	n = read(fd, buf, sizeof(buf));
-	printf("read to the end: %ld %.*s, then %ld\n", n, (int)n, buf, (long)read(fd, buf, sizeof(buf)));
-	MUST(lseek(fd, 100, SEEK_SET) == 100);
-	printf("beyond the end: %ld", (long)read(fd, buf, 10));
-	printf(", written there %ld", (long)write(fd, "x", 1));
-	printf(", hole is zero %d\n", pread(fd, buf, 3, 50) == 3 && !buf[0] && !buf[1] && !buf[2]);
+	tell("write", write(fd, "hello, ", 7));
+	tell("write", write(fd, "world", 5));
+	tell("position", lseek(fd, 0, SEEK_CUR));
+	tell("pread", pread(fd, buf, 5, 7));
+	printf("that is %.5s\n", buf);
+	tell("pwrite", pwrite(fd, "W", 1, 7));
+	tell("position", lseek(fd, 0, SEEK_CUR));
+	tell("seek from the end", lseek(fd, -5, SEEK_END));
+	tell("seek from here", lseek(fd, 2, SEEK_CUR));
+	tell("seek before the start", lseek(fd, -1, SEEK_SET));
+	tell("read to the end", n = read(fd, buf, sizeof(buf)));
+	printf("that is %.*s\n", (int)n, buf);
+	tell("read at the end", read(fd, buf, sizeof(buf)));
+	tell("seek beyond it", lseek(fd, 100, SEEK_SET));
+	tell("read there", read(fd, buf, 10));
+	tell("write there", write(fd, "x", 1));
+	memset(buf, 1, sizeof(buf));
+	tell("read the hole", pread(fd, buf, 3, 50));
+	printf("it is zero: %d\n", !buf[0] && !buf[1] && !buf[2]);
 	fstat(fd, &s);
 	tell_stat("fstat", 0, &s);
 	say("truncate", ftruncate(fd, 5));
@@ -81,13 +96,20 @@ static void reading_writing(void)
 	for (total = 0; (n = read(fd, again + total, sizeof(again) - (size_t)total)) > 0;)
 		total += n;
 	printf("three megabytes: %ld, same %d\n", total, !memcmp(big, again, sizeof(big)));
-	printf("writev: %ld\n", (long)pwritev(fd, v, 3, 10));
+	tell("pwritev", pwritev(fd, v, 3, 10));
 	memset(again, 0, 200000);
 	v[0].iov_base = again;
 	v[2].iov_base = again + 5;
-	printf("readv: %ld, same %d\n", (long)preadv(fd, v, 3, 10), !memcmp(big, again, 100005));
-	say("negative offset", pread(fd, buf, 1, -1));
-	printf("nothing: %ld\n", (long)read(fd, buf, 0));
+	tell("preadv", preadv(fd, v, 3, 10));
+	printf("same %d\n", !memcmp(big, again, 100005));
+	MUST(lseek(fd, 10, SEEK_SET) == 10);
+	memset(again, 0, 200000);
+	tell("readv", readv(fd, v, 3));
+	printf("same %d\n", !memcmp(big, again, 100005));
+	tell("writev", writev(fd, v, 3));
+	tell("position", lseek(fd, 0, SEEK_CUR));
+	tell("negative offset", pread(fd, buf, 1, -1));
+	tell("nothing", read(fd, buf, 0));
 	say("fsync", fsync(fd));
 	say("fdatasync", fdatasync(fd));
 	say("close", close(fd));
@@ -176,8 +198,9 @@ static void names(void)
 	tell_stat("lstat", lstat("s", &s), &s);
 	tell_stat("stat", stat("s", &s), &s);
 	n = readlink("s", buf, sizeof(buf));
-	printf("readlink: %.*s, cut %zd, of a file ", (int)n, buf, readlink("s", buf, 2));
-	say("", readlink("d/f", buf, sizeof(buf)));
+	printf("readlink: %.*s\n", (int)n, buf);
+	tell("readlink, cut", readlink("s", buf, 2));
+	tell("readlink of a file", readlink("d/f", buf, sizeof(buf)));
 	tell_text("through it", "s");
 	say("no follow", open("s", O_RDONLY | O_NOFOLLOW));
 	MUST(!symlink("loop", "loop"));
@@ -301,20 +324,22 @@ static void others(void)
 	char buf[64];
 	int fd;
 
-	printf("statfs: %s, ", error_name(statfs(".", &f) ? errno : 0));
+	say("statfs", statfs(".", &f));
 	printf("blocks %d, name length %ld\n", f.f_blocks > 0 && f.f_bsize > 0, f.f_namelen);
 	say("statfs absent", statfs("absent", &f));
 	put("x", "statx");
-	printf("statx: %s, mode %o, size %llu\n", error_name(statx(AT_FDCWD, "x", 0, STATX_BASIC_STATS, &x) ? errno : 0),
-	       x.stx_mode, x.stx_size);
+	say("statx", statx(AT_FDCWD, "x", 0, STATX_BASIC_STATS, &x));
+	printf("mode %o, size %llu\n", x.stx_mode, x.stx_size);
 	tell_stat("null device", stat("/dev/null", &s), &s);
 	printf("its number: %u,%u\n", major(s.st_rdev), minor(s.st_rdev));
 	fd = open("/dev/null", O_RDWR);
-	printf("null: %ld %ld\n", (long)write(fd, "abc", 3), (long)read(fd, buf, 3));
+	tell("write to null", write(fd, "abc", 3));
+	tell("read from null", read(fd, buf, 3));
 	close(fd);
 	fd = open("/dev/zero", O_RDONLY);
 	memset(buf, 1, sizeof(buf));
-	printf("zero: %ld %d\n", (long)read(fd, buf, 64), buf[0] + buf[63]);
+	tell("read from zero", read(fd, buf, 64));
+	printf("that is %d\n", buf[0] + buf[63]);
 	close(fd);
 	say("fifo", mkfifo("fifo", 0600));
 	tell_stat("fifo", stat("fifo", &s), &s);

@@ -110,13 +110,14 @@ static void hammer(void **state)
 	pthread_join(t[1], NULL);
 	__atomic_store_n(&done, 1, __ATOMIC_RELAXED);
 	pthread_join(t[2], NULL);
-	print_message("%llu accesses, %llu misses, %llu write-backs, %llu WP faults, %llu waits, miss p50 %llu p99 %llu ns, "
-		      "at most %llu of %llu lines\n",
-		      (unsigned long long)(w[0].accesses + w[1].accesses), (unsigned long long)rack.stats->misses,
-		      (unsigned long long)rack.stats->writebacks, (unsigned long long)rack.stats->wp_faults,
-		      (unsigned long long)rack.stats->waits, (unsigned long long)hist_quantile(&rack.stats->miss, 0.5),
-		      (unsigned long long)hist_quantile(&rack.stats->miss, 0.99), (unsigned long long)most,
-		      (unsigned long long)(BUDGET / PAGE_BYTES));
+	print_message(
+		"%llu accesses, %llu misses, %llu write-backs, %llu WP faults, %llu waits, miss p50 %llu p99 %llu ns, "
+		"at most %llu of %llu lines\n",
+		(unsigned long long)(w[0].accesses + w[1].accesses), (unsigned long long)rack.stats->misses,
+		(unsigned long long)rack.stats->writebacks, (unsigned long long)rack.stats->wp_faults,
+		(unsigned long long)rack.stats->waits, (unsigned long long)hist_quantile(&rack.stats->miss, 0.5),
+		(unsigned long long)hist_quantile(&rack.stats->miss, 0.99), (unsigned long long)most,
+		(unsigned long long)(BUDGET / PAGE_BYTES));
 	assert_int_equal(w[0].wrong + w[1].wrong, 0);
 	assert_true(most <= BUDGET / PAGE_BYTES);
 	assert_true(rack.stats->misses > 1000);

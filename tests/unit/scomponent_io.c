@@ -57,17 +57,10 @@ static void test_bounds(void **state)
 		uint32_t bytes;
 		int err;
 	} cases[] = {
-		{ 0, IO_SLOT_BYTES, 0 },
-		{ BUFFER_BYTES - 1, 1, 0 },
-		{ BUFFER_BYTES, 0, 0 },
-		{ BUFFER_BYTES - 1, 2, -ERANGE },
-		{ BUFFER_BYTES, 1, -ERANGE },
-		{ BUFFER_BYTES + 1, 0, -ERANGE },
-		{ UINT64_MAX, 1, -ERANGE },
-		{ UINT64_MAX - 10, 100, -ERANGE },
-		{ 1ULL << 63, 1, -ERANGE },
-		{ 0, IO_SLOT_BYTES + 1, -EINVAL },
-		{ 0, UINT32_MAX, -EINVAL },
+		{ 0, IO_SLOT_BYTES, 0 },	   { BUFFER_BYTES - 1, 1, 0 },	      { BUFFER_BYTES, 0, 0 },
+		{ BUFFER_BYTES - 1, 2, -ERANGE },  { BUFFER_BYTES, 1, -ERANGE },      { BUFFER_BYTES + 1, 0, -ERANGE },
+		{ UINT64_MAX, 1, -ERANGE },	   { UINT64_MAX - 10, 100, -ERANGE }, { 1ULL << 63, 1, -ERANGE },
+		{ 0, IO_SLOT_BYTES + 1, -EINVAL }, { 0, UINT32_MAX, -EINVAL },
 	};
 	uint64_t h = sto_handle(&me, "f", O_RDWR | O_CREAT), dir = sto_handle(&me, "/", O_RDONLY);
 	size_t i;

@@ -26,12 +26,18 @@ static const struct {
 	enum msg_id id;
 	size_t at;
 } with_path[] = {
-	{ P2S_OPEN, offsetof(struct p2s_open_req, at) },	 { P2S_STAT, offsetof(struct p2s_stat_req, at) },
-	{ P2S_STATFS, offsetof(struct p2s_statfs_req, at) },	 { P2S_ACCESS, offsetof(struct p2s_access_req, at) },
-	{ P2S_READLINK, offsetof(struct p2s_readlink_req, at) }, { P2S_UNLINK, offsetof(struct p2s_unlink_req, at) },
-	{ P2S_MKDIR, offsetof(struct p2s_mkdir_req, at) },	 { P2S_TRUNCATE, offsetof(struct p2s_truncate_req, at) },
-	{ P2S_CHMOD, offsetof(struct p2s_chmod_req, at) },	 { P2S_CHOWN, offsetof(struct p2s_chown_req, at) },
-	{ P2S_UTIMENS, offsetof(struct p2s_utimens_req, at) },	 { P2S_RESOLVE, offsetof(struct p2s_resolve_req, at) },
+	{ P2S_OPEN, offsetof(struct p2s_open_req, at) },
+	{ P2S_STAT, offsetof(struct p2s_stat_req, at) },
+	{ P2S_STATFS, offsetof(struct p2s_statfs_req, at) },
+	{ P2S_ACCESS, offsetof(struct p2s_access_req, at) },
+	{ P2S_READLINK, offsetof(struct p2s_readlink_req, at) },
+	{ P2S_UNLINK, offsetof(struct p2s_unlink_req, at) },
+	{ P2S_MKDIR, offsetof(struct p2s_mkdir_req, at) },
+	{ P2S_TRUNCATE, offsetof(struct p2s_truncate_req, at) },
+	{ P2S_CHMOD, offsetof(struct p2s_chmod_req, at) },
+	{ P2S_CHOWN, offsetof(struct p2s_chown_req, at) },
+	{ P2S_UTIMENS, offsetof(struct p2s_utimens_req, at) },
+	{ P2S_RESOLVE, offsetof(struct p2s_resolve_req, at) },
 };
 #define WITH_PATH (sizeof(with_path) / sizeof(with_path[0]))
 

@@ -150,9 +150,9 @@ static void test_attributes(void **state)
 	struct p2s_chmod_req mode = { .at = sto_at(0, "f", 0), .mode = 04751 };
 	struct p2s_truncate_req size = { .at = sto_at(0, "f", 0), .bytes = 12345 };
 	struct p2s_chown_req owner = { .at = sto_at(0, "f", 0), .uid = 0, .gid = UINT32_MAX };
-	struct p2s_utimens_req times = {
-		.at = sto_at(0, "f", 0), .atime = { .sec = 1000, .nsec = 5 }, .mtime = { .nsec = UTIME_OMIT }
-	};
+	struct p2s_utimens_req times = { .at = sto_at(0, "f", 0),
+					 .atime = { .sec = 1000, .nsec = 5 },
+					 .mtime = { .nsec = UTIME_OMIT } };
 	struct stat st, before;
 
 	sto_file("f", "text");
