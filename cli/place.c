@@ -85,12 +85,28 @@ static int say_missing(const struct place *p)
 	return cli_error("the rack of %s lacked a component just now", p->gmm_addr);
 }
 
+/* The gmm said -EHOSTDOWN: a component did not answer it, and should be known as silent by now. */
+static int say_silent(const struct place *p)
+{
+	struct rack_row rows[RACK_COMPONENTS_MAX];
+	struct x2g_status_rep rep;
+
+	if (!rack_rows(p->gmm, rows, RACK_COMPONENTS_MAX, &rep))
+		for (uint32_t i = 0; i < rep.rows; i++)
+			if (rows[i].state == RACK_SILENT)
+				return cli_error("the %s component %.*s of the rack of %s does not answer",
+						 kind_name(rows[i].kind), NAME_BYTES - 1, rows[i].name, p->gmm_addr);
+	return cli_error("a component of the rack of %s does not answer", p->gmm_addr);
+}
+
 static int say_refused(const struct place *p, const struct run_options *o, int err)
 {
 	char size[24];
 
 	if (err == -ENODEV)
 		return say_missing(p);
+	if (err == -EHOSTDOWN)
+		return say_silent(p);
 	if (err == -ENOMEM && o->excache_bytes)
 		return cli_error("the rack of %s cannot give the process an ExCache of %s and its memory", p->gmm_addr,
 				 size_format(o->excache_bytes, size));

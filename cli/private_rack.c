@@ -269,10 +269,10 @@ int private_rack_up(struct private_rack *r, const struct run_options *o, struct 
 	char *root = realpath(o->root, NULL);
 	int err;
 
+	r->lifeline_fd = -1;
 	if (!root)
 		return cli_error("cannot export %s: %s", o->root, strerror(errno));
 	here.root = root;
-	r->lifeline_fd = -1;
 	rack_plan(r, o->memories);
 	err = parts_start(r, &here, s);
 	if (!err)

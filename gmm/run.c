@@ -13,6 +13,8 @@
 #include "ashlar/base/log.h"
 #include "gmm/internal.h"
 
+#define ADMIT_MS 5000u /* less than a command waits for its answer */
+
 /* The members of a kind that are up, as offers. */
 struct offers {
 	struct place_offer offer[RACK_COMPONENTS_MAX];
@@ -112,7 +114,7 @@ static void admitted(void *arg, int err, const void *rep, const void *tail, uint
 	(void)tail;
 	(void)tail_bytes;
 	if (err && !p->err) {
-		p->err = err;
+		p->err = err == -ETIMEDOUT ? -EHOSTDOWN : err; /* it, not we, does not answer */
 		log_warn("process %u is not taken by %s: %s", p->pid, m ? m->name : "a component that left",
 			 strerror(-err));
 	}
@@ -156,7 +158,7 @@ static int admit_one(struct gprocess *p, struct gpart *part)
 		req.n_memory = n - 1;
 	}
 	err = rpc_call(m->peer->rpc, G2X_ADMIT, p->pid, &req, n ? parts : NULL, n * (uint32_t)sizeof(parts[0]),
-		       RPC_DEADLINE_MS, admitted, part);
+		       ADMIT_MS, admitted, part);
 	if (err)
 		return err;
 	part->asked = true;

@@ -26,7 +26,8 @@ struct slab {
 	uint64_t id;
 	struct net_remote *remote;
 	uint32_t component, frames, free;
-	uint64_t map[]; /* bit set: in use */
+	uint32_t run_max; /* no free run is longer (it may be shorter) */
+	uint64_t map[];	  /* bit set: in use */
 };
 
 /* What we know of a component as a place for slabs. */
@@ -45,6 +46,7 @@ static uint32_t cursor_frame;
 static struct place place[PROCESS_MEMORY_MAX];
 static uint32_t turn;
 static uint64_t total, used;
+static uint32_t whole; /* slabs without a frame in use */
 static bool said_full;
 
 int backing_open(void)
@@ -65,6 +67,7 @@ static void slab_free(uint32_t i)
 
 	net_remote_close(s->remote);
 	total -= s->frames;
+	whole -= s->free == s->frames;
 	place[s->component].free -= s->free;
 	place[s->component].slabs--;
 	slabs[i] = NULL;
@@ -111,11 +114,12 @@ static int slab_add(uint32_t component, const struct p2m_slab_get_rep *rep)
 	}
 	s->id = rep->slab;
 	s->component = component;
-	s->frames = s->free = rep->frames;
+	s->frames = s->free = s->run_max = rep->frames;
 	if (rep->frames % 64) /* what lies behind the end is in use for ever */
 		s->map[words - 1] = ~0ULL << rep->frames % 64;
 	slabs[i] = s;
 	total += s->frames;
+	whole++;
 	place[component].free += s->frames;
 	place[component].slabs++;
 	return i;
@@ -203,23 +207,44 @@ static int slab_get_any(void)
 
 /* ---- taking and putting frames ---- */
 
-static bool frame_used(const struct slab *s, uint32_t f)
+/* Free frames in a row from f on, counted up to max. */
+static uint32_t run_length(const struct slab *s, uint32_t f, uint32_t max)
 {
-	return s->map[f / 64] >> f % 64 & 1;
+	uint32_t n = 0;
+
+	while (n < max && f + n < s->frames) {
+		uint32_t at = f + n, left = 64 - at % 64;
+		uint64_t word = s->map[at / 64] >> at % 64;
+		uint32_t free = word ? (uint32_t)__builtin_ctzll(word) : left;
+
+		n += free;
+		if (free < left)
+			break;
+	}
+	return n < max ? n : max;
+}
+
+/* The first free frame at or after f; the slab's end when there is none. */
+static uint32_t frame_free_next(const struct slab *s, uint32_t f)
+{
+	while (f < s->frames) {
+		uint64_t free = ~s->map[f / 64] >> f % 64;
+
+		if (free)
+			return f + (uint32_t)__builtin_ctzll(free);
+		f = (f / 64 + 1) * 64;
+	}
+	return s->frames;
 }
 
 /* The first free run at or after *f with at least `least` frames, looked at up to `want`: its length, 0 if none. */
 static uint32_t slab_run(const struct slab *s, uint32_t *f, uint32_t least, uint32_t want)
 {
-	uint32_t at = *f, n;
+	uint32_t at = *f;
 
-	while (at < s->frames) {
-		if (s->map[at / 64] == ~0ULL) {
-			at = (at / 64 + 1) * 64;
-			continue;
-		}
-		for (n = 0; n < want && at + n < s->frames && !frame_used(s, at + n); n++)
-			;
+	while ((at = frame_free_next(s, at)) < s->frames) {
+		uint32_t n = run_length(s, at, want);
+
 		if (n >= least) {
 			*f = at;
 			return n;
@@ -229,22 +254,42 @@ static uint32_t slab_run(const struct slab *s, uint32_t *f, uint32_t least, uint
 	return 0;
 }
 
-/* Search all slabs once, from the cursor on. */
+/* Search all slabs once, from the cursor on, and the part before it last. */
 static uint32_t run_find(uint32_t least, uint32_t want)
 {
 	for (uint32_t k = 0; k <= slabs_end; k++) {
 		struct slab *s = cursor < slabs_end ? slabs[cursor] : NULL;
+		bool from_start = cursor_frame == 0;
 
-		if (s && s->free >= least && !memory_dead(s->component)) {
+		if (s && s->run_max >= least && !memory_dead(s->component)) {
 			uint32_t n = slab_run(s, &cursor_frame, least, want);
 
 			if (n)
 				return n;
+			if (from_start)
+				s->run_max = least - 1;
 		}
 		cursor = cursor + 1 < slabs_end ? cursor + 1 : 1;
 		cursor_frame = 0;
 	}
 	return 0;
+}
+
+/* A frame was freed: the run that it lies in now may be longer than any that the slab was known to have. */
+static void run_grown(struct slab *s, uint32_t f)
+{
+	uint32_t first = f;
+
+	while (first > 0 && f - first < RUN_GOOD && !(s->map[(first - 1) / 64] >> (first - 1) % 64 & 1))
+		first--;
+	if (s->run_max < RUN_GOOD) {
+		uint32_t n = run_length(s, first, RUN_GOOD);
+
+		/* Runs this long are not told apart: some are longer. */
+		if (n == RUN_GOOD)
+			n = s->frames;
+		s->run_max = s->run_max < n ? n : s->run_max;
+	}
 }
 
 static void usage_changed(void)
@@ -268,7 +313,9 @@ static void run_mark(struct slab *s, uint32_t f, uint32_t n, bool use)
 		BUG_ON(!!(s->map[i / 64] & bit) == use);
 		s->map[i / 64] ^= bit;
 	}
+	whole -= s->free == s->frames;
 	s->free += use ? -n : n;
+	whole += s->free == s->frames;
 	place[s->component].free += use ? -(uint64_t)n : n;
 	place[s->component].used += use ? n : -(uint64_t)n;
 	used += use ? n : -(uint64_t)n;
@@ -312,6 +359,7 @@ static uint32_t frame_of(uint64_t loc)
 void backing_put(uint64_t loc, unsigned n)
 {
 	run_mark(slab_of(loc), frame_of(loc), n, false);
+	run_grown(slab_of(loc), frame_of(loc));
 }
 
 uint32_t backing_locate(uint64_t loc, struct net_remote **remote, uint64_t *off)
@@ -364,7 +412,7 @@ void backing_trim(void)
 	/* Reserve: a quarter of what is in use, and two slabs: what one phase of a program frees the next one takes. */
 	uint64_t reserve = used / 4 + 2 * SLAB_FRAMES_DEFAULT;
 
-	for (uint32_t i = 1; i < slabs_end && total - used > reserve; i++) {
+	for (uint32_t i = 1; i < slabs_end && whole > 0 && total - used > reserve; i++) {
 		struct slab *s = slabs[i];
 
 		if (s && s->free == s->frames && total - used - s->frames >= reserve / 2 && slab_put(i) == -EAGAIN)

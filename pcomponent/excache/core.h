@@ -15,7 +15,8 @@ struct excache {
 	struct stats_page *stats;
 	uint32_t pid;
 	int fd_floor;
-	uint64_t budget; /* lines */
+	uint64_t budget;   /* lines */
+	unsigned fill_max; /* zero lines filled at once */
 	void (*message)(const char *fmt, ...);
 	/* Epoch of reclaim: generation of the lines that become resident now. Written by the evictor only. */
 	uint32_t epoch __attribute__((aligned(64)));

@@ -13,11 +13,13 @@
 #include "pcomponent/excache/policy.h"
 #include "pcomponent/excache/port.h"
 #include "pcomponent/excache/reclaim.h"
+#include "pcomponent/excache/slots.h"
 #include "pcomponent/excache/uffd.h"
 
-#define FILL_FIRST 16u	  /* zero lines filled when a growing edge is seen */
-#define COUNT_EVERY 256u  /* faults between two updates of the statistics page */
-#define IDLE_MAX 1000000u /* faults of one thread in a row on one resident line: something is broken */
+#define FILL_FIRST 16u		/* zero lines filled when a growing edge is seen */
+#define COUNT_EVERY 256u	/* faults between two updates of the statistics page */
+#define IDLE_MAX 100000u	/* faults of one thread in a row on one resident line, ... */
+#define IDLE_NS (10 * NS_PER_S) /* ... in less time than this: something is broken */
 
 struct excache excache = { .epoch = 1 };
 
@@ -26,12 +28,19 @@ struct excache excache = { .epoch = 1 };
 void excache_close(void)
 {
 	reclaim_close();
+	slots_close();
 	pagemap_close();
 	backing_close();
 	ports_close();
 	memory_close();
 	lines_close();
 	uffd_close();
+}
+
+/* A growing edge takes a small part of the budget at a time. */
+static unsigned fill_max(uint64_t lines)
+{
+	return lines / 32 < UFFD_ZEROS_MAX ? (unsigned)(lines / 32) : UFFD_ZEROS_MAX;
 }
 
 int excache_open(const struct excache_config *c)
@@ -49,6 +58,7 @@ int excache_open(const struct excache_config *c)
 				    .pid = c->pid,
 				    .fd_floor = c->fd_floor,
 				    .budget = c->budget_bytes / PAGE_BYTES,
+				    .fill_max = fill_max(c->budget_bytes / PAGE_BYTES),
 				    .message = c->message,
 				    .epoch = 1 };
 	STAT_SET(c->stats->budget_bytes, excache.budget * PAGE_BYTES);
@@ -62,6 +72,8 @@ int excache_open(const struct excache_config *c)
 		err = backing_open();
 	if (!err)
 		err = ports_open(excache.budget);
+	if (!err)
+		err = slots_open(c->peek);
 	if (!err)
 		err = reclaim_open(excache.budget, policy);
 	if (err) {
@@ -89,13 +101,14 @@ void excache_watch_dead(int fd)
  */
 static unsigned stream_grow(struct excache_port *p, uint64_t vpn, unsigned *stream)
 {
+	unsigned grow;
+
 	for (unsigned i = 0; i < PORT_STREAMS; i++) {
 		if (p->stream_next[i] != vpn)
 			continue;
 		*stream = i;
-		if (p->stream_fill[i] <= 1)
-			return FILL_FIRST;
-		return p->stream_fill[i] * 2u < UFFD_ZEROS_MAX ? p->stream_fill[i] * 2u : UFFD_ZEROS_MAX;
+		grow = p->stream_fill[i] <= 1 ? FILL_FIRST : p->stream_fill[i] * 2u;
+		return grow < excache.fill_max ? grow : excache.fill_max;
 	}
 	*stream = p->stream_turn++ % PORT_STREAMS;
 	return 1;
@@ -108,23 +121,21 @@ static void stream_filled(struct excache_port *p, uint64_t vpn, unsigned stream,
 	p->counters.zero_fills += n;
 }
 
-/* The same line of this thread was resident each time: after a while say so rather than fault for ever. */
-static int fault_idle(struct excache_port *p, uint64_t vpn)
+/* The same line was resident at each fault of this thread: after a while say so rather than fault for ever. */
+static int fault_idle(struct excache_port *p, uint64_t vpn, uint64_t now)
 {
-	if (p->idle_vpn != vpn) {
+	if (p->idle_vpn != vpn || p->idle == 0) {
 		p->idle_vpn = vpn;
 		p->idle = 0;
+		p->idle_since_ns = now;
 	}
 	if (++p->idle < IDLE_MAX)
 		return 0;
+	p->idle = 0;
+	if (now - p->idle_since_ns > IDLE_NS)
+		return 0;
 	excache.message("page %#llx is resident and cannot be accessed", (unsigned long long)vpn << PAGE_SHIFT);
 	return -EIO;
-}
-
-static void fault_fetched(struct excache_port *p, uint64_t begin_ns)
-{
-	p->counters.misses++;
-	hist_add(&p->miss, clock_ns() - begin_ns);
 }
 
 /* Queues to the evictor are nearly full: take them in ourselves. */
@@ -135,63 +146,58 @@ static void fault_queues(void)
 	reclaim_unlock();
 }
 
-static int fault_resolve(struct excache_port *p, uint64_t vpn, bool write, uint64_t end)
+/* As line_fault, with room made where there is none. *zero: the line was one of zeros. */
+static int fault_resolve(struct excache_port *p, uint64_t vpn, bool write, uint64_t end, bool *zero)
 {
-	uint64_t begin_ns = clock_ns(), w;
+	uint64_t *word = lines_get(vpn), w;
 	unsigned grow, stream = 0;
-	bool zero;
-	int r;
+	int r, err;
 
-	do {
-		uint64_t *word = lines_get(vpn);
-
-		if (!word)
-			return -ENOMEM;
+	if (!word)
+		return -ENOMEM;
+	for (;;) {
 		w = line_load(word);
-		zero = line_state(w) == LINE_AWAY && line_loc(w) == 0;
-		grow = zero ? stream_grow(p, vpn, &stream) : 1;
+		*zero = line_state(w) == LINE_AWAY && line_loc(w) == 0;
+		grow = *zero ? stream_grow(p, vpn, &stream) : 1;
 		r = line_fault(&hostvm_uffd, p, vpn, write, end, grow);
-		if (r == -EAGAIN) {
-			int err = reclaim_now(p);
-
-			if (err)
-				return err;
-		}
-	} while (r == -EAGAIN);
-
-	if (r > 0 && zero)
+		if (r != -EAGAIN)
+			break;
+		err = reclaim_now(p);
+		if (err)
+			return err;
+	}
+	if (r > 0 && *zero)
 		stream_filled(p, vpn, stream, grow, (unsigned)r);
-	else if (r > 0)
-		fault_fetched(p, begin_ns);
-	else if (r == 0)
-		return write ? 0 : fault_idle(p, vpn);
-	return r < 0 ? r : 0;
+	return r;
 }
 
 int excache_fault(struct excache_port *p, uint64_t addr, bool write, uint64_t start, uint64_t end)
 {
-	uint64_t vpn = addr >> PAGE_SHIFT;
-	int err;
+	uint64_t vpn = addr >> PAGE_SHIFT, begin_ns = clock_ns();
+	bool zero;
+	int r;
 
 	if (addr < start || addr >= end || vpn >= LINES_VPN_MAX)
 		return -EFAULT;
 	if (!port_has_space(p, UFFD_ZEROS_MAX))
 		fault_queues();
-	err = fault_resolve(p, vpn, write, end >> PAGE_SHIFT);
-	if (!err && reclaim_due())
+	r = fault_resolve(p, vpn, write, end >> PAGE_SHIFT, &zero);
+	if (r >= 0 && reclaim_due())
 		(void)reclaim_ahead(p); /* its failure is for those who find no room */
+	if (r == 0)
+		r = fault_idle(p, vpn, begin_ns);
+	else if (r > 0 && !zero) {
+		p->counters.misses++;
+		hist_add(&p->miss, clock_ns() - begin_ns);
+	}
+	if (r > 0)
+		p->idle = 0;
 	if (++p->uncounted >= COUNT_EVERY)
 		port_count(p);
-	return err;
+	return r >= 0 ? 0 : r == -ENOMEM ? r : -EIO;
 }
 
 /* ---- layout: faults are excluded ---- */
-
-static void resident_changed(void)
-{
-	STAT_SET(excache.stats->resident_bytes, room_used() * PAGE_BYTES);
-	stat_max(&excache.stats->resident_peak_bytes, room_used() * PAGE_BYTES);
-}
 
 static void register_present(uint64_t vpn, const uint8_t *present, uint64_t n)
 {
@@ -219,7 +225,7 @@ static int take_present(uint64_t start, uint64_t end)
 		register_present(start >> PAGE_SHIFT, present, n);
 		start += n << PAGE_SHIFT;
 	}
-	resident_changed();
+	room_account();
 	return 0;
 }
 
@@ -246,7 +252,7 @@ void excache_forget(uint64_t start, uint64_t end)
 	lines_release(start >> PAGE_SHIFT, stop);
 	room_pool_add(gone);
 	backing_trim();
-	resident_changed();
+	room_account();
 }
 
 int excache_move(uint64_t from, uint64_t to, uint64_t bytes)

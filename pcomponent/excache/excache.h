@@ -8,6 +8,7 @@
 #ifndef PCOMPONENT_EXCACHE_H
 #define PCOMPONENT_EXCACHE_H
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include "ashlar/base/cap.h"
 #include "ashlar/base/limits.h"
@@ -32,6 +33,11 @@ struct excache_config {
 	struct stats_page *stats;
 	int fd_floor;
 	const char *policy; /* eviction policy by name; NULL: the default */
+	/*
+	 * Copy n bytes out of a resident page of the program: 0, or -EFAULT where it may not be read; takes no lock and
+	 * causes no miss. NULL: system calls are used instead, which cost about 0.5 us more for each page written back.
+	 */
+	int (*peek)(void *dst, uint64_t src, size_t n);
 	/* A transfer failed for good: tell the user once (the process gets SIGBUS where it needs the page). */
 	void (*message)(const char *fmt, ...);
 };

@@ -1,7 +1,6 @@
 /* See hostvm_uffd.h and hostvm.h. */
 #include <errno.h>
 #include <sched.h>
-#include <string.h>
 #include "ashlar/base/limits.h"
 #include "ashlar/base/log.h"
 #include "pcomponent/excache/core.h"
@@ -12,6 +11,7 @@
 #include "pcomponent/excache/pagemap.h"
 #include "pcomponent/excache/port.h"
 #include "pcomponent/excache/reclaim.h"
+#include "pcomponent/excache/slots.h"
 #include "pcomponent/excache/uffd.h"
 
 static uint64_t *host_line(void *host, uint64_t vpn, bool make)
@@ -90,33 +90,13 @@ static void host_drop(void *host, const struct hostvm_run *run, unsigned n)
 	uffd_drop(iov, n);
 }
 
-/* Nearly every page differs from zero in its first words. */
-static bool page_zero(const void *page)
-{
-	const char *p = page;
-
-	return p[0] == 0 && memcmp(p, p + 1, PAGE_BYTES - 1) == 0;
-}
-
 static int host_read(void *host, const uint64_t *vpn, unsigned n, uint64_t *zeros)
 {
-	struct iovec iov[LINE_BATCH];
-	unsigned runs = 0;
-	int err;
+	int err = slots_read(vpn, n, zeros);
 
 	(void)host;
-	for (unsigned i = 0; i < n; i++) {
-		if (i > 0 && vpn[i] == vpn[i - 1] + 1)
-			iov[runs - 1].iov_len += PAGE_BYTES;
-		else
-			iov[runs++] = (struct iovec){ page_addr(vpn[i]), PAGE_BYTES };
-	}
-	err = uffd_read(iov, runs, reclaim_slot(0));
-	*zeros = 0;
-	for (unsigned i = 0; i < n && !err; i++)
-		if (page_zero(reclaim_slot(i)))
-			*zeros |= 1ULL << i;
-	STAT_ADD(excache.stats->zero_evictions, (unsigned)__builtin_popcountll(*zeros));
+	if (!err)
+		STAT_ADD(excache.stats->zero_evictions, (unsigned)__builtin_popcountll(*zeros));
 	return err;
 }
 
@@ -127,17 +107,9 @@ static int host_fetch(void *host, uint64_t loc)
 
 static int host_store(void *host, const uint8_t *slot, unsigned n, uint64_t loc)
 {
-	struct net_sge sge[NET_SGE_MAX];
-	unsigned pieces = 0;
-	int err;
+	struct net_sge sge[LINE_BATCH];
+	int err = port_store(host, sge, slots_sge(slot, n, sge), loc);
 
-	for (unsigned i = 0; i < n; i++) {
-		if (i > 0 && slot[i] == slot[i - 1] + 1)
-			sge[pieces - 1].bytes += PAGE_BYTES;
-		else
-			sge[pieces++] = (struct net_sge){ reclaim_slot(slot[i]), PAGE_BYTES, reclaim_mr() };
-	}
-	err = port_store(host, sge, pieces, loc);
 	if (!err) {
 		STAT_ADD(excache.stats->writebacks, n);
 		STAT_ADD(excache.stats->writeback_bytes, n * PAGE_BYTES);

@@ -105,12 +105,15 @@ static void add_room(struct excache_port *p, void *arg)
 	*(int64_t *)arg += __atomic_load_n(&p->room, __ATOMIC_RELAXED);
 }
 
-uint64_t room_used(void)
+void room_account(void)
 {
-	int64_t unused = room_pool();
+	int64_t unused = room_pool(), lines;
 
 	ports_each(add_room, &unused);
-	return unused < (int64_t)excache.budget ? (uint64_t)((int64_t)excache.budget - unused) : 0;
+	lines = (int64_t)excache.budget - unused;
+	STAT_SET(excache.stats->resident_bytes, lines > 0 ? (uint64_t)lines * PAGE_BYTES : 0);
+	if (lines > 0)
+		stat_max(&excache.stats->resident_peak_bytes, (uint64_t)lines * PAGE_BYTES);
 }
 
 /* ---- ports ---- */
@@ -198,6 +201,7 @@ void port_count(struct excache_port *p)
 	p->counters = (struct port_counters){ .misses = 0 };
 	p->uncounted = 0;
 	hist_flush(&s->miss, &p->miss);
+	room_account();
 	STAT_SET(s->reads, __atomic_load_n(&n->reads, __ATOMIC_RELAXED));
 	STAT_SET(s->read_bytes, __atomic_load_n(&n->read_bytes, __ATOMIC_RELAXED));
 	STAT_SET(s->writes, __atomic_load_n(&n->writes, __ATOMIC_RELAXED));

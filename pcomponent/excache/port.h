@@ -37,6 +37,7 @@ struct excache_port {
 	/* A fault that finds its line resident again and again shows a bug of ours or of the layout above. */
 	uint64_t idle_vpn;
 	uint32_t idle;
+	uint64_t idle_since_ns;
 	struct ring admitted; /* lines that became resident (generation) */
 	struct ring stale;    /* frames that hold old contents (location) */
 };
@@ -53,8 +54,8 @@ unsigned room_take(struct excache_port *, unsigned n);
 void room_put(struct excache_port *, unsigned n);
 /* Take back what other ports do not use now. */
 void room_recall(void);
-/* Lines resident now, those on their way included. */
-uint64_t room_used(void);
+/* Tell the statistics page how much is resident; what ports have taken but not used is not. */
+void room_account(void);
 
 /* Call fn for each port. */
 void ports_each(void (*fn)(struct excache_port *, void *arg), void *arg);

@@ -23,8 +23,6 @@ static struct {
 	const struct policy_ops *ops;
 	struct policy *policy;
 	int64_t low, high;
-	void *slots; /* LINE_BATCH pages */
-	struct net_mr *mr;
 	uint32_t token __attribute__((aligned(64))); /* 1: somebody is the evictor */
 } reclaim;
 
@@ -42,9 +40,6 @@ int reclaim_open(uint64_t budget_lines, const struct policy_ops *ops)
 	reclaim.high = high < 8 ? 8 : high > (int64_t)LINE_EVICT_MAX ? (int64_t)LINE_EVICT_MAX : high;
 	reclaim.low = reclaim.high / 4;
 	reclaim.ops = ops;
-	reclaim.slots = transfer_alloc(LINE_BATCH, &reclaim.mr);
-	if (!reclaim.slots)
-		return -ENOMEM;
 	return ops->open(budget_lines, line_live, &reclaim.policy);
 }
 
@@ -53,18 +48,6 @@ void reclaim_close(void)
 	if (reclaim.policy)
 		reclaim.ops->close(reclaim.policy);
 	reclaim.policy = NULL;
-	transfer_free(reclaim.slots, LINE_BATCH, reclaim.mr);
-	reclaim.slots = NULL;
-}
-
-void *reclaim_slot(unsigned i)
-{
-	return (char *)reclaim.slots + i * PAGE_BYTES;
-}
-
-struct net_mr *reclaim_mr(void)
-{
-	return reclaim.mr;
 }
 
 /* ---- the evictor ---- */
@@ -128,10 +111,14 @@ static int by_vpn(const void *a, const void *b)
 static int evict_batch(struct excache_port *port)
 {
 	struct line_ref v[LINE_EVICT_MAX];
-	int64_t want = reclaim.high - room_pool();
 	unsigned n, evicted = 0;
+	int64_t want;
 	int err;
 
+	/* First what threads hold and do not use: a hundred sleeping ones could hold much of a small budget. */
+	room_account();
+	room_recall();
+	want = reclaim.high - room_pool();
 	if (want <= 0)
 		return 0;
 	reclaim_collect();
@@ -168,7 +155,6 @@ int reclaim_ahead(struct excache_port *port)
 		r = evict_batch(port);
 		port->counters.inline_reclaims++;
 		port_count(port);
-		STAT_SET(excache.stats->resident_bytes, room_used() * PAGE_BYTES);
 	}
 	reclaim_unlock();
 	return r < 0 ? r : 0;
@@ -189,7 +175,6 @@ int reclaim_now(struct excache_port *port)
 		reclaim_unlock();
 		if (r > 0)
 			continue;
-		room_recall();
 		if (room_pool() > 0)
 			break;
 		if (r < 0)

@@ -29,8 +29,5 @@ bool reclaim_due(void);
 int reclaim_ahead(struct excache_port *);
 /* Make room for at least one line now. 0, -ENOMEM, -EIO. */
 int reclaim_now(struct excache_port *);
-/* The memory of the evictor: LINE_BATCH pages. */
-void *reclaim_slot(unsigned i);
-struct net_mr *reclaim_mr(void);
 
 #endif

@@ -58,7 +58,7 @@ static struct file *entry_set(int fd, struct file *f)
 
 	table.file[fd] = f;
 	if (f && fd >= table.top)
-		table.top = fd + 1;
+		__atomic_store_n(&table.top, fd + 1, __ATOMIC_RELAXED); /* fd_file looks before it locks */
 	return old;
 }
 

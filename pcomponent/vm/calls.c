@@ -169,7 +169,7 @@ static int dontneed(uint64_t start, uint64_t end)
 
 static int advise_locked(uint64_t start, uint64_t end, int advice)
 {
-	if (!table_covers(start, end))
+	if (!table_covers(start, end) || table_ours(start, end))
 		return -ENOMEM;
 	switch (advice) {
 	case MADV_DONTNEED:

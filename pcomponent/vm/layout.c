@@ -1,6 +1,6 @@
 /* State of the address space and the move under the ExCache (vm.h, layout.h). */
 #include <errno.h>
-#include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -17,14 +17,37 @@
 #define STACK_FIRST_BYTES (128UL << 10)
 #define STACK_STEP_BYTES (64UL << 10)
 #define STACK_GUARD_BYTES (1UL << 20)
+#define LOCAL_BASE_BYTES (8UL << 20)
+#define LOCAL_THREAD_BYTES (768UL << 10)
+#define LOCAL_SHARE 128
 
 struct layout layout;
+
+/* What the host kernel put into the window before we decided anything: glibc's first thread block lies at the break. */
+static int reserve_ours(void)
+{
+	struct vma v = { .flags = VMA_OURS };
+	FILE *maps = fopen("/proc/self/maps", "re");
+	char line[512];
+	int err = 0;
+
+	if (!maps)
+		return -errno;
+	while (!err && fgets(line, sizeof(line), maps))
+		if (sscanf(line, "%lx-%lx", &v.start, &v.end) == 2 && v.start < WINDOW_END)
+			err = table_insert(&v);
+	fclose(maps);
+	return err;
+}
 
 int vm_open(uint64_t budget_bytes, uint64_t stack_bytes)
 {
 	struct vma v = { .flags = VMA_STACK, .prot = PROT_READ | PROT_WRITE };
 	void *p;
+	int err;
 
+	if ((err = reserve_ours()))
+		return err;
 	layout.budget = budget_bytes;
 	table_set_noreserve_max(budget_bytes / 8);
 	layout.stack_top = WINDOW_STACK_TOP;
@@ -67,12 +90,22 @@ static int register_vma(struct vma *v)
 {
 	int err;
 
-	if (v->flags & (VMA_REGISTERED | VMA_HOST))
+	if (v->flags & (VMA_REGISTERED | VMA_HOST | VMA_OURS))
 		return 0;
 	err = excache_register(v->start, v->end);
 	if (!err)
 		table_set(v, v->flags | VMA_REGISTERED, v->prot);
 	return err;
+}
+
+/*
+ * The stated bound of the dispatcher's own memory: its buffers and heap, a share per thread (trap stack, stack, scratch,
+ * bounce buffers), and tables that grow with the program's memory (lines, frames).
+ */
+static void local_bound(void)
+{
+	stat_max(&process_stats->local_bytes_max,
+		 LOCAL_BASE_BYTES + process_stats->threads_peak * LOCAL_THREAD_BYTES + table_weight() / LOCAL_SHARE);
 }
 
 int layout_settle(bool *reclaim)
@@ -81,6 +114,7 @@ int layout_settle(bool *reclaim)
 	struct vma *v;
 	int err;
 
+	local_bound();
 	if (all && !layout.registered) {
 		/* From here on pages come and go one by one. */
 		prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0);
@@ -114,9 +148,11 @@ void layout_reclaim(struct thread *t)
 int layout_clear(uint64_t start, uint64_t end, bool host_too)
 {
 	struct vma *v;
-	int err = table_split(start, end);
+	int err;
 
-	if (err)
+	if (table_ours(start, end))
+		return -ENOMEM;
+	if ((err = table_split(start, end)))
 		return err;
 	for (v = table_find(start); v && v->start < end; v = table_next(v)) {
 		if (v->flags & VMA_REGISTERED)

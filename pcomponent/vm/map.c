@@ -176,7 +176,7 @@ static int protect_locked(uint64_t start, uint64_t end, uint32_t prot, bool *rec
 	struct vma *v;
 	int err;
 
-	if (!table_covers(start, end))
+	if (!table_covers(start, end) || table_ours(start, end))
 		return -ENOMEM;
 	if ((err = table_split(start, end)))
 		return err;

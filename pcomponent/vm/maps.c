@@ -26,10 +26,13 @@ char *vm_maps_text(size_t *len)
 		return NULL;
 	vm_lock_exclusive();
 	for (v = table_find(0); v; v = table_next(v)) {
-		int n = fprintf(f, "%lx-%lx %c%c%c%c %08lx 00:00 0 ", v->start, v->end, v->prot & PROT_READ ? 'r' : '-',
-				v->prot & PROT_WRITE ? 'w' : '-', v->prot & PROT_EXEC ? 'x' : '-',
-				v->flags & VMA_SHARED ? 's' : 'p', v->off);
+		int n;
 
+		if (v->flags & VMA_OURS)
+			continue;
+		n = fprintf(f, "%lx-%lx %c%c%c%c %08lx 00:00 0 ", v->start, v->end, v->prot & PROT_READ ? 'r' : '-',
+			    v->prot & PROT_WRITE ? 'w' : '-', v->prot & PROT_EXEC ? 'x' : '-',
+			    v->flags & VMA_SHARED ? 's' : 'p', v->off);
 		fprintf(f, "%*s%s\n", n < 73 && *label(v) ? 73 - n : 0, "", label(v));
 	}
 	vm_unlock_exclusive();
@@ -63,6 +66,8 @@ void vm_totals(uint64_t *size_bytes, uint64_t *resident_bytes)
 	*size_bytes = *resident_bytes = 0;
 	vm_lock_exclusive();
 	for (v = table_find(0); v; v = table_next(v)) {
+		if (v->flags & VMA_OURS)
+			continue;
 		*size_bytes += v->end - v->start;
 		*resident_bytes += v->flags & VMA_REGISTERED ? excache_resident(v->start, v->end, NULL) :
 							       resident_native(v);

@@ -97,7 +97,7 @@ static int64_t remap_locked(struct remap *r, bool *reclaim)
 	struct vma *v = table_find(r->from);
 	int err;
 
-	if (!v || v->start > r->from || v->end < end)
+	if (!v || v->start > r->from || v->end < end || (v->flags & VMA_OURS))
 		return -EFAULT;
 	if ((err = choose(r)) || (err = table_split(r->from, end)))
 		return err;

@@ -11,7 +11,7 @@ static uint64_t weight, noreserve_max;
 
 bool table_counts(const struct vma *v)
 {
-	if (v->flags & VMA_HOST)
+	if (v->flags & (VMA_HOST | VMA_OURS))
 		return false;
 	if ((v->flags & VMA_NORESERVE) && v->end - v->start > noreserve_max)
 		return false;
@@ -79,7 +79,7 @@ static bool joins(const struct vma *a, const struct vma *b)
 {
 	/* Joining NORESERVE mappings could change whether they count. */
 	return a->end == b->start && a->flags == b->flags && a->prot == b->prot && a->name == b->name &&
-	       !(a->flags & (VMA_NORESERVE | VMA_HOST)) && (!a->name || a->off + (a->end - a->start) == b->off);
+	       !(a->flags & (VMA_NORESERVE | VMA_HOST | VMA_OURS)) && (!a->name || a->off + (a->end - a->start) == b->off);
 }
 
 static void drop_at(size_t i)
@@ -186,4 +186,14 @@ void table_set(struct vma *v, uint32_t flags, uint32_t prot)
 	v->flags = flags;
 	v->prot = prot;
 	weight += weight_of(v);
+}
+
+bool table_ours(uint64_t start, uint64_t end)
+{
+	size_t i = index_of(start);
+
+	for (; i < used && table[i].start < end; i++)
+		if (table[i].flags & VMA_OURS)
+			return true;
+	return false;
 }

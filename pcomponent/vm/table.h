@@ -17,6 +17,8 @@ int table_split(uint64_t start, uint64_t end);
 void table_remove(uint64_t start, uint64_t end);
 /* Is every page of [start, end) mapped? */
 bool table_covers(uint64_t start, uint64_t end);
+/* Does [start, end) hold memory of the dispatcher's (VMA_OURS)? */
+bool table_ours(uint64_t start, uint64_t end);
 /* A hole of bytes below top, searched downwards; 0: none. */
 uint64_t table_hole(uint64_t bytes, uint64_t top);
 /* Change of flags or protection of a mapping in place (its weight changes). */

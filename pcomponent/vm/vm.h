@@ -27,6 +27,7 @@ enum vma_flags {
 	VMA_STACK = 16, /* the main thread's */
 	VMA_BRK = 32,
 	VMA_SHARED = 64, /* MAP_SHARED, for /proc/self/maps */
+	VMA_OURS = 128,	 /* the dispatcher's, inside the window by the host kernel's choice: not to be touched or seen */
 };
 
 struct vma {

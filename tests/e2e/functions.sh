@@ -1,0 +1,382 @@
+# Library of the end-to-end tests; source it first:  . "$(dirname "$0")/functions.sh"
+# (bash.) A test prints what it does, ends with `passed`, and anything else is a failure; 77 means skipped.
+#
+# What it gives:
+#   $tmp         a folder of the test's own, removed at its end; the test starts in it
+#   $bin $programs $top $python
+#   ashlar ...   the command, marked so that all that comes of it can be found again
+#   run CMD..    runs it: $status, stdout and stderr in $tmp/out and $tmp/err
+#   at the end, however it comes: hooks of `cleanup`, hand-made racks down, and then nothing of ours may be left: no
+#   process, no socket, no file in /dev/shm or in the folder for temporary files.
+
+set -u
+top=${ASHLAR_TOP:-$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)}
+build=${ASHLAR_BUILD:-$top/build}
+case $build in /*) ;; *) build=$top/$build ;; esac
+bin=${ASHLAR_BIN:-$build/bin}
+case $bin in /*) ;; *) bin=$top/$bin ;; esac
+programs=$build/tests/programs
+here=$top/tests/e2e
+python=/usr/bin/python3
+unset ASHLAR_BIN ASHLAR_BUILD ASHLAR_TOP B MAKEFLAGS
+export LC_ALL=C PYTHONHASHSEED=0 PYTHONDONTWRITEBYTECODE=1
+unset ASHLAR_TEST_MARK # set for what we start, and only there
+mark=ashlar-test-$$-$RANDOM$RANDOM
+
+tmp=$(mktemp -d "${TMPDIR:-/tmp}/ashlar-e2e.XXXXXX") || exit 1
+mkdir "$tmp/temporary" "$tmp/work"
+export TMPDIR=$tmp/temporary
+cd "$tmp/work" || exit 1
+
+# ---- results -----------------------------------------------------------------------------------------------------------
+
+fail() {
+	echo "FAILED: $*" >&2
+	exit 1
+}
+
+passed() {
+	did_pass=1
+	exit 0
+}
+
+skip() {
+	did_pass=skip
+	echo "skipped: $*"
+	exit 77
+}
+
+requires() { # programs that must be there, else the test is skipped
+	local p
+	for p in "$@"; do
+		command -v "$p" >/dev/null 2>&1 || skip "there is no $p"
+	done
+}
+
+show() { # files, on the way to failing
+	local f
+	for f in "$@"; do
+		echo "--- ${f##*/}:"
+		head -c 3000 "$f"
+	done >&2
+}
+
+now_ms() {
+	local t=$EPOCHREALTIME
+	echo $((${t/./} / 1000))
+}
+
+# wait_for SECONDS CMD..: until the command succeeds; false when the time is over
+wait_for() {
+	local end=$(($(now_ms) + $1 * 1000))
+	shift
+	until "$@"; do
+		[ "$(now_ms)" -lt "$end" ] || return 1
+		sleep 0.01
+	done
+}
+
+has_line() { # file, pattern
+	grep -q -e "$2" "$1" 2>/dev/null
+}
+
+lines_more_than() { # file, number
+	[ "$(wc -l <"$1")" -gt "$2" ]
+}
+
+ended() { # pid: gone, or dead and not yet waited for
+	local state
+	state=$(sed 's/.*) //; s/ .*//' "/proc/$1/stat" 2>/dev/null) || return 0
+	[ -z "$state" ] || [ "$state" = Z ]
+}
+
+in_state() { # pid, letter
+	[ "$(sed 's/.*) //; s/ .*//' "/proc/$1/stat" 2>/dev/null)" = "$2" ]
+}
+
+# ---- running -----------------------------------------------------------------------------------------------------------
+
+ashlar() { ASHLAR_TEST_MARK=$mark "$bin/ashlar" "$@"; }
+
+# start ARGS..: the command in the background; its pid is $command.
+start() {
+	ASHLAR_TEST_MARK=$mark "$bin/ashlar" "$@" >"$tmp/out" 2>"$tmp/err" <"$input" &
+	command=$!
+}
+
+wait_status() { # pid [SECONDS]: its exit status in $status
+	wait_for "${2:-20}" ended "$1" || {
+		show "$tmp/out" "$tmp/err"
+		fail "process $1 does not end"
+	}
+	status=0
+	wait "$1" 2>/dev/null || status=$?
+}
+
+run() {
+	status=0
+	"$@" >"$tmp/out" 2>"$tmp/err" || status=$?
+}
+
+expect_status() {
+	[ "$status" -eq "$1" ] && return 0
+	show "$tmp/out" "$tmp/err"
+	fail "exit status $status, not $1"
+}
+
+expect_one_line() { # that matches the pattern; nothing else on stderr, nothing on stdout
+	[ ! -s "$tmp/out" ] && [ "$(wc -l <"$tmp/err")" -eq 1 ] && grep -qE -e "$1" "$tmp/err" && return 0
+	show "$tmp/out" "$tmp/err"
+	fail "not one line that matches $1"
+}
+
+# stat_of FILE NAME: a number of the JSON that --stats wrote, e.g. excache.misses
+stat_of() {
+	"$python" -c 'import json, sys
+v = json.load(open(sys.argv[1]))
+for k in sys.argv[2].split("."):
+    v = v[k]
+print(int(v))' "$1" "$2"
+}
+
+seen_of() { # file of memwatch, name
+	sed -n "s/^$2 //p" "$1"
+}
+
+# same_as_native EXCACHE PROGRAM ARGS..: stdout, stderr and exit status natively and on a private rack. stdin is $input.
+# Counters are in $tmp/stats afterwards. $program_is says how a difference is to be called.
+input=/dev/null
+same_as_native() {
+	local excache=$1 native_status=0 rack_status=0
+	shift
+	"$@" <"$input" >"$tmp/native.out" 2>"$tmp/native.err" || native_status=$?
+	ashlar run --excache "$excache" --stats "$tmp/stats" -- "$@" <"$input" >"$tmp/rack.out" 2>"$tmp/rack.err" ||
+		rack_status=$?
+	compare_with_native "${1##*/} ${*:2:3} with $excache" "$native_status" "$rack_status"
+}
+
+compare_with_native() { # what, native status, status on the rack
+	local bad=
+	[ "$2" -eq "$3" ] || { bad=1; echo "$1: exit status $3, natively $2" >&2; }
+	cmp -s "$tmp/native.out" "$tmp/rack.out" || {
+		bad=1
+		echo "$1: stdout differs (< native, > rack)" >&2
+		diff -a "$tmp/native.out" "$tmp/rack.out" | head -n 30 | cut -c 1-300 >&2
+	}
+	cmp -s "$tmp/native.err" "$tmp/rack.err" || {
+		bad=1
+		echo "$1: stderr differs (< native, > rack)" >&2
+		diff -a "$tmp/native.err" "$tmp/rack.err" | head -n 30 | cut -c 1-300 >&2
+	}
+	[ -z "$bad" ] || fail "$1 is not as natively"
+	echo "$1: as natively, exit status $2"
+}
+
+# squeeze [-p PART] PROGRAM ARGS..: the program natively, its footprint measured, and on a private rack with a PARTth
+# of it (a quarter). Output and exit status as natively; the anonymous memory of its mappings stays within the budget
+# plus 5 % plus 1 MB, that of the dispatcher within the bound it states; misses fit the squeeze: at least as many as
+# pages have no room.
+squeeze() {
+	local share=4 footprint budget native_status=0 rack_status=0 peak own bound misses least evictions
+	[ "$1" != -p ] || { share=$2; shift 2; }
+	"$programs/memwatch" -o "$tmp/watch" "$@" <"$input" >"$tmp/native.out" 2>"$tmp/native.err" || native_status=$?
+	footprint=$(seen_of "$tmp/watch" anon_peak)
+	budget=$((footprint / share / 4096 * 4096))
+	[ "$footprint" -ge $((16 << 20)) ] || fail "${1##*/} has a footprint of $footprint bytes only"
+	ASHLAR_TEST_MARK=$mark "$programs/memwatch" -r -i 10 -o "$tmp/watch.rack" \
+		"$bin/ashlar" run --excache "$budget" --stats "$tmp/stats" -- "$@" \
+		<"$input" >"$tmp/rack.out" 2>"$tmp/rack.err" || rack_status=$?
+	compare_with_native "${1##*/} with a ${share}th of $footprint bytes" "$native_status" "$rack_status"
+	peak=$(seen_of "$tmp/watch.rack" program_peak)
+	own=$(seen_of "$tmp/watch.rack" own_peak)
+	bound=$(stat_of "$tmp/stats" detail.local_bytes_max)
+	misses=$(stat_of "$tmp/stats" excache.misses)
+	evictions=$(stat_of "$tmp/stats" excache.evictions)
+	echo "budget $budget, peak $peak in $(seen_of "$tmp/watch.rack" samples) samples, dispatcher $own of $bound;" \
+		"$misses misses, $evictions evictions; native $(($(seen_of "$tmp/watch" wall_ns) / 1000000)) ms," \
+		"rack $(($(seen_of "$tmp/watch.rack" wall_ns) / 1000000)) ms"
+	[ "$(seen_of "$tmp/watch.rack" samples)" -ge 3 ] || fail "hardly sampled"
+	[ "$peak" -le $((budget + budget / 20 + (1 << 20))) ] || fail "over its budget"
+	[ "${bound:-0}" = 0 ] || [ "$own" -le "$bound" ] || fail "the dispatcher takes more than it states"
+	least=$(((footprint - budget) / 4096))
+	[ "$misses" -ge "$least" ] || fail "only $misses misses, where $least pages have no room"
+	[ "$evictions" -ge "$least" ] || fail "only $evictions evictions, where $least pages have no room"
+}
+
+# The program of an `ashlar run` with this pid, or nothing: that child of it that is in its session and has become it.
+program_of() {
+	local stat pid comm rest
+	local -a f
+	for stat in /proc/[0-9]*/stat; do
+		read -r rest <"$stat" 2>/dev/null || continue
+		pid=${rest%% *}
+		comm=${rest#*(}
+		comm=${comm%)*}
+		read -ra f <<<"${rest##*) }"
+		# f: state ppid pgrp session
+		[ "${f[1]}" = "$1" ] && [ "$comm" != ashlar ] && [ "$comm" != dispatcher ] &&
+			[ "${f[3]}" = "$(sed 's/.*) //' "/proc/$1/stat" | cut -d' ' -f4)" ] && echo "$pid" && return 0
+	done 2>/dev/null
+	return 1
+}
+
+program_running() { # pid of the command; sets $program
+	program=$(program_of "$1") && [ -n "$program" ]
+}
+
+# ---- a rack made by hand -------------------------------------------------------------------------------------------------
+
+# rack_start [SIZE [N [ROOT [EXCACHE]]]]: N memory components of SIZE each (2 of 64M). $rack is its file; $gmm, $daemon,
+# $storage and the array $memory are pids.
+rack_start() {
+	local size=${1:-64M} n=${2:-2} root=${3:-/} excache=${4:-1G} addr=local:@$mark i
+	rack=$tmp/rack.conf
+	printf 'gmm = "%s"\n' "$addr" >"$rack"
+	rack_part gmm --listen "$addr"
+	gmm=$part
+	rack_part scomponent --gmm "$addr" --name s0 --root "$root"
+	storage=$part
+	memory=()
+	for ((i = 0; i < n; i++)); do
+		rack_part mcomponent --gmm "$addr" --name "m$i" --size "$size"
+		memory+=("$part")
+	done
+	rack_part pcomponent --gmm "$addr" --name p0 --excache "$excache"
+	daemon=$part
+	for i in "${parts[@]}"; do
+		wait_for 10 has_line "$tmp/ready.$i" '^ready ' || {
+			show "$tmp/log.$i"
+			fail "a component of the rack does not start"
+		}
+	done
+}
+
+parts=()
+rack_part() { # program, options..; its pid in $part
+	local n=${#parts[@]} program=$1
+	shift
+	: >"$tmp/ready.new"
+	# Descriptor 9: neither standard nor one that a shell uses. A session of its own, as a machine of its own has.
+	ASHLAR_TEST_MARK=$mark setsid "$bin/$program" "$@" --ready-fd 9 \
+		9>"$tmp/ready.new" >"$tmp/log.new" 2>&1 </dev/null &
+	part=$!
+	mv "$tmp/ready.new" "$tmp/ready.$part"
+	mv "$tmp/log.new" "$tmp/log.$part"
+	parts+=("$part")
+}
+
+rack_stop() { # asks all to end, from the last started to the first, and expects that they do
+	local i
+	for ((i = ${#parts[@]} - 1; i >= 0; i--)); do
+		kill -CONT "${parts[i]}" 2>/dev/null
+		kill -TERM "${parts[i]}" 2>/dev/null
+		wait_for 5 ended "${parts[i]}" || {
+			kill -KILL "${parts[i]}"
+			echo "component ${parts[i]} did not end when asked to" >&2
+			rack_bad=1
+		}
+		wait "${parts[i]}" 2>/dev/null
+		if [ -s "$tmp/log.${parts[i]}" ] && [ -z "${rack_noise:-}" ]; then
+			echo "component ${parts[i]} complained:" >&2
+			head -c 2000 "$tmp/log.${parts[i]}" >&2
+			rack_bad=1
+		fi
+	done
+	parts=()
+}
+
+rack_bytes_used() {
+	ashlar rack status --json "$rack" | "$python" -c 'import json, sys
+print(sum(c["used_bytes"] for c in json.load(sys.stdin)["components"] if c["kind"] == "memory"))'
+}
+
+rack_frames_used() { echo $(($(rack_bytes_used) / 4096)); }
+
+rack_processes() { ashlar rack status --json "$rack" | "$python" -c 'import json, sys; print(json.load(sys.stdin)["processes"])'; }
+
+rack_is_empty() { [ "$(rack_bytes_used)" = 0 ] && [ "$(rack_processes)" = 0 ]; }
+
+rack_is_used() { [ "$(rack_bytes_used)" -gt "${1:-0}" ]; }
+
+# Descriptors of each component, one number a line: the same before and after
+rack_descriptors() {
+	local p
+	for p in "${parts[@]}"; do
+		find "/proc/$p/fd" -mindepth 1 2>/dev/null | wc -l
+	done
+}
+
+# Frames are free within a second from now on, and nothing of it is left
+expect_freed() { # what ended
+	local from
+	from=$(now_ms)
+	wait_for 1 rack_is_empty || {
+		ashlar rack status "$rack" >&2
+		fail "frames or processes are left a second after $1"
+	}
+	echo "$1: all is free after $(($(now_ms) - from)) ms"
+}
+
+# ---- before and after ----------------------------------------------------------------------------------------------------
+
+our_processes() {
+	grep -lzxF "ASHLAR_TEST_MARK=$mark" /proc/[0-9]*/environ 2>/dev/null | cut -d/ -f3
+}
+
+# ASHLAR_E2E_SHARED=1: others use ashlar on this machine at the same time, so its sockets are not all ours.
+our_sockets() {
+	grep -aE "${ASHLAR_E2E_SHARED:+$mark|nothing-but-}@?ashlar|$mark" /proc/net/unix | sed 's/.* //' | sort
+}
+our_files() { { ls /dev/shm; find "$tmp/temporary" -mindepth 1; } 2>/dev/null | sort; }
+
+no_process() { [ -z "$(our_processes)" ]; }
+same_sockets() { [ "$(our_sockets)" = "$sockets_before" ]; }
+same_files() { [ "$(our_files)" = "$files_before" ]; }
+nothing_left() { no_process && same_sockets && same_files; }
+
+expect_nothing_left() {
+	wait_for "${1:-2}" nothing_left && return 0
+	local p
+	for p in $(our_processes); do
+		echo "left: process $p $(tr '\0' ' ' <"/proc/$p/cmdline" | cut -c 1-120)" >&2
+	done
+	same_sockets || diff <(echo "$sockets_before") <(our_sockets) >&2
+	same_files || diff <(echo "$files_before") <(our_files) >&2
+	return 1
+}
+
+hooks=()
+cleanup() { hooks+=("$1"); } # a command (one string) for the end
+
+the_end() {
+	local code=$? h p
+	trap '' INT TERM HUP
+	trap - EXIT
+	for h in ${hooks[@]+"${hooks[@]}"}; do
+		eval "$h"
+	done
+	rack_bad=
+	rack_stop
+	[ -z "$rack_bad" ] || code=1
+	if ! expect_nothing_left; then
+		for p in $(our_processes); do
+			kill -KILL "$p" 2>/dev/null
+		done
+		echo "FAILED: something is left" >&2
+		code=1
+	fi
+	if [ "$code" -eq 0 ] && [ -z "${did_pass:-}" ]; then
+		echo "FAILED: the test ended before its end" >&2
+		code=1
+	fi
+	cd / && rm -rf "$tmp"
+	exit "$code"
+}
+trap the_end EXIT
+trap 'exit 143' TERM
+trap 'exit 130' INT
+trap 'exit 129' HUP
+
+sockets_before=$(our_sockets)
+files_before=$(our_files)
+[ -x "$bin/ashlar" ] || skip "there is no $bin/ashlar"
