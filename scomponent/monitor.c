@@ -1,7 +1,4 @@
-/*
- * Monitor: who may come (processes admitted by the gmm), who came (clients), and what is released when they go.
- * A client's connection carries its files: whatever ends it, they are closed within the same turn of the loop.
- */
+/* Monitor: the export, and who may come: processes admitted by the gmm, until it revokes them. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -11,11 +8,10 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 #include "ashlar/base/log.h"
-#include "ashlar/base/loop.h"
 #include "scomponent/resolve.h"
 #include "scomponent/state.h"
 
-static struct process *process_find(struct scomponent *s, uint32_t pid)
+struct process *process_find(struct scomponent *s, uint32_t pid)
 {
 	struct list *l;
 
@@ -23,194 +19,6 @@ static struct process *process_find(struct scomponent *s, uint32_t pid)
 		if (container_of(l, struct process, link)->pid == pid)
 			return container_of(l, struct process, link);
 	return NULL;
-}
-
-static void client_free(struct client *c)
-{
-	uint32_t n = handles_clear(&c->files);
-
-	if (c->process)
-		c->process->handles -= n;
-	c->s->handles -= n;
-	if (c->buffer)
-		net_remote_close(c->buffer);
-	if (c->data)
-		net_data_close(c->data);
-	list_del(&c->link);
-	free(c);
-}
-
-static void client_close(struct client *c)
-{
-	struct rpc *rpc = c->rpc;
-
-	client_free(c); /* before the connection that its remote lies on */
-	rpc_close(rpc);
-}
-
-static void client_closed(struct rpc *rpc, int err)
-{
-	struct client *c = rpc_ctx(rpc);
-
-	log_debug("connection of process %u ended: %s", c->process ? c->process->pid : 0, strerror(-err));
-	client_free(c);
-}
-
-static int client_hello(struct rpc *rpc)
-{
-	return rpc_peer_kind(rpc) == KIND_DISPATCHER ? 0 : -EPERM;
-}
-
-struct client *client_of(struct rpc_request *rq)
-{
-	struct client *c = rpc_ctx(rpc_request_rpc(rq));
-
-	if (c->process && rpc_request_pid(rq) == c->process->pid)
-		return c;
-	c->s->refused++;
-	return NULL;
-}
-
-/* The capability decides; where the fabric knows the peer's user, that must fit too. */
-static int hello_check(struct client *c, const struct p2s_hello_req *req, struct process **out)
-{
-	struct process *p = process_find(c->s, req->pid);
-	struct net_peer peer = { 0 };
-
-	if (!p || !cap_equal(&p->cap, &req->cap))
-		return -EACCES;
-	net_conn_peer(rpc_conn(c->rpc), &peer);
-	if (peer.known && peer.uid != p->uid)
-		return -EACCES;
-	*out = p;
-	return 0;
-}
-
-int serve_hello(struct rpc_request *rq, const void *body, const void *tail, uint32_t tail_bytes, void *out)
-{
-	struct client *c = rpc_ctx(rpc_request_rpc(rq));
-	const struct p2s_hello_req *req = body;
-	struct p2s_hello_rep *rep = out;
-	int err;
-
-	(void)tail;
-	(void)tail_bytes;
-	if (req->reserved0)
-		return -EINVAL;
-	if (c->process)
-		return -EEXIST;
-	err = hello_check(c, req, &c->process);
-	if (err) {
-		c->s->refused++;
-		log_warn("process %u refused: unknown, or its capability is wrong", req->pid);
-		return err;
-	}
-	rep->readonly = c->s->readonly;
-	return 0;
-}
-
-int serve_buffer(struct rpc_request *rq, const void *body, const void *tail, uint32_t tail_bytes, void *out)
-{
-	const struct p2s_buffer_req *req = body;
-	struct client *c = client_of(rq);
-	int err;
-
-	(void)tail;
-	(void)tail_bytes;
-	(void)out;
-	if (!c)
-		return -EACCES;
-	if (c->buffer)
-		return -EEXIST;
-	if (!req->bytes || req->bytes % PAGE_BYTES || req->bytes > IO_BUFFER_MAX)
-		return -EINVAL;
-	err = net_data_open(rpc_conn(c->rpc), &c->data);
-	if (err)
-		return err;
-	err = net_remote_open(rpc_conn(c->rpc), &req->key, req->bytes, &c->buffer);
-	if (err)
-		goto data;
-	c->buffer_bytes = req->bytes;
-	return 0;
-data:
-	net_data_close(c->data);
-	c->data = NULL;
-	return err;
-}
-
-int serve_usage(struct rpc_request *rq, const void *body, const void *tail, uint32_t tail_bytes, void *out)
-{
-	const struct p2s_usage_req *req = body;
-	struct client *c = client_of(rq);
-	struct p2s_usage_rep *rep = out;
-	struct scomponent_usage u;
-
-	(void)tail;
-	(void)tail_bytes;
-	if (!c)
-		return -EACCES;
-	if (req->reserved0)
-		return -EINVAL;
-	scomponent_usage(c->s, &u);
-	rep->handles = c->process->handles;
-	rep->processes = u.processes;
-	rep->all_handles = u.handles;
-	rep->refused = u.refused;
-	return 0;
-}
-
-static const struct rpc_service service = {
-	.handler = {
-		[IDX_P2S_HELLO] = serve_hello,
-		[IDX_P2S_BUFFER] = serve_buffer,
-		[IDX_P2S_OPEN] = serve_open,
-		[IDX_P2S_CLOSE] = serve_close,
-		[IDX_P2S_READ] = serve_read,
-		[IDX_P2S_WRITE] = serve_write,
-		[IDX_P2S_GETDENTS] = serve_getdents,
-		[IDX_P2S_STAT] = serve_stat,
-		[IDX_P2S_STATFS] = serve_statfs,
-		[IDX_P2S_ACCESS] = serve_access,
-		[IDX_P2S_READLINK] = serve_readlink,
-		[IDX_P2S_UNLINK] = serve_unlink,
-		[IDX_P2S_MKDIR] = serve_mkdir,
-		[IDX_P2S_RENAME] = serve_rename,
-		[IDX_P2S_LINK] = serve_link,
-		[IDX_P2S_SYMLINK] = serve_symlink,
-		[IDX_P2S_TRUNCATE] = serve_truncate,
-		[IDX_P2S_CHMOD] = serve_chmod,
-		[IDX_P2S_CHOWN] = serve_chown,
-		[IDX_P2S_UTIMENS] = serve_utimens,
-		[IDX_P2S_SYNC] = serve_sync,
-		[IDX_P2S_FALLOCATE] = serve_fallocate,
-		[IDX_P2S_PATH] = serve_path,
-		[IDX_P2S_RESOLVE] = serve_resolve,
-		[IDX_P2S_SEEK] = serve_seek,
-		[IDX_P2S_FLOCK] = serve_flock,
-		[IDX_P2S_USAGE] = serve_usage,
-	},
-	.closed = client_closed,
-	.hello = client_hello,
-};
-
-void scomponent_accepted(struct scomponent *s, struct net_conn *conn)
-{
-	struct client *c = calloc(1, sizeof(*c));
-	uint32_t gen;
-
-	if (!c) {
-		net_conn_close(conn);
-		return;
-	}
-	c->s = s;
-	loop_random(s->loop, &gen, sizeof(gen));
-	handles_init(&c->files, gen);
-	list_init(&c->link);
-	if (rpc_open(s->loop, conn, KIND_STORAGE, &service, c, s->counters, &c->rpc)) {
-		free(c);
-		return;
-	}
-	list_add_tail(&s->clients, &c->link);
 }
 
 int scomponent_admit(struct scomponent *s, const struct g2x_admit_req *req)

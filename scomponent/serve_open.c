@@ -70,6 +70,19 @@ static int open_create(struct client *c, const struct wire_at *at, const char *p
 	return fd;
 }
 
+/* The directory must be ours as well: a new name in /dev is the processor component's affair. */
+static int open_new(struct client *c, const struct wire_at *at, const char *path, unsigned flags, unsigned mode)
+{
+	char name[LAST_NAME_BYTES];
+	struct target dir;
+	int err = resolve_parent(c, at, path, &dir, name);
+
+	if (err)
+		return err;
+	target_put(&dir);
+	return c->s->readonly ? -EROFS : open_create(c, at, path, flags, mode);
+}
+
 static int open_existing(struct client *c, const struct wire_at *at, const char *path, unsigned flags, unsigned mode,
 			 struct target *t)
 {
@@ -104,7 +117,7 @@ static int open_file(struct client *c, const struct wire_at *at, const char *pat
 		mode = 0;
 	fd = resolve(c, at, path, follow, &t);
 	if (fd == -ENOENT && flags & O_CREAT)
-		return c->s->readonly ? -EROFS : open_create(c, at, path, flags, mode);
+		return open_new(c, at, path, flags, mode);
 	if (fd)
 		return fd;
 	fd = open_existing(c, at, path, flags, mode, &t);
@@ -114,8 +127,6 @@ static int open_file(struct client *c, const struct wire_at *at, const char *pat
 
 static int handle_add(struct client *c, int fd, unsigned flags, uint64_t *id)
 {
-	if (c->process->handles >= FILES_PER_PROCESS_MAX)
-		return -ENFILE;
 	*id = handles_add(&c->files, fd, flags & O_APPEND && !(flags & O_PATH));
 	if (!*id)
 		return -ENOMEM;
@@ -139,6 +150,8 @@ int serve_open(struct rpc_request *rq, const void *body, const void *tail, uint3
 	err = path_decode(&req->at, tail, path);
 	if (err)
 		return err;
+	if (c->process->handles >= FILES_PER_PROCESS_MAX)
+		return -ENFILE;
 	fd = open_file(c, &req->at, path, req->flags, req->mode);
 	if (fd < 0)
 		return fd == -EMFILE ? -ENFILE : fd; /* our limit, not the program's */

@@ -41,6 +41,11 @@ struct client {
 	uint64_t buffer_bytes;
 };
 
+/* NULL: not admitted. */
+struct process *process_find(struct scomponent *, uint32_t pid);
+/* End a connection and all that it had open. */
+void client_close(struct client *);
+
 #define TRANSFER_MS 5000u	    /* a one-sided transfer of ours is given up after this */
 #define IO_BUFFER_MAX (64ull << 20) /* bytes of the io buffer that a process may grant */
 

@@ -17,9 +17,13 @@
 #include "pcomponent/excache/memory.h"
 #include "pcomponent/excache/pagemap.h"
 
-#define RUN_GOOD 16u		  /* frames in a row that are worth one transfer */
-#define SLAB_FRAMES_LEAST 16u	  /* smallest slab that is asked for when a component is nearly full */
-#define SLAB_GET_MS 2000u	  /* deadline while there is another component to ask */
+#define RUN_GOOD 16u /* frames in a row that are worth one transfer */
+#define RESERVE_FRAMES 128u
+#define SLAB_FRAMES_FIRST 256u /* small at first, so that a small process uses all its components */
+#define SLAB_FRAMES_LEAST 16u  /* smallest slab that is asked for when a component is nearly full */
+#define SLAB_AHEAD_MS 200u     /* deadline for a slab that is not needed yet */
+#define SLAB_GET_MS 2000u      /* deadline while there is another component to ask */
+#define FULL_NS NS_PER_S
 #define SILENT_NS (10 * NS_PER_S) /* one that did not answer is not asked again for so long */
 
 struct slab {
@@ -36,7 +40,7 @@ struct place {
 	uint64_t free; /* frames of its slabs that are not */
 	uint64_t slabs;
 	uint64_t silent_until_ns;
-	bool full; /* said -ENOMEM, and gave nothing back since */
+	uint64_t full_until_ns; /* said -ENOMEM: only asked before this when there is no other way */
 };
 
 static struct slab **slabs; /* by index; 0 is never used */
@@ -128,7 +132,7 @@ static int slab_add(uint32_t component, const struct p2m_slab_get_rep *rep)
 /* Slabs grow with what is in use, so that their number stays small; a nearly full component is asked for less. */
 static uint32_t slab_frames_wanted(uint32_t component)
 {
-	uint32_t max = memory_slab_frames_max(component), n = SLAB_FRAMES_DEFAULT;
+	uint32_t max = memory_slab_frames_max(component), n = SLAB_FRAMES_FIRST;
 
 	while (n * 2 <= SLAB_FRAMES_MAX && n * 8 < place[component].used)
 		n *= 2;
@@ -142,12 +146,12 @@ static int slab_get(uint32_t component, uint32_t deadline_ms)
 	int err;
 
 	for (;; req.frames /= 2) {
-		err = memory_call(component, P2M_SLAB_GET, &req, deadline_ms, &rep);
+		err = memory_call(component, P2M_SLAB_GET, &req, NULL, 0, deadline_ms, &rep);
 		if (err != -ENOMEM || req.frames / 2 < SLAB_FRAMES_LEAST)
 			break;
 	}
 	if (err == -ENOMEM)
-		place[component].full = true;
+		place[component].full_until_ns = clock_ns() + FULL_NS;
 	if (err == -ETIMEDOUT)
 		place[component].silent_until_ns = clock_ns() + SILENT_NS;
 	if (!err && (rep.frames == 0 || rep.frames > SLAB_FRAMES_MAX || rep.frames != req.frames))
@@ -155,9 +159,11 @@ static int slab_get(uint32_t component, uint32_t deadline_ms)
 	return err ? err : slab_add(component, &rep);
 }
 
-static bool place_askable(uint32_t component, uint64_t now)
+static bool place_askable(uint32_t component, uint64_t now, bool patient)
 {
-	return !memory_dead(component) && !place[component].full && place[component].silent_until_ns <= now;
+	const struct place *p = &place[component];
+
+	return !memory_dead(component) && p->silent_until_ns <= now && (patient || p->full_until_ns <= now);
 }
 
 static void say_full(void)
@@ -170,7 +176,7 @@ static void say_full(void)
 	said_full = true;
 	text[0] = '\0';
 	for (uint32_t i = 0; i < memory_count() && n + NAME_BYTES + 40 < sizeof(text); i++) {
-		const char *state = memory_dead(i) ? "gone" : place[i].full ? "full" : "silent";
+		const char *state = memory_dead(i) ? "gone" : place[i].full_until_ns ? "full" : "silent";
 
 		n += (size_t)snprintf(text + n, sizeof(text) - n, "%s%s %s with %s of this process", n ? ", " : "",
 				      memory_name(i), state, size_format(place[i].used * PAGE_BYTES, size));
@@ -178,31 +184,34 @@ static void say_full(void)
 	excache.message("memory of the rack is exhausted: %s", text);
 }
 
-/* A slab from the next component that has one. Its index, -ENOMEM, or -EIO when all are lost. */
-static int slab_get_any(void)
+/* A slab from the next component that has one. Its index, or -ENOMEM. patient: it is needed now. */
+static int slab_get_any(bool patient)
 {
 	uint64_t now = clock_ns();
-	uint32_t n = memory_count(), askable = 0, alive = 0;
+	uint32_t n = memory_count(), askable = 0;
 
-	for (uint32_t i = 0; i < n; i++) {
-		askable += place_askable(i, now);
-		alive += !memory_dead(i);
-	}
+	for (uint32_t i = 0; i < n; i++)
+		askable += place_askable(i, now, patient);
 	for (uint32_t tried = 0; tried < n; tried++) {
 		uint32_t c = turn++ % n;
 		int i;
 
-		if (!place_askable(c, now))
+		if (!place_askable(c, now, patient))
 			continue;
-		i = slab_get(c, askable > 1 ? SLAB_GET_MS : TRANSFER_LIMIT_MS);
+		i = slab_get(c, !patient ? SLAB_AHEAD_MS : askable > 1 ? SLAB_GET_MS : TRANSFER_LIMIT_MS);
 		if (i > 0)
 			return i;
 		askable--;
 	}
-	if (!alive)
-		return -EIO;
-	say_full();
 	return -ENOMEM;
+}
+
+static bool all_dead(void)
+{
+	for (uint32_t i = 0; i < memory_count(); i++)
+		if (!memory_dead(i))
+			return false;
+	return true;
 }
 
 /* ---- taking and putting frames ---- */
@@ -321,23 +330,39 @@ static void run_mark(struct slab *s, uint32_t f, uint32_t n, bool use)
 	used += use ? n : -(uint64_t)n;
 }
 
+/* No good run: one in a new slab, or else a bad one. Where there is no frame at all it must be a new slab. */
+static uint32_t run_make(uint32_t want)
+{
+	int i = slab_get_any(total == used);
+
+	if (i > 0) {
+		cursor = (uint32_t)i;
+		cursor_frame = 0;
+	}
+	return run_find(1, want);
+}
+
+/* Some frames are kept free, so that a component that does not answer for a while holds nobody up. */
+static void reserve_keep(void)
+{
+	if (total - used < used / 8 + RESERVE_FRAMES)
+		(void)slab_get_any(false);
+}
+
 int backing_take(unsigned want, uint64_t *loc)
 {
 	bool plenty = (total - used) * 4 > total;
 	uint32_t n = run_find(want < RUN_GOOD ? want : RUN_GOOD, want);
-	int i;
 
 	if (!n && plenty)
 		n = run_find(1, want);
+	if (!n)
+		n = run_make(want);
+	if (!n && all_dead())
+		return -EIO;
 	if (!n) {
-		i = slab_get_any();
-		if (i > 0) {
-			cursor = (uint32_t)i;
-			cursor_frame = 0;
-		}
-		n = run_find(1, want);
-		if (!n)
-			return i > 0 ? -ENOMEM : i;
+		say_full();
+		return -ENOMEM;
 	}
 	run_mark(slabs[cursor], cursor_frame, n, true);
 	*loc = (uint64_t)cursor << FRAME_BITS | cursor_frame;
@@ -400,7 +425,7 @@ static int slab_put(uint32_t i)
 			err = memory_post(s->component, P2M_SLAB_PUT, &req, NULL, 0);
 		if (err == -EAGAIN)
 			return err;
-		place[s->component].full = false;
+		place[s->component].full_until_ns = 0;
 		said_full = false;
 	}
 	slab_free(i);
@@ -410,7 +435,7 @@ static int slab_put(uint32_t i)
 void backing_trim(void)
 {
 	/* Reserve: a quarter of what is in use, and two slabs: what one phase of a program frees the next one takes. */
-	uint64_t reserve = used / 4 + 2 * SLAB_FRAMES_DEFAULT;
+	uint64_t reserve = used / 4 + 2 * SLAB_FRAMES_FIRST;
 
 	for (uint32_t i = 1; i < slabs_end && whole > 0 && total - used > reserve; i++) {
 		struct slab *s = slabs[i];
@@ -418,5 +443,7 @@ void backing_trim(void)
 		if (s && s->free == s->frames && total - used - s->frames >= reserve / 2 && slab_put(i) == -EAGAIN)
 			return;
 	}
+	if (used > 0)
+		reserve_keep();
 	usage_changed();
 }

@@ -12,8 +12,9 @@
 #include "pcomponent/excache/pagemap.h"
 #include "pcomponent/excache/policy.h"
 #include "pcomponent/excache/port.h"
+#include "pcomponent/excache/present.h"
 #include "pcomponent/excache/reclaim.h"
-#include "pcomponent/excache/slots.h"
+#include "pcomponent/excache/writeback.h"
 #include "pcomponent/excache/uffd.h"
 
 #define FILL_FIRST 16u		/* zero lines filled when a growing edge is seen */
@@ -28,12 +29,13 @@ struct excache excache = { .epoch = 1 };
 void excache_close(void)
 {
 	reclaim_close();
-	slots_close();
+	writeback_close();
 	pagemap_close();
 	backing_close();
 	ports_close();
 	memory_close();
 	lines_close();
+	present_close();
 	uffd_close();
 }
 
@@ -69,11 +71,13 @@ int excache_open(const struct excache_config *c)
 	if (!err)
 		err = uffd_open(c->fd_floor);
 	if (!err)
+		err = present_open();
+	if (!err)
 		err = backing_open();
 	if (!err)
 		err = ports_open(excache.budget);
 	if (!err)
-		err = slots_open(c->peek);
+		err = writeback_open(c->peek);
 	if (!err)
 		err = reclaim_open(excache.budget, policy);
 	if (err) {
@@ -199,34 +203,18 @@ int excache_fault(struct excache_port *p, uint64_t addr, bool write, uint64_t st
 
 /* ---- layout: faults are excluded ---- */
 
-static void register_present(uint64_t vpn, const uint8_t *present, uint64_t n)
+/* Pages that are there become dirty lines. */
+static void take_present(uint64_t vpn, uint64_t pages)
 {
-	for (uint64_t i = 0; i < n; i++) {
-		if (!present[i] || !line_take(&hostvm_uffd, NULL, vpn + i, excache.epoch))
+	int64_t taken = 0;
+
+	for (uint64_t end = vpn + pages; vpn < end; vpn++) {
+		if (!line_take(&hostvm_uffd, NULL, vpn, excache.epoch))
 			continue;
-		reclaim_admit(vpn + i, excache.epoch);
-		room_pool_add(-1);
+		reclaim_admit(vpn, excache.epoch);
+		taken++;
 	}
-}
-
-/* Pages present in [start, end) become dirty lines. */
-static int take_present(uint64_t start, uint64_t end)
-{
-	uint8_t present[4096];
-
-	while (start < end) {
-		uint64_t n = (end - start) >> PAGE_SHIFT;
-		int err;
-
-		n = n < sizeof(present) ? n : sizeof(present);
-		err = uffd_present(start, n, present);
-		if (err)
-			return err;
-		register_present(start >> PAGE_SHIFT, present, n);
-		start += n << PAGE_SHIFT;
-	}
-	room_account();
-	return 0;
+	room_pool_add(-taken);
 }
 
 int excache_register(uint64_t start, uint64_t end)
@@ -237,7 +225,10 @@ int excache_register(uint64_t start, uint64_t end)
 		return -EINVAL;
 	reclaim_collect();
 	err = uffd_register(start, end - start);
-	return err ? err : take_present(start, end);
+	if (!err)
+		err = present_each(start, end, take_present);
+	room_account();
+	return err;
 }
 
 void excache_forget(uint64_t start, uint64_t end)

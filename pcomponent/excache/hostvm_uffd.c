@@ -11,7 +11,7 @@
 #include "pcomponent/excache/pagemap.h"
 #include "pcomponent/excache/port.h"
 #include "pcomponent/excache/reclaim.h"
-#include "pcomponent/excache/slots.h"
+#include "pcomponent/excache/writeback.h"
 #include "pcomponent/excache/uffd.h"
 
 static uint64_t *host_line(void *host, uint64_t vpn, bool make)
@@ -92,7 +92,7 @@ static void host_drop(void *host, const struct hostvm_run *run, unsigned n)
 
 static int host_read(void *host, const uint64_t *vpn, unsigned n, uint64_t *zeros)
 {
-	int err = slots_read(vpn, n, zeros);
+	int err = writeback_read(vpn, n, zeros);
 
 	(void)host;
 	if (!err)
@@ -108,7 +108,7 @@ static int host_fetch(void *host, uint64_t loc)
 static int host_store(void *host, const uint8_t *slot, unsigned n, uint64_t loc)
 {
 	struct net_sge sge[LINE_BATCH];
-	int err = port_store(host, sge, slots_sge(slot, n, sge), loc);
+	int err = port_store(host, sge, writeback_sge(slot, n, sge), loc);
 
 	if (!err) {
 		STAT_ADD(excache.stats->writebacks, n);

@@ -134,7 +134,8 @@ void memory_fd_dead(int fd)
 			memory_lost(i, -EPIPE);
 }
 
-int memory_call(uint32_t component, enum msg_id id, const void *req, uint32_t deadline_ms, void *rep)
+int memory_call(uint32_t component, enum msg_id id, const void *req, const void *tail, uint32_t tail_bytes,
+		uint32_t deadline_ms, void *rep)
 {
 	struct memory *m = &memory[component];
 	int err = -EPIPE;
@@ -142,7 +143,7 @@ int memory_call(uint32_t component, enum msg_id id, const void *req, uint32_t de
 	if (memory_dead(component))
 		return err;
 	pthread_mutex_lock(&m->lock);
-	err = rpc_call_sync(m->rpc, id, excache.pid, tid_self(), req, NULL, 0, deadline_ms, rep, NULL, NULL);
+	err = rpc_call_sync(m->rpc, id, excache.pid, tid_self(), req, tail, tail_bytes, deadline_ms, rep, NULL, NULL);
 	pthread_mutex_unlock(&m->lock);
 	if (err == -EPIPE || err == -EPROTO)
 		memory_lost(component, err);

@@ -25,7 +25,8 @@ unsigned memory_fds(int *fds, unsigned max);
 void memory_fd_dead(int fd);
 
 /* As rpc_call_sync and rpc_post_sync, under the component's lock. */
-int memory_call(uint32_t component, enum msg_id, const void *req, uint32_t deadline_ms, void *rep);
+int memory_call(uint32_t component, enum msg_id, const void *req, const void *tail, uint32_t tail_bytes,
+		uint32_t deadline_ms, void *rep);
 int memory_post(uint32_t component, enum msg_id, const void *req, const void *tail, uint32_t tail_bytes);
 
 int memory_data_open(uint32_t component, struct net_data **out);

@@ -1,28 +1,38 @@
 /*
- * See pagemap.h. A component that takes no messages (it is stopped) holds nobody up: entries wait here, up to
- * PENDING_MAX. What goes beyond is left out and counted: its copy is then behind for the rest of the run, which costs
- * nothing today, as nobody but this process reads it.
+ * See pagemap.h. A component that takes no messages (it is stopped) holds nobody up for long: entries wait here, up to
+ * PENDING_MAX; then it is asked to take some, once in SILENT_NS. What it does not take is left out and said: its copy is
+ * then behind for the rest of the run. The lines decide, so the process itself loses nothing by that.
  */
 #include <errno.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include "ashlar/base/clock.h"
 #include "ashlar/base/limits.h"
 #include "ashlar/base/log.h"
 #include "pcomponent/excache/memory.h"
 #include "pcomponent/excache/pagemap.h"
 
 #define PENDING_MAX (128u * MAP_BATCH_MAX)
+#define ASK_MS 1000u
+#define SILENT_NS (10 * NS_PER_S)
 
 struct pending {
 	struct map_entry *entry;
 	uint32_t n, size;
+	uint64_t silent_until_ns;
 	bool behind;
 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct pending pending[PROCESS_MEMORY_MAX];
+
+static void sent_remove(struct pending *p, uint32_t n)
+{
+	p->n -= n;
+	memmove(p->entry, p->entry + n, p->n * sizeof(*p->entry));
+}
 
 static int send_all(uint32_t component)
 {
@@ -39,9 +49,25 @@ static int send_all(uint32_t component)
 	}
 	if (err && err != -EAGAIN)
 		sent = p->n; /* it is gone: nothing to tell any more */
-	p->n -= sent;
-	memmove(p->entry, p->entry + sent, p->n * sizeof(*p->entry));
+	sent_remove(p, sent);
 	return err;
+}
+
+/* No room for more: wait for the component to take a batch. */
+static void send_now(uint32_t component)
+{
+	struct pending *p = &pending[component];
+	struct p2m_map_req req = { .n = MAP_BATCH_MAX };
+	struct p2m_map_rep rep;
+	int err;
+
+	if (clock_ns() < p->silent_until_ns)
+		return;
+	err = memory_call(component, P2M_MAP, &req, p->entry, req.n * (uint32_t)sizeof(*p->entry), ASK_MS, &rep);
+	if (err == -ETIMEDOUT)
+		p->silent_until_ns = clock_ns() + SILENT_NS;
+	else
+		sent_remove(p, req.n);
 }
 
 static bool grow(struct pending *p)
@@ -64,6 +90,8 @@ static void add(uint32_t component, uint64_t vpn, uint64_t slab_frame)
 	/* A batch is full: once per MAP_BATCH_MAX entries is often enough to try. */
 	if (p->n > 0 && p->n % MAP_BATCH_MAX == 0)
 		(void)send_all(component);
+	if (p->n == PENDING_MAX)
+		send_now(component);
 	if (p->n < p->size || grow(p)) {
 		p->entry[p->n++] = (struct map_entry){ .vpn = vpn, .slab_frame = slab_frame };
 	} else if (!p->behind) {

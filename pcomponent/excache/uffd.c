@@ -16,14 +16,14 @@
 #endif
 
 static struct {
-	int fd, self, mem, pagemap; /* userfaultfd, pidfd, /proc/self/{mem,pagemap}; -1: none */
+	int fd, self, mem; /* userfaultfd, pidfd, /proc/self/mem; -1: none */
 	int floor;
 	bool drop_vector; /* process_madvise(DONTNEED) on oneself works */
 	void *zeros;
-} uffd = { .fd = -1, .self = -1, .mem = -1, .pagemap = -1 };
+} uffd = { .fd = -1, .self = -1, .mem = -1 };
 
 /* Move a descriptor out of the program's numbers. */
-static int fd_raise(int fd)
+int uffd_fd_raise(int fd)
 {
 	int high = fd;
 
@@ -60,12 +60,11 @@ static bool drop_vector_works(void)
 int uffd_open(int fd_floor)
 {
 	uffd.floor = fd_floor;
-	uffd.self = fd_raise((int)syscall(SYS_pidfd_open, getpid(), 0));
-	uffd.mem = fd_raise(open("/proc/self/mem", O_RDONLY | O_CLOEXEC));
-	uffd.pagemap = fd_raise(open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC));
+	uffd.self = uffd_fd_raise((int)syscall(SYS_pidfd_open, getpid(), 0));
+	uffd.mem = uffd_fd_raise(open("/proc/self/mem", O_RDONLY | O_CLOEXEC));
 	uffd.zeros = mmap(NULL, UFFD_ZEROS_MAX * PAGE_BYTES, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1,
 			  0);
-	if (uffd.mem < 0 || uffd.pagemap < 0 || uffd.zeros == MAP_FAILED) {
+	if (uffd.mem < 0 || uffd.zeros == MAP_FAILED) {
 		int err = errno;
 
 		uffd.zeros = NULL;
@@ -81,7 +80,6 @@ void uffd_close(void)
 	fd_drop(&uffd.fd);
 	fd_drop(&uffd.self);
 	fd_drop(&uffd.mem);
-	fd_drop(&uffd.pagemap);
 	if (uffd.zeros)
 		(void)munmap(uffd.zeros, UFFD_ZEROS_MAX * PAGE_BYTES);
 	uffd.zeros = NULL;
@@ -92,7 +90,7 @@ static int fd_make(void)
 	struct uffdio_api api = { .api = UFFD_API, .features = UFFD_FEATURE_SIGBUS | UFFD_FEATURE_PAGEFAULT_FLAG_WP };
 	int err;
 
-	uffd.fd = fd_raise((int)syscall(SYS_userfaultfd, O_CLOEXEC | UFFD_USER_MODE_ONLY));
+	uffd.fd = uffd_fd_raise((int)syscall(SYS_userfaultfd, O_CLOEXEC | UFFD_USER_MODE_ONLY));
 	if (uffd.fd >= 0 && ioctl(uffd.fd, UFFDIO_API, &api) == 0)
 		return 0;
 	err = errno;
@@ -222,27 +220,6 @@ int uffd_read(const struct iovec *from, unsigned n, void *to)
 			from++;
 			n--;
 		}
-	}
-	return 0;
-}
-
-#define PAGEMAP_PRESENT (1ULL << 63)
-#define PAGEMAP_SWAPPED (1ULL << 62)
-
-int uffd_present(uint64_t start, uint64_t pages, uint8_t *present)
-{
-	uint64_t entry[512];
-
-	while (pages > 0) {
-		uint64_t n = pages < 512 ? pages : 512;
-		ssize_t r = pread(uffd.pagemap, entry, n * 8, (off_t)(start / PAGE_BYTES * 8));
-
-		if (r <= 0 || r % 8)
-			return r < 0 ? -errno : -EIO;
-		for (ssize_t i = 0; i < r / 8; i++)
-			*present++ = (entry[i] & (PAGEMAP_PRESENT | PAGEMAP_SWAPPED)) != 0;
-		pages -= (uint64_t)r / 8;
-		start += (uint64_t)r / 8 * PAGE_BYTES;
 	}
 	return 0;
 }

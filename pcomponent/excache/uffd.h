@@ -14,6 +14,9 @@
 int uffd_open(int fd_floor);
 void uffd_close(void);
 
+/* Move a descriptor out of the program's numbers: the new one, -1 as it came. */
+int uffd_fd_raise(int fd);
+
 int uffd_register(uint64_t start, uint64_t bytes);
 /* Map pages copies of src (NULL: zeros, at most UFFD_ZEROS_MAX) at addr. Pages mapped (>= 1), or -errno. */
 int uffd_copy(uint64_t addr, const void *src, unsigned pages, bool protect);
@@ -24,7 +27,5 @@ int uffd_unprotect(uint64_t addr, uint64_t pages);
 void uffd_drop(struct iovec *iov, unsigned n);
 /* Read memory of this process whatever its protection. 0 or -errno. */
 int uffd_read(const struct iovec *from, unsigned n, void *to);
-/* Is a page there? From /proc/self/pagemap; swapped-out ones count. present: one byte per page. 0 or -errno. */
-int uffd_present(uint64_t start, uint64_t pages, uint8_t *present);
 
 #endif

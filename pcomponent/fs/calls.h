@@ -11,7 +11,10 @@ sys_fn sys_preadv, sys_pwritev, sys_preadv2, sys_pwritev2;
 sys_fn sys_open, sys_openat, sys_creat, sys_close, sys_close_range;
 
 /* calls_fd.c */
-sys_fn sys_dup, sys_dup2, sys_dup3, sys_fcntl, sys_lseek, sys_flock;
+sys_fn sys_dup, sys_dup2, sys_dup3, sys_fcntl;
+
+/* calls_file.c */
+sys_fn sys_lseek, sys_flock;
 sys_fn sys_fsync, sys_fdatasync, sys_syncfs, sys_sync_file_range, sys_fadvise64, sys_readahead, sys_fallocate;
 
 /* calls_stat.c */

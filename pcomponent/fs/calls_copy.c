@@ -86,25 +86,17 @@ static long copy(struct thread *t, struct end *in, struct end *out, uint64_t cou
 	return (long)total;
 }
 
-/* Own the offsets of both remote ends, in the order of their addresses so that two copies cannot wait for each other. */
-static void pos_begin(struct end *a, struct end *b)
+/* The files' own offsets are looked at before and set afterwards; as on Linux nobody owns them in between. */
+static void pos_begin(struct end *e)
 {
-	struct end *first = a->f < b->f ? a : b, *second = first == a ? b : a;
-
-	if (first->f && first->own_pos)
-		first->off = file_pos_begin(first->f);
-	if (second->f && second->own_pos && second->f != first->f)
-		second->off = file_pos_begin(second->f);
-	else if (second->f && second->own_pos)
-		second->off = first->own_pos ? first->off : file_pos_begin(second->f);
+	if (e->f && e->own_pos)
+		e->off = file_pos_get(e->f);
 }
 
-static void pos_end(const struct end *in, const struct end *out)
+static void pos_end(const struct end *e, long ret)
 {
-	if (out->f && out->own_pos)
-		file_pos_end(out->f, out->off);
-	if (in->f && in->own_pos && !(in->f == out->f && out->own_pos))
-		file_pos_end(in->f, in->off);
+	if (e->f && e->own_pos && ret > 0)
+		file_pos_set(e->f, e->off);
 }
 
 /* Take an offset argument: 0 or -errno. */
@@ -177,9 +169,11 @@ long sys_sendfile(struct thread *t, const uint64_t a[6])
 	if (!ret)
 		ret = sendfile_check(&in, &out);
 	if (!ret) {
-		pos_begin(&in, &out);
+		pos_begin(&in);
+		pos_begin(&out);
 		ret = copy(t, &in, &out, count);
-		pos_end(&in, &out);
+		pos_end(&in, ret);
+		pos_end(&out, ret);
 		ret = off_out(&in, a[2], ret);
 	}
 	ends_put(&in, &out);
@@ -239,11 +233,13 @@ static long range_remote(struct thread *t, const uint64_t a[6], struct end *in, 
 		ret = off_in(out, a[3]);
 	if (ret)
 		return ret;
-	pos_begin(in, out);
+	pos_begin(in);
+	pos_begin(out);
 	ret = overlap_check(in, out, count);
 	if (!ret)
 		ret = copy(t, in, out, count);
-	pos_end(in, out);
+	pos_end(in, ret);
+	pos_end(out, ret);
 	ret = off_out(in, a[1], ret);
 	return off_out(out, a[3], ret);
 }

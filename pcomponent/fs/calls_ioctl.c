@@ -168,8 +168,7 @@ static long fionread(struct file *f, uint64_t arg)
 	err = remote_stat_file(f, &st);
 	if (err)
 		return err;
-	pos = file_pos_begin(f);
-	file_pos_end(f, pos);
+	pos = file_pos_get(f);
 	return out_int(arg, (int)(st.size - pos));
 }
 

@@ -172,7 +172,6 @@ static long readlink_remote(const struct path *p, char *text)
 	return err ? err : (long)n;
 }
 
-/* A descriptor that stands for one of our texts shows the text's name, not that of the memory behind it. */
 static long readlink_host(const struct path *p, char *text)
 {
 	if (p->virt == VIRT_LINK_EXE || p->virt == VIRT_LINK_CWD || p->virt == VIRT_LINK_FD)

@@ -30,14 +30,19 @@ static long open_failed(const struct path *p, long err)
 static long open_remote(const struct path *p, const struct open_args *o)
 {
 	uint32_t mode = o->flags & (O_CREAT | O_TMPFILE_BIT) ? o->mode & 07777 & ~umask_get() : 0;
+	long fd = fd_reserve(o->flags & O_CLOEXEC), err;
 	struct file *f;
-	long ret = remote_open(p, o->flags, mode, &f, NULL);
 
-	if (ret)
-		return open_failed(p, ret);
-	ret = fd_install(f, o->flags & O_CLOEXEC);
+	if (fd < 0)
+		return fd;
+	err = remote_open(p, o->flags, mode, &f, NULL);
+	if (err) {
+		fd_unreserve((int)fd);
+		return open_failed(p, err);
+	}
+	fd_install((int)fd, f);
 	file_put(f);
-	return ret;
+	return fd;
 }
 
 struct host_open {
@@ -77,7 +82,7 @@ static long open_op(struct thread *t, struct path *p, void *arg)
 	case VIRT_STATUS:
 		if (o->flags & O_PATH)
 			break;
-		return procself_open(p, o->flags);
+		return proctext_open(p, o->flags);
 	case VIRT_DENIED:
 		return -EACCES;
 	default:

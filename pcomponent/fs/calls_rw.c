@@ -1,5 +1,6 @@
 /* read and write in all their forms. */
 #include <errno.h>
+#include <fcntl.h>
 #include <sys/syscall.h>
 #include "pcomponent/fs/calls.h"
 #include "pcomponent/fs/fdtable.h"
@@ -21,10 +22,17 @@ static long rw_do(struct thread *t, struct rw *rw)
 	return ret;
 }
 
+static bool fd_is_closed(int fd)
+{
+	return fd_hidden(fd) || host3(SYS_fcntl, fd, F_GETFD, 0) < 0;
+}
+
 static long rw_one(struct thread *t, const uint64_t a[6], bool write, int64_t off)
 {
 	struct rw rw = { .fd = (int)a[0], .write = write, .off = off };
 
+	if ((int64_t)a[2] < 0) /* no buffer is so long */
+		return fd_is_closed(rw.fd) ? -EBADF : -EFAULT;
 	uiter_one(&rw.it, a[1], a[2]);
 	return rw_do(t, &rw);
 }
@@ -35,7 +43,7 @@ static long rw_vec(struct thread *t, const uint64_t a[6], bool write, int64_t of
 	long err = uiter_vec(t, &rw.it, a[1], a[2]);
 
 	if (err) /* Linux looks at the descriptor first */
-		return fd_hidden(rw.fd) || host3(SYS_fcntl, rw.fd, 1 /* F_GETFD */, 0) < 0 ? -EBADF : err;
+		return fd_is_closed(rw.fd) ? -EBADF : err;
 	return rw_do(t, &rw);
 }
 

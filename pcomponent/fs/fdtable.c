@@ -51,6 +51,12 @@ static bool has_entry(int fd)
 	return fd >= 0 && fd < table.top && table.file[fd];
 }
 
+/* Taken by an open that is under way? Under the lock. */
+static bool is_reserved(int fd)
+{
+	return has_entry(fd) && table.file[fd]->kind == FILE_NONE;
+}
+
 /* Put f (taken over) into a slot; what was there. Under the lock. */
 static struct file *entry_set(int fd, struct file *f)
 {
@@ -69,7 +75,7 @@ struct file *fd_file(int fd)
 	if (fd < 0 || fd >= __atomic_load_n(&table.top, __ATOMIC_RELAXED))
 		return NULL;
 	pthread_mutex_lock(&table.lock);
-	if (has_entry(fd))
+	if (has_entry(fd) && !is_reserved(fd))
 		f = file_ref(table.file[fd]);
 	pthread_mutex_unlock(&table.lock);
 	return f;
@@ -112,9 +118,32 @@ long fd_install_host(struct file *f, long (*make)(void *arg), void *arg)
 	return fd;
 }
 
-long fd_install(struct file *f, bool cloexec)
+static struct file reserved = { .kind = FILE_NONE, .refs = 1 }; /* that one reference stays */
+
+long fd_reserve(bool cloexec)
 {
-	return fd_install_host(f, null_make, cloexec ? table.file : NULL);
+	return fd_install_host(&reserved, null_make, cloexec ? table.file : NULL);
+}
+
+void fd_install(int fd, struct file *f)
+{
+	struct file *old;
+
+	pthread_mutex_lock(&table.lock);
+	old = entry_set(fd, file_ref(f));
+	pthread_mutex_unlock(&table.lock);
+	file_put(old);
+}
+
+void fd_unreserve(int fd)
+{
+	struct file *old;
+
+	pthread_mutex_lock(&table.lock);
+	old = entry_set(fd, NULL);
+	host1(SYS_close, fd);
+	pthread_mutex_unlock(&table.lock);
+	file_put(old);
 }
 
 long fd_close(int fd)
@@ -125,9 +154,12 @@ long fd_close(int fd)
 	if (fd_hidden(fd))
 		return -EBADF;
 	pthread_mutex_lock(&table.lock);
-	if (has_entry(fd))
-		old = entry_set(fd, NULL);
-	ret = host1(SYS_close, fd);
+	ret = -EBADF;
+	if (!is_reserved(fd)) {
+		if (has_entry(fd))
+			old = entry_set(fd, NULL);
+		ret = host1(SYS_close, fd);
+	}
 	pthread_mutex_unlock(&table.lock);
 	file_put(old);
 	return ret;
@@ -143,7 +175,7 @@ long fd_dup(int fd, int from, bool cloexec)
 	if (from < 0 || from >= table.floor)
 		return -EINVAL;
 	pthread_mutex_lock(&table.lock);
-	ret = fd_adopt(host3(SYS_fcntl, fd, cloexec ? F_DUPFD_CLOEXEC : F_DUPFD, from));
+	ret = is_reserved(fd) ? -EBADF : fd_adopt(host3(SYS_fcntl, fd, cloexec ? F_DUPFD_CLOEXEC : F_DUPFD, from));
 	if (ret >= 0)
 		old = entry_set((int)ret, has_entry(fd) ? file_ref(table.file[fd]) : NULL);
 	pthread_mutex_unlock(&table.lock);
@@ -159,7 +191,7 @@ long fd_dup_to(int fd, int to, int flags)
 	if (fd_hidden(fd) || to < 0 || fd_hidden(to))
 		return -EBADF;
 	pthread_mutex_lock(&table.lock);
-	ret = host3(SYS_dup3, fd, to, flags);
+	ret = is_reserved(fd) ? -EBADF : is_reserved(to) ? -EBUSY : host3(SYS_dup3, fd, to, flags);
 	if (ret >= 0)
 		old = entry_set(to, has_entry(fd) ? file_ref(table.file[fd]) : NULL);
 	pthread_mutex_unlock(&table.lock);
@@ -167,25 +199,27 @@ long fd_dup_to(int fd, int to, int flags)
 	return ret;
 }
 
-/* Close the numbers first..last, at most CHUNK of them; what was behind them goes to old. The host's answer. */
-static long close_chunk(unsigned first, unsigned last, struct file *old[CHUNK])
+/* Close the numbers first..last, at most CHUNK of them; what was behind them goes to old. */
+static void close_chunk(unsigned first, unsigned last, struct file *old[CHUNK])
 {
 	unsigned fd;
-	long ret;
 
 	pthread_mutex_lock(&table.lock);
-	for (fd = first; fd <= last; fd++)
-		old[fd - first] = has_entry((int)fd) ? entry_set((int)fd, NULL) : NULL;
-	ret = host3(SYS_close_range, first, last, 0);
+	for (fd = first; fd <= last; fd++) {
+		old[fd - first] = NULL;
+		if (is_reserved((int)fd))
+			continue;
+		if (has_entry((int)fd))
+			old[fd - first] = entry_set((int)fd, NULL);
+		host1(SYS_close, fd);
+	}
 	pthread_mutex_unlock(&table.lock);
-	return ret;
 }
 
 long fd_close_range(unsigned first, unsigned last, unsigned flags)
 {
 	struct file *old[CHUNK];
 	unsigned end, i;
-	long ret = 0;
 
 	if (flags & ~(unsigned)(CLOSE_RANGE_CLOEXEC | CLOSE_RANGE_UNSHARE) || first > last)
 		return -EINVAL;
@@ -196,12 +230,12 @@ long fd_close_range(unsigned first, unsigned last, unsigned flags)
 	/* One table for all threads: a copy of one's own (UNSHARE) makes no sense here. */
 	if (flags & CLOSE_RANGE_CLOEXEC)
 		return host3(SYS_close_range, first, last, CLOSE_RANGE_CLOEXEC);
-	while (!ret && first <= last && first < (unsigned)__atomic_load_n(&table.top, __ATOMIC_RELAXED)) {
+	while (first <= last && first < (unsigned)__atomic_load_n(&table.top, __ATOMIC_RELAXED)) {
 		end = last - first < CHUNK ? last : first + CHUNK - 1;
-		ret = close_chunk(first, end, old);
+		close_chunk(first, end, old);
 		for (i = 0; i <= end - first; i++)
 			file_put(old[i]);
 		first = end + 1;
 	}
-	return ret || first > last ? ret : host3(SYS_close_range, first, last, 0);
+	return first > last ? 0 : host3(SYS_close_range, first, last, 0);
 }

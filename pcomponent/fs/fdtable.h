@@ -18,8 +18,13 @@ struct file *fd_remote(int fd);
 /* One of the dispatcher's numbers? To the program it is closed. */
 bool fd_hidden(int fd);
 
-/* Give f (counted up) the lowest free number. The number, or -EMFILE. */
-long fd_install(struct file *f, bool cloexec);
+/*
+ * Take the lowest free number before the file is opened, so that EMFILE comes before anything is created or truncated.
+ * Until fd_install puts f (counted up) behind it, or fd_unreserve gives it back, it is open to nobody.
+ */
+long fd_reserve(bool cloexec);
+void fd_install(int fd, struct file *f);
+void fd_unreserve(int fd);
 /* A host descriptor just made for the program: the same number, or -EMFILE after closing it when it is above the floor. */
 long fd_adopt(long fd);
 /*

@@ -66,6 +66,20 @@ void file_pos_end(struct file *f, uint64_t pos)
 	pthread_mutex_unlock(&f->lock);
 }
 
+uint64_t file_pos_get(struct file *f)
+{
+	uint64_t pos = file_pos_begin(f);
+
+	file_pos_end(f, pos);
+	return pos;
+}
+
+void file_pos_set(struct file *f, uint64_t pos)
+{
+	file_pos_begin(f);
+	file_pos_end(f, pos);
+}
+
 bool file_readable(const struct file *f)
 {
 	uint32_t flags = file_flags(f), mode = flags & O_ACCMODE;

@@ -12,6 +12,7 @@ enum file_kind {
 	FILE_REMOTE,
 	FILE_FDS,  /* host: a list of our descriptors (/proc/self/fd): ours are left out of getdents */
 	FILE_TEXT, /* host: a memfd with the text of a /proc file; only its name differs */
+	FILE_NONE, /* a number taken by an open that is under way */
 };
 
 struct fs_image {
@@ -42,6 +43,9 @@ void file_put(struct file *); /* NULL is fine; the last one closes the handle */
 /* Own the offset (waits for others), and give it back with the new value. */
 uint64_t file_pos_begin(struct file *);
 void file_pos_end(struct file *, uint64_t pos);
+/* A look at it, and setting it, between other threads' calls: where Linux does not hold it either. */
+uint64_t file_pos_get(struct file *);
+void file_pos_set(struct file *, uint64_t pos);
 
 static inline uint32_t file_flags(const struct file *f)
 {

@@ -14,6 +14,9 @@ long procself_route(struct path *p, unsigned flags);
 long procself_link(const struct path *p, char *buf);
 
 /* Open a VIRT_MAPS, _CMDLINE or _STATUS: a descriptor of the program, or -errno. flags: O_* of the open. */
-long procself_open(const struct path *p, unsigned flags);
+long proctext_open(const struct path *p, unsigned flags);
+
+/* What VIRT_CMDLINE shows; kept by reference. */
+void proctext_argv(char *const argv[]);
 
 #endif

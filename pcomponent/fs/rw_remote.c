@@ -104,7 +104,7 @@ long remote_rw(struct file *f, struct rw *rw)
 	long ret = check(f, rw);
 	uint64_t off;
 
-	if (ret)
+	if (ret || !rw->it.left)
 		return ret;
 	off = rw->off == OFF_NONE ? file_pos_begin(f) : (uint64_t)rw->off;
 	ret = rw->write ? write_slots(f, &rw->it, &off, append) : read_slots(f, &rw->it, &off);

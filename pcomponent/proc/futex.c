@@ -57,6 +57,8 @@ static bool kind_of(int cmd, struct futex_kind *k)
 
 long sys_futex(struct thread *t, const uint64_t a[6])
 {
+	/* For a futex without the private flag the host kernel wants the page writable, whatever it does with it. */
+	bool write = !(a[1] & FUTEX_PRIVATE_FLAG);
 	struct futex_kind k;
 	struct timespec ts;
 	uint64_t arg3 = a[3];
@@ -65,6 +67,8 @@ long sys_futex(struct thread *t, const uint64_t a[6])
 
 	if (!kind_of((int)(a[1] & FUTEX_CMD_MASK), &k))
 		return -ENOSYS;
+	if (a[0] & 3)
+		return -EINVAL;
 	if (a[0] >= WINDOW_END || (k.second && a[4] >= WINDOW_END))
 		return -EFAULT;
 	if (k.timeout && a[3]) {
@@ -77,7 +81,7 @@ long sys_futex(struct thread *t, const uint64_t a[6])
 				host_call(SYS_futex, a[0], a[1], a[2], arg3, a[4], a[5]);
 		if (ret != -EFAULT || tries == TRIES_MAX)
 			return ret;
-		if (uaccess_touch(a[0], k.writes) || (k.second && uaccess_touch(a[4], k.writes)))
+		if (uaccess_touch(a[0], k.writes || write) || (k.second && uaccess_touch(a[4], k.writes || write)))
 			return -EFAULT;
 	}
 }

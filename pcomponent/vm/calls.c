@@ -117,7 +117,7 @@ static int brk_grow(uint64_t from, uint64_t to, bool *reclaim)
 	if (mmap((void *)from, to - from, (int)v.prot, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0) ==
 	    MAP_FAILED)
 		return -ENOMEM;
-	if (table_insert(&v) || layout_settle(reclaim)) {
+	if (layout_add(&v, reclaim)) {
 		layout_clear(from, to, true);
 		return -ENOMEM;
 	}

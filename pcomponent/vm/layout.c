@@ -108,14 +108,30 @@ static void local_bound(void)
 		 LOCAL_BASE_BYTES + process_stats->threads_peak * LOCAL_THREAD_BYTES + table_weight() / LOCAL_SHARE);
 }
 
+int layout_add(const struct vma *v, bool *reclaim)
+{
+	struct vma in = *v;
+	int err;
+
+	if (layout.registered && !(v->flags & (VMA_HOST | VMA_OURS))) {
+		if ((err = excache_register(v->start, v->end)))
+			return err;
+		in.flags |= VMA_REGISTERED;
+	}
+	err = table_insert(&in);
+	return err ? err : layout_settle(reclaim);
+}
+
 int layout_settle(bool *reclaim)
 {
-	bool all = layout.registered || table_weight() > layout.budget;
+	bool all = table_weight() > layout.budget;
 	struct vma *v;
 	int err;
 
 	local_bound();
-	if (all && !layout.registered) {
+	if (layout.registered)
+		return 0; /* every mapping was registered when it was entered */
+	if (all) {
 		/* From here on pages come and go one by one. */
 		prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0);
 		STAT_SET(process_stats->registered_ns, clock_ns());
@@ -168,6 +184,7 @@ bool vm_stack_grow(struct thread *t, uint64_t addr)
 {
 	struct vma v = { .flags = VMA_STACK, .prot = PROT_READ | PROT_WRITE };
 	bool grown = false, reclaim = false;
+	struct vma *next;
 	uint64_t low;
 
 	if (addr < layout.stack_base || addr >= layout.stack_top)
@@ -180,9 +197,10 @@ bool vm_stack_grow(struct thread *t, uint64_t addr)
 			low = layout.stack_base;
 		v.start = low;
 		v.end = layout.stack_low;
-		if (!mprotect((void *)low, v.end - low, v.prot) && !table_insert(&v)) {
+		next = table_find(low);
+		if ((!next || next->start >= v.end) && !mprotect((void *)low, v.end - low, v.prot)) {
 			layout.stack_low = low;
-			grown = !layout_settle(&reclaim);
+			grown = !layout_add(&v, &reclaim);
 		}
 	}
 	vm_unlock_exclusive();

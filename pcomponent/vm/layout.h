@@ -12,6 +12,8 @@ struct layout {
 };
 extern struct layout layout;
 
+/* exclusive: enter a mapping that the host kernel has made; under the ExCache at once when everything is. 0 or -errno. */
+int layout_add(const struct vma *v, bool *reclaim);
 /*
  * exclusive: after the table gained weight. Registers a mapping that needs it, and everything once the weight exceeds
  * the budget. *reclaim is set when the caller must run layout_reclaim after unlocking. 0 or -errno.

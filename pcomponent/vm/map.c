@@ -59,7 +59,7 @@ static int64_t map_locked(const struct vma *want, uint32_t flags, uint32_t prot,
 	if (mmap((void *)v.start, v.end - v.start, (int)prot,
 		 HOST_FLAGS | MAP_FIXED, -1, 0) == MAP_FAILED)
 		return -errno;
-	if ((err = table_insert(&v)) || (err = layout_settle(reclaim))) {
+	if ((err = layout_add(&v, reclaim))) {
 		layout_clear(v.start, v.end, true);
 		return err;
 	}

@@ -31,7 +31,7 @@ static int choose(struct remap *r)
 			return -EINVAL;
 		return layout_clear(r->to, r->to + r->to_bytes, true);
 	}
-	if (r->to_bytes <= r->from_bytes || grows_here(r)) {
+	if (!(r->flags & MREMAP_DONTUNMAP) && (r->to_bytes <= r->from_bytes || grows_here(r))) {
 		r->to = r->from;
 		return 0;
 	}
@@ -41,43 +41,91 @@ static int choose(struct remap *r)
 	return r->to ? 0 : -ENOMEM;
 }
 
+static bool map_zeros(uint64_t at, uint64_t bytes, uint32_t prot)
+{
+	return mmap((void *)at, bytes, (int)prot, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0) !=
+	       MAP_FAILED;
+}
+
+/*
+ * Move pages. What is one mapping to the program may be several to the host kernel (it joins less than we do), whose
+ * mremap then refuses: so halve until each piece lies in one.
+ */
+static int move_pages(uint64_t from, uint64_t to, uint64_t bytes)
+{
+	uint64_t half = (bytes / 2 + PAGE_BYTES - 1) & -PAGE_BYTES;
+	int err;
+
+	if (mremap((void *)from, bytes, bytes, MREMAP_MAYMOVE | MREMAP_FIXED, (void *)to) != MAP_FAILED)
+		return 0;
+	if (errno != EFAULT || bytes == PAGE_BYTES)
+		return -errno;
+	err = move_pages(from, to, half);
+	return err ? err : move_pages(from + half, to + half, bytes - half);
+}
+
+/* exclusive: contents of the first `kept` bytes to their new place, the rest of it zeros; the old place is empty. */
+static int move_host(const struct remap *r, const struct vma *v, uint64_t kept)
+{
+	int err;
+
+	if (v->flags & VMA_HOST)
+		return mremap((void *)r->from, r->from_bytes, r->to_bytes, MREMAP_MAYMOVE | MREMAP_FIXED,
+			      (void *)r->to) == MAP_FAILED ?
+			       -errno :
+			       0;
+	if ((err = move_pages(r->from, r->to, kept)))
+		return err;
+	if (r->to_bytes > kept && !map_zeros(r->to + kept, r->to_bytes - kept, v->prot))
+		return -ENOMEM;
+	if (r->from_bytes > kept && munmap((void *)(r->from + kept), r->from_bytes - kept))
+		return -errno;
+	return 0;
+}
+
+/* exclusive: lines follow their pages. */
+static int move_lines(const struct remap *r, uint64_t kept)
+{
+	int err = excache_move(r->from, r->to, kept);
+
+	if (!err && r->to_bytes > kept)
+		err = excache_register(r->to + kept, r->to + r->to_bytes);
+	if (r->from_bytes > kept)
+		excache_forget(r->from + kept, r->from + r->from_bytes);
+	return err;
+}
+
 /* exclusive */
 static int move(const struct remap *r, struct vma v, bool *reclaim)
 {
 	uint64_t kept = r->from_bytes < r->to_bytes ? r->from_bytes : r->to_bytes;
+	struct vma old = v;
 	int err;
 
-	if (mremap((void *)r->from, r->from_bytes, r->to_bytes, MREMAP_MAYMOVE | MREMAP_FIXED, (void *)r->to) ==
-	    MAP_FAILED)
-		return -errno;
-	if (v.flags & VMA_REGISTERED) {
-		err = excache_move(r->from, r->to, kept);
-		if (!err && r->to_bytes > kept)
-			err = excache_register(r->to + kept, r->to + r->to_bytes);
-		if (err)
-			return err;
-		if (r->from_bytes > kept)
-			excache_forget(r->from + kept, r->from + r->from_bytes);
-	}
+	if ((err = move_host(r, &v, kept)))
+		return err;
+	if ((v.flags & VMA_REGISTERED) && (err = move_lines(r, kept)))
+		return err;
 	table_remove(r->from, r->from + r->from_bytes);
 	v.start = r->to;
 	v.end = r->to + r->to_bytes;
 	if ((err = table_insert(&v)))
 		return err;
-	return layout_settle(reclaim);
+	if (!(r->flags & MREMAP_DONTUNMAP))
+		return layout_settle(reclaim);
+	old.flags &= ~(uint32_t)VMA_REGISTERED;
+	return map_zeros(r->from, r->from_bytes, old.prot) ? layout_add(&old, reclaim) : -ENOMEM;
 }
 
 /* exclusive */
 static int grow(const struct remap *r, struct vma v, bool *reclaim)
 {
 	uint64_t end = r->from + r->from_bytes;
-	int err;
 
 	if (v.flags & VMA_HOST) {
 		if (mremap((void *)r->from, r->from_bytes, r->to_bytes, 0) == MAP_FAILED)
 			return -errno;
-	} else if (mmap((void *)end, r->to_bytes - r->from_bytes, (int)v.prot,
-			MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0) == MAP_FAILED) {
+	} else if (!map_zeros(end, r->to_bytes - r->from_bytes, v.prot)) {
 		return -errno;
 	}
 	if (v.name)
@@ -85,9 +133,7 @@ static int grow(const struct remap *r, struct vma v, bool *reclaim)
 	v.start = end;
 	v.end = r->from + r->to_bytes;
 	v.flags &= ~(uint32_t)VMA_REGISTERED;
-	if ((err = table_insert(&v)))
-		return err;
-	return layout_settle(reclaim);
+	return layout_add(&v, reclaim);
 }
 
 /* exclusive: the address, or -errno */
@@ -99,6 +145,8 @@ static int64_t remap_locked(struct remap *r, bool *reclaim)
 
 	if (!v || v->start > r->from || v->end < end || (v->flags & VMA_OURS))
 		return -EFAULT;
+	if ((r->flags & MREMAP_DONTUNMAP) && (v->flags & VMA_HOST))
+		return -EINVAL;
 	if ((err = choose(r)) || (err = table_split(r->from, end)))
 		return err;
 	v = table_find(r->from);
@@ -119,12 +167,14 @@ long sys_mremap(struct thread *t, const uint64_t a[6])
 
 	if ((a[0] & (PAGE_BYTES - 1)) || !a[2] || a[0] >= WINDOW_END || a[1] > WINDOW_END || a[2] > WINDOW_END)
 		return -EINVAL;
-	if ((r.flags & ~(uint32_t)(MREMAP_MAYMOVE | MREMAP_FIXED)) ||
-	    ((r.flags & MREMAP_FIXED) && !(r.flags & MREMAP_MAYMOVE)))
+	if ((r.flags & ~(uint32_t)(MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP)) ||
+	    ((r.flags & (MREMAP_FIXED | MREMAP_DONTUNMAP)) && !(r.flags & MREMAP_MAYMOVE)))
 		return -EINVAL;
 	r.from_bytes = (a[1] + PAGE_BYTES - 1) & -PAGE_BYTES;
 	r.to_bytes = (a[2] + PAGE_BYTES - 1) & -PAGE_BYTES;
 	if (!r.from_bytes) /* duplicating shared mappings */
+		return -EINVAL;
+	if ((r.flags & MREMAP_DONTUNMAP) && r.from_bytes != r.to_bytes)
 		return -EINVAL;
 	vm_lock_exclusive();
 	at = remap_locked(&r, &reclaim);

@@ -218,6 +218,8 @@ static void test_faults(void **state)
 	same_is(-EFAULT, read, F(0), 8, 100);
 	same_is(-EFAULT, write, F(0), 8, 100);
 	same_is(-EFAULT, pread64, F(0), 8, 100, 0);
+	same_is(-EFAULT, read, F(0), B(1), (uint64_t)-1);
+	same_is(-EBADF, read, 850, B(1), (uint64_t)-1);
 	same_is(0, lseek, F(0), 0, SEEK_CUR);
 	/* the buffer ends before the count does */
 	fds[0][1] = fds[0][0];

@@ -216,7 +216,7 @@ static void test_close_range(void **state)
 /* Numbers: the lowest one, and EMFILE below the floor although the host has more. */
 static void test_numbers(void **state)
 {
-	long first = ours(open, S("."), O_RDONLY), fd, last = 0, n = 0;
+	long first = ours(open, S("."), O_RDONLY), fd, highest = 0, n = 0;
 	int i;
 
 	assert_int_equal(ours(close, (uint64_t)first), 0);
@@ -227,9 +227,11 @@ static void test_numbers(void **state)
 	assert_int_equal(ours(lseek, (uint64_t)first + 1, 0, SEEK_CUR), 0);
 	assert_int_equal(ours(getdents64, (uint64_t)first + 1, S(&n), 8), -ENOTDIR);
 	while ((fd = ours(open, n++ % 2 ? S(".") : S("/dev/null"), O_RDONLY)) >= 0)
-		last = fd;
+		highest = fd;
 	assert_int_equal(fd, -EMFILE);
-	assert_int_equal(last, FD_FLOOR - 1);
+	assert_int_equal(highest, FD_FLOOR - 1);
+	assert_int_equal(ours(open, S("not-made"), O_RDWR | O_CREAT, 0644), -EMFILE);
+	assert_int_equal(ours(access, S("not-made"), F_OK), -ENOENT);
 	assert_int_equal(ours(dup, (uint64_t)first), -EMFILE);
 	assert_int_equal(ours(fcntl, (uint64_t)first, F_DUPFD, 5), -EMFILE);
 	for (i = (int)first; i < FD_FLOOR; i++)
@@ -240,7 +242,8 @@ static void test_numbers(void **state)
 
 /* ---- /proc/self ---- */
 
-static char *const argv_of_test[] = { "prog", "-a", "last arg", NULL };
+static char prog[] = "prog", option[] = "-a", last[] = "last arg";
+static char *const argv_of_test[] = { prog, option, last, NULL };
 
 static void read_text(const char *path, char *buf, size_t n, long want)
 {
@@ -257,9 +260,15 @@ static void read_text(const char *path, char *buf, size_t n, long want)
 static void test_proc_texts(void **state)
 {
 	char buf[8192], path[64];
+	long fd;
 
 	read_text("/proc/self/maps", buf, sizeof(buf), 5);
 	assert_string_equal(buf, "maps\n");
+	fd = ours(open, S("/proc/self/maps"), O_RDONLY);
+	snprintf(path, sizeof(path), "/proc/self/fd/%ld", fd);
+	buf[ours(readlink, S(path), S(buf), sizeof(buf))] = 0;
+	assert_string_equal(buf, "/proc/self/maps");
+	ours(close, (uint64_t)fd);
 	snprintf(path, sizeof(path), "/proc/%d/task/../maps", getpid());
 	read_text(path, buf, sizeof(buf), 5);
 	read_text("/proc/thread-self/../self/../1/../self/cmdline", buf, sizeof(buf), 17);

@@ -9,6 +9,13 @@ _Static_assert(THREADS > IO_SLOTS, "some must wait for a slot");
 
 static long shared; /* a descriptor */
 
+/* What a thread returns when something is wrong. */
+static void *complain(const char *what)
+{
+	print_error("%s\n", what);
+	return &shared;
+}
+
 static void all(void *(*fn)(void *))
 {
 	pthread_t t[THREADS];
@@ -19,7 +26,7 @@ static void all(void *(*fn)(void *))
 		assert_int_equal(pthread_create(&t[i], NULL, fn, (void *)i), 0);
 	for (i = 0; i < THREADS; i++) {
 		pthread_join(t[i], &ret);
-		assert_null(ret); /* a thread's complaint */
+		assert_null(ret);
 	}
 }
 
@@ -38,7 +45,7 @@ static void *take(void *arg)
 		if (!n)
 			return NULL;
 		if (n != 24 || record[0] != record[1] || record[0] != record[2] || record[0] >= RECORDS)
-			return "a torn record";
+			return complain("a torn record");
 		__atomic_fetch_add(&taken[record[0]], 1, __ATOMIC_RELAXED);
 	}
 }
@@ -73,7 +80,7 @@ static void *append(void *arg)
 	for (i = 0; i < LINES; i++) {
 		n = snprintf(line, sizeof(line), "%ld %ld %ld\n", (long)arg, i, (long)arg * 1000 + i);
 		if (ours(write, (uint64_t)fd, S(line), (uint64_t)n) != n)
-			return "a short write";
+			return complain("a short write");
 	}
 	if (fd != shared)
 		ours(close, (uint64_t)fd);
@@ -114,19 +121,19 @@ static void *churn(void *arg)
 		fd = ours(open, S(name), O_RDWR | O_CREAT | O_TRUNC, 0644);
 		other = ours(dup, (uint64_t)fd);
 		if (fd < 0 || other < 0 || ours(write, (uint64_t)fd, S(text), 64) != 64)
-			return "cannot open, dup or write";
+			return complain("cannot open, dup or write");
 		if (i % 3 == 0 && ours(close, (uint64_t)fd))
-			return "cannot close";
+			return complain("cannot close");
 		if (ours(pread64, (uint64_t)other, S(got), 64, 0) != 64 || strcmp(text, got))
-			return "another's file";
+			return complain("another's file");
 		if (i % 3 && ours(dup2, (uint64_t)other, (uint64_t)fd) != fd)
-			return "cannot dup2";
+			return complain("cannot dup2");
 		if (ours(lseek, (uint64_t)other, 0, SEEK_CUR) != 64)
-			return "another's offset";
+			return complain("another's offset");
 		if (i % 3)
 			ours(close, (uint64_t)fd);
 		if (ours(close, (uint64_t)other))
-			return "closed by another";
+			return complain("closed by another");
 	}
 	return NULL;
 }
@@ -155,9 +162,9 @@ static void *large(void *arg)
 	snprintf(name, sizeof(name), "large%ld", (long)arg);
 	fd = ours(open, S(name), O_RDWR | O_CREAT, 0644);
 	if (ours(pwrite64, (uint64_t)fd, S(a), LARGE, 7) != LARGE)
-		complaint = "a short write";
+		complaint = complain("a short write");
 	else if (ours(pread64, (uint64_t)fd, S(b), LARGE, 7) != LARGE || memcmp(a, b, LARGE))
-		complaint = "read what was not written";
+		complaint = complain("read what was not written");
 	ours(close, (uint64_t)fd);
 	free(a);
 	free(b);
@@ -178,9 +185,9 @@ static void *wander(void *arg)
 
 	for (i = 0; i < 50; i++) {
 		if (ours(chdir, (long)arg % 3 ? S("/usr") : S("/proc")))
-			return "cannot enter";
+			return complain("cannot enter");
 		if (ours(getcwd, S(text), sizeof(text)) <= 0 || (strcmp(text, "/usr") && strcmp(text, "/proc")))
-			return "somewhere else";
+			return complain("somewhere else");
 	}
 	return NULL;
 }

@@ -123,6 +123,8 @@ static void test_foreign_present(void **state)
 	sto_link("dev/x", "link");
 	assert_int_equal(sto_stat(&me, 0, "/dev/x", 0), -EREMOTE);
 	assert_int_equal(sto_stat(&me, 0, "link", 0), -EREMOTE);
+	assert_int_equal(sto_openat(&me, 0, "dev/new", O_RDWR | O_CREAT, 0644), -EREMOTE);
+	assert_false(sto_exists("dev/new"));
 	assert_int_equal(sto_unlink(&me, "dev/x", 0), -EREMOTE);
 	assert_int_equal(sto_stat(&me, 0, "/device", 0), 0);
 	assert_true(sto_exists("dev/x"));

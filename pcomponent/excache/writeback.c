@@ -1,5 +1,5 @@
-/* See slots.h. */
-#include "pcomponent/excache/slots.h"
+/* See writeback.h. */
+#include "pcomponent/excache/writeback.h"
 #include <errno.h>
 #include <string.h>
 #include <sys/uio.h>
@@ -18,14 +18,14 @@ static struct {
 	const void *addr[LINE_BATCH];
 } slots;
 
-int slots_open(int (*peek)(void *dst, uint64_t src, size_t n))
+int writeback_open(int (*peek)(void *dst, uint64_t src, size_t n))
 {
 	slots.peek = net_local_any(excache.net) ? peek : NULL;
 	slots.page = transfer_alloc(LINE_BATCH, &slots.mr);
 	return slots.page ? 0 : -ENOMEM;
 }
 
-void slots_close(void)
+void writeback_close(void)
 {
 	transfer_free(slots.page, LINE_BATCH, slots.mr);
 	slots.page = NULL;
@@ -77,7 +77,7 @@ static int slots_copy(const uint64_t *vpn, unsigned from, unsigned to, uint64_t 
 	return err;
 }
 
-int slots_read(const uint64_t *vpn, unsigned n, uint64_t *zeros)
+int writeback_read(const uint64_t *vpn, unsigned n, uint64_t *zeros)
 {
 	int err = 0;
 
@@ -91,7 +91,7 @@ int slots_read(const uint64_t *vpn, unsigned n, uint64_t *zeros)
 	return err;
 }
 
-unsigned slots_sge(const uint8_t *slot, unsigned n, struct net_sge *sge)
+unsigned writeback_sge(const uint8_t *slot, unsigned n, struct net_sge *sge)
 {
 	unsigned pieces = 0;
 

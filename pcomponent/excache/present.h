@@ -1,0 +1,15 @@
+/*
+ * Present: which pages of a range are there, so that memory can come under the ExCache while it is in use. Pages that the
+ * host kernel has swapped out count: they are not missing to userfaultfd.
+ */
+#ifndef PCOMPONENT_EXCACHE_PRESENT_H
+#define PCOMPONENT_EXCACHE_PRESENT_H
+#include <stdint.h>
+
+int present_open(void);
+void present_close(void);
+
+/* Call fn for each run of pages that are there, ascending. 0 or -errno. */
+int present_each(uint64_t start, uint64_t end, void (*fn)(uint64_t vpn, uint64_t pages));
+
+#endif

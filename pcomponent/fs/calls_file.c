@@ -1,0 +1,209 @@
+/* An open file as a whole: its offset, sync, advice, space, lock. */
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+#include "pcomponent/fs/calls.h"
+#include "pcomponent/fs/client.h"
+#include "pcomponent/fs/fdtable.h"
+#include "pcomponent/sys/sys.h"
+
+/* A call on one descriptor: its remote part, else the host's. */
+typedef long remote_fn(struct thread *t, struct file *f, const uint64_t a[6]);
+
+/* O_PATH descriptors are good for nothing here. block: the host's part may wait. */
+static long on_file(struct thread *t, const uint64_t a[6], remote_fn *fn, long nr, bool block)
+{
+	int fd = (int)a[0];
+	struct file *f;
+	long ret;
+
+	if (fd_hidden(fd))
+		return -EBADF;
+	f = fd_remote(fd);
+	if (f) {
+		ret = file_flags(f) & O_PATH ? -EBADF : fn(t, f, a);
+		file_put(f);
+		return ret;
+	}
+	return block ? host_block(t, nr, (uint64_t)fd, a[1], a[2], a[3], 0, 0)
+		     : host_call(nr, (uint64_t)fd, a[1], a[2], a[3], 0, 0);
+}
+
+/* ---- lseek ---- */
+
+static long seek_ask(const struct file *f, int64_t off, uint32_t whence, int64_t *to)
+{
+	struct p2s_seek_req req = { .handle = f->handle, .off = off, .whence = whence };
+	struct p2s_seek_rep rep;
+	int err = client_call(P2S_SEEK, &req, NULL, 0, &rep, NULL, NULL);
+
+	*to = (int64_t)rep.off;
+	return err;
+}
+
+static long lseek_remote(struct thread *t, struct file *f, const uint64_t a[6])
+{
+	int64_t off = (int64_t)a[1], pos, to = 0;
+	uint32_t whence = (uint32_t)a[2];
+	long err = 0;
+
+	(void)t;
+	if (whence > SEEK_HOLE)
+		return -EINVAL;
+	pos = (int64_t)file_pos_begin(f);
+	if (whence == SEEK_SET)
+		to = off;
+	else if (whence == SEEK_CUR)
+		err = __builtin_add_overflow(pos, off, &to) ? -EOVERFLOW : 0;
+	else
+		err = seek_ask(f, off, whence, &to);
+	if (!err && to < 0)
+		err = -EINVAL;
+	file_pos_end(f, (uint64_t)(err ? pos : to));
+	return err ? err : to;
+}
+
+long sys_lseek(struct thread *t, const uint64_t a[6])
+{
+	return on_file(t, a, lseek_remote, SYS_lseek, false);
+}
+
+/* ---- sync ---- */
+
+static long sync_ask(const struct file *f, uint32_t what)
+{
+	struct p2s_sync_req req = { .handle = f->handle, .what = what };
+	struct p2s_sync_rep rep;
+
+	return client_call(P2S_SYNC, &req, NULL, 0, &rep, NULL, NULL);
+}
+
+static long fsync_remote(struct thread *t, struct file *f, const uint64_t a[6])
+{
+	(void)t, (void)a;
+	return sync_ask(f, P2S_SYNC_ALL);
+}
+
+static long fdatasync_remote(struct thread *t, struct file *f, const uint64_t a[6])
+{
+	(void)t, (void)a;
+	return sync_ask(f, P2S_SYNC_DATA);
+}
+
+static long syncfs_remote(struct thread *t, struct file *f, const uint64_t a[6])
+{
+	(void)t, (void)a;
+	return sync_ask(f, P2S_SYNC_FS);
+}
+
+/* A part of a file is synced as the whole of it. */
+static long sync_range_remote(struct thread *t, struct file *f, const uint64_t a[6])
+{
+	(void)t;
+	if ((int64_t)a[1] < 0 || (int64_t)a[2] < 0 || a[3] & ~7ULL)
+		return -EINVAL;
+	return a[3] ? sync_ask(f, P2S_SYNC_DATA) : 0;
+}
+
+long sys_fsync(struct thread *t, const uint64_t a[6])
+{
+	return on_file(t, a, fsync_remote, SYS_fsync, false);
+}
+
+long sys_fdatasync(struct thread *t, const uint64_t a[6])
+{
+	return on_file(t, a, fdatasync_remote, SYS_fdatasync, false);
+}
+
+long sys_syncfs(struct thread *t, const uint64_t a[6])
+{
+	return on_file(t, a, syncfs_remote, SYS_syncfs, false);
+}
+
+long sys_sync_file_range(struct thread *t, const uint64_t a[6])
+{
+	return on_file(t, a, sync_range_remote, SYS_sync_file_range, false);
+}
+
+/* ---- advice: checked, then ignored ---- */
+
+static long fadvise_remote(struct thread *t, struct file *f, const uint64_t a[6])
+{
+	(void)t, (void)f;
+	return (int64_t)a[2] < 0 || (int)a[3] < POSIX_FADV_NORMAL || (int)a[3] > POSIX_FADV_NOREUSE ? -EINVAL : 0;
+}
+
+static long readahead_remote(struct thread *t, struct file *f, const uint64_t a[6])
+{
+	(void)t, (void)a;
+	if (!file_readable(f))
+		return -EBADF;
+	return S_ISREG(f->mode) ? 0 : -EINVAL;
+}
+
+long sys_fadvise64(struct thread *t, const uint64_t a[6])
+{
+	return on_file(t, a, fadvise_remote, SYS_fadvise64, false);
+}
+
+long sys_readahead(struct thread *t, const uint64_t a[6])
+{
+	return on_file(t, a, readahead_remote, SYS_readahead, false);
+}
+
+/* ---- fallocate ---- */
+
+static long fallocate_remote(struct thread *t, struct file *f, const uint64_t a[6])
+{
+	struct p2s_fallocate_req req = { .handle = f->handle, .off = a[2], .bytes = a[3], .mode = (uint32_t)a[1] };
+	struct p2s_fallocate_rep rep;
+
+	(void)t;
+	if ((int64_t)a[2] < 0 || (int64_t)a[3] <= 0)
+		return -EINVAL;
+	return client_call(P2S_FALLOCATE, &req, NULL, 0, &rep, NULL, NULL);
+}
+
+long sys_fallocate(struct thread *t, const uint64_t a[6])
+{
+	return on_file(t, a, fallocate_remote, SYS_fallocate, false);
+}
+
+/* ---- flock ---- */
+
+#define FLOCK_WAIT_MIN_NS 1000000L
+#define FLOCK_WAIT_MAX_NS 50000000L
+
+/*
+ * The storage component never waits for a lock, so we do: ask again, in growing steps. Nobody else may be lost by it but
+ * time; signals get in while we sleep.
+ */
+static long flock_remote(struct thread *t, struct file *f, const uint64_t a[6])
+{
+	struct p2s_flock_req req = { .handle = f->handle, .op = (uint32_t)a[1] & ~(uint32_t)LOCK_NB };
+	struct timespec ts = { .tv_nsec = FLOCK_WAIT_MIN_NS };
+	struct p2s_flock_rep rep;
+	long ret;
+
+	if (req.op != LOCK_SH && req.op != LOCK_EX && req.op != LOCK_UN)
+		return -EINVAL;
+	for (;;) {
+		ret = client_call(P2S_FLOCK, &req, NULL, 0, &rep, NULL, NULL);
+		if (ret != -EWOULDBLOCK || a[1] & LOCK_NB)
+			return ret;
+		ret = host_block(t, SYS_clock_nanosleep, CLOCK_MONOTONIC, 0, (uint64_t)&ts, 0, 0, 0);
+		if (ret)
+			return ret;
+		if (ts.tv_nsec < FLOCK_WAIT_MAX_NS)
+			ts.tv_nsec *= 2;
+	}
+}
+
+long sys_flock(struct thread *t, const uint64_t a[6])
+{
+	return on_file(t, a, flock_remote, SYS_flock, true);
+}
