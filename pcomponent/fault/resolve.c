@@ -8,6 +8,7 @@
 #include "pcomponent/excache/excache.h"
 #include "pcomponent/fault/fault.h"
 #include "pcomponent/proc/proc.h"
+#include "pcomponent/sys/sys.h"
 #include "pcomponent/sys/thread.h"
 #include "pcomponent/trap/frame.h"
 #include "pcomponent/vm/vm.h"
@@ -39,5 +40,8 @@ bool fault_resolve(struct thread *t, struct trap_frame *f)
 	err = resolve_line(t, addr, f->regs.err & PF_WRITE);
 	if (err == -ENOMEM)
 		proc_end_nomem();
+	/* A lost page (-EIO) has been reported with its component's name. */
+	if (err < 0 && err != -EIO)
+		sys_message("the page at %#lx cannot be brought in: error %d", addr, -err);
 	return err == 0;
 }

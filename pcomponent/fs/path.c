@@ -50,34 +50,40 @@ static long start_fd(int fd, struct start *s)
 	return 0;
 }
 
-/* The host judges what a slash at the end demands. */
-static void slash_keep(const char *raw, struct path *p)
+/*
+ * What the text of a path demands at its end, and making it normal has lost: a directory ("x/"), which is not to be named
+ * itself ("x/.", "x/.."). The host judges that.
+ */
+static const char *end_of(const char *raw)
 {
-	size_t n = strlen(raw), len = strlen(p->str);
+	const char *last = strrchr(raw, '/');
 
-	if (n && raw[n - 1] == '/' && len + 1 < PATH_MAX && p->virt == VIRT_NONE && p->where == PATH_HOST)
-		strcpy(p->str + len, "/");
+	last = last ? last + 1 : raw;
+	if (!*last)
+		return "/";
+	return !strcmp(last, ".") || !strcmp(last, "..") ? "/." : "";
 }
 
-/* "/proc/self/fd/.." is the process's directory, not the link "self" that the text alone would give. */
-static void self_behind_dots(const char *raw, char *normal)
+static void end_keep(const char *end, struct path *p)
 {
-	if (strstr(raw, "..") && (!strcmp(normal, "/proc/self") || !strcmp(normal, "/proc/thread-self")))
-		snprintf(normal, PATH_MAX, "/proc/%ld", host0(SYS_getpid));
+	size_t len = strlen(p->str);
+
+	if (p->where == PATH_HOST && p->virt == VIRT_NONE && len + strlen(end) < PATH_MAX)
+		strcpy(p->str + len, end);
 }
 
 /* s->dir is handed on or put. */
 static long route(struct start *s, const char *raw, unsigned flags, struct path *p)
 {
+	const char *end = end_of(raw);
 	char normal[PATH_MAX];
 	long err = path_normal(s->path, raw, normal);
 
 	if (!err && path_is_host(normal)) {
 		p->where = PATH_HOST;
-		self_behind_dots(raw, normal);
 		strcpy(p->str, normal);
-		err = procself_route(p, flags);
-		slash_keep(raw, p);
+		err = procself_route(p, *end ? flags & ~(unsigned)PATH_NOFOLLOW : flags);
+		end_keep(end, p);
 	} else if (*raw == '/' || s->dir) { /* as it is: the storage component knows the links on the way */
 		p->where = PATH_REMOTE;
 		strcpy(p->str, raw);

@@ -1,5 +1,5 @@
 /*
- * memwatch [-r] [-i MS] [-o FILE] COMMAND ARGS...
+ * memwatch [-r [-l BYTES]] [-i MS] [-o FILE] COMMAND ARGS...
  *
  * Runs the command and looks at its anonymous memory every MS milliseconds (default 5), then writes what it saw to FILE,
  * one "name value" a line. The exit status is the command's, 128+N after signal N.
@@ -8,6 +8,7 @@
  *   with -r:    the command is `ashlar run`; its program, by smaps:    -> program_peak (below the window's end),
  *               own_peak (the dispatcher's, above it), own_mapped_peak
  *   always:     samples, wall_ns, cpu_ns
+ *   with -l:    the first smaps that shows more than BYTES of the program goes to FILE.over
  *
  * The program of `ashlar run` is that child of it that is in its session: the components have sessions of their own.
  */
@@ -50,6 +51,24 @@ static void look_status(pid_t pid, struct seen *s)
 	fclose(f);
 }
 
+static uint64_t limit = UINT64_MAX;
+static const char *out_name = "memwatch";
+
+static void keep(const char *from)
+{
+	char to[4200], line[4400];
+	FILE *in = fopen(from, "re"), *out;
+
+	snprintf(to, sizeof(to), "%s.over", out_name);
+	out = fopen(to, "we");
+	while (in && out && fgets(line, sizeof(line), in))
+		fputs(line, out);
+	if (in)
+		fclose(in);
+	if (out)
+		fclose(out);
+}
+
 static void look_smaps(pid_t pid, struct seen *s)
 {
 	uint64_t program = 0, own = 0, own_mapped = 0;
@@ -76,6 +95,8 @@ static void look_smaps(pid_t pid, struct seen *s)
 	fclose(f);
 	if (!program && !own)
 		return; /* it is ending */
+	if (program > limit && s->program_peak <= limit)
+		keep(path);
 	peak(&s->program_peak, program);
 	peak(&s->own_peak, own);
 	peak(&s->own_mapped_peak, own_mapped);
@@ -169,13 +190,15 @@ int main(int argc, char **argv)
 	pid_t child;
 	int c, status;
 
-	while ((c = getopt(argc, argv, "+ri:o:")) != -1) {
+	while ((c = getopt(argc, argv, "+ri:l:o:")) != -1) {
 		if (c == 'r')
 			rack = true;
 		else if (c == 'i')
 			ms = (unsigned)atoi(optarg);
+		else if (c == 'l')
+			limit = strtoull(optarg, NULL, 0);
 		else if (c == 'o' && (out = fopen(optarg, "we")))
-			continue;
+			out_name = optarg;
 		else
 			return 125;
 	}

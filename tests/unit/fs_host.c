@@ -320,6 +320,26 @@ static void test_proc_links(void **state)
 	ours(close, (uint64_t)fd);
 	assert_int_equal(ours(readlink, S(path), S(text), sizeof(text)), -ENOENT);
 
+	/* a slash or a dot at the end means the directory, not the link */
+	assert_int_equal(ours(lstat, S("/proc/self"), S(&st)), 0);
+	assert_true(S_ISLNK(st.st_mode));
+	assert_int_equal(ours(lstat, S("/proc/self/"), S(&st)), 0);
+	assert_true(S_ISDIR(st.st_mode));
+	assert_int_equal(ours(lstat, S("/proc/self/."), S(&st)), 0);
+	assert_true(S_ISDIR(st.st_mode));
+	assert_int_equal(ours(lstat, S("/proc/self/fd/.."), S(&st)), 0);
+	assert_true(S_ISDIR(st.st_mode));
+	assert_int_equal(ours(lstat, S("/proc/self/cwd/"), S(&st)), 0);
+	assert_true(S_ISDIR(st.st_mode));
+	snprintf(path, sizeof(path), "/dev/shm/ashlar-test-%d/.", getpid());
+	assert_int_equal(mkdir(path, 0755), -1);
+	path[strlen(path) - 1] = 0;
+	assert_int_equal(ours(mkdir, S(path), 0755), 0);
+	strcat(path, ".");
+	assert_int_equal(ours(rmdir, S(path)), -EINVAL);
+	path[strlen(path) - 1] = 0;
+	assert_int_equal(ours(rmdir, S(path)), 0);
+
 	/* directories, and back into the export through them */
 	fd = ours(open, S("."), O_RDONLY);
 	assert_int_equal(ours(mkdir, S("dir"), 0755), 0);
@@ -346,7 +366,7 @@ static void test_proc_fd_list(void **state)
 		uint8_t type;
 		char name[];
 	} * d;
-	char buf[64];
+	char buf[64] = { 0 };
 
 	while ((got = ours(getdents64, (uint64_t)fd, S(buf), sizeof(buf))) > 0)
 		for (at = 0; at < got; at += d->reclen) {

@@ -410,7 +410,7 @@ struct dent64 {
 /* Count the entries of ours from F(0) with a buffer of `room`; each must be new in seen. */
 static unsigned list(bool *seen, size_t room)
 {
-	char *buf = malloc(room);
+	char *buf = calloc(1, room);
 	unsigned n = 0;
 	long got, at;
 

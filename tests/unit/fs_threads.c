@@ -112,7 +112,7 @@ static void test_append(void **state)
 
 static void *churn(void *arg)
 {
-	char name[32], text[64] = { 0 }, got[64];
+	char name[32], text[64] = { 0 }, got[64] = { 0 };
 	long fd, other, i;
 
 	snprintf(name, sizeof(name), "churn%ld", (long)arg);
@@ -180,7 +180,7 @@ static void test_large(void **state)
 
 static void *wander(void *arg)
 {
-	char text[PATH_MAX];
+	char text[PATH_MAX] = { 0 };
 	long i;
 
 	for (i = 0; i < 50; i++) {
