@@ -11,6 +11,7 @@
 #include "pcomponent/fs/fdtable.h"
 #include "pcomponent/fs/fs.h"
 #include "pcomponent/fs/procself.h"
+#include "pcomponent/proc/threads.h"
 #include "pcomponent/sys/sys.h"
 
 static char *const *argv_told;
@@ -55,6 +56,8 @@ static char *status_text(size_t *len)
 				fprintf(out, "VmSize:\t%8llu kB\n", (unsigned long long)size / 1024);
 			else if (!strncmp(line, "VmRSS:", 6))
 				fprintf(out, "VmRSS:\t%8llu kB\n", (unsigned long long)resident / 1024);
+			else if (!strncmp(line, "Threads:", 8))
+				fprintf(out, "Threads:\t%u\n", threads_count());
 			else
 				fputs(line, out);
 		}

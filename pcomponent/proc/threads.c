@@ -78,6 +78,16 @@ uint32_t threads_remove(struct thread *t)
 	return left;
 }
 
+uint32_t threads_count(void)
+{
+	uint32_t n;
+
+	pthread_mutex_lock(&list_lock);
+	n = count;
+	pthread_mutex_unlock(&list_lock);
+	return n;
+}
+
 void threads_each(void (*fn)(struct thread *t, void *arg), void *arg)
 {
 	struct thread *self = thread_self();

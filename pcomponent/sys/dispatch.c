@@ -14,6 +14,7 @@
 struct stats_page *process_stats;
 
 #define N { ARG_NONE, 0, 0 }
+#define FD { ARG_FD, 0, 0 }
 #define STR { ARG_STR, 0, 0 }
 #define IN(bytes) { ARG_IN, 0, bytes }
 #define OUT(bytes) { ARG_OUT, 0, bytes }

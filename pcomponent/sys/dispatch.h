@@ -16,6 +16,7 @@ struct stats_page;
 
 enum arg_kind {
 	ARG_NONE,  /* a number, or an address that is not looked at */
+	ARG_FD,	   /* a descriptor: EBADF when it is one of the dispatcher's */
 	ARG_STR,   /* terminated string, read */
 	ARG_IN,	   /* `bytes` read */
 	ARG_OUT,   /* `bytes` written when the call succeeds */
@@ -50,6 +51,8 @@ long dispatch_call(struct thread *t, struct trap_frame *f, uint64_t *fs);
 /* Generic handlers that work from the row: the host kernel serves the call, arguments are copied in and out. */
 sys_fn sys_host;  /* does not block */
 sys_fn sys_hostb; /* may block */
+sys_fn sys_hostfd; /* makes a descriptor, may block: EMFILE when its number reaches the dispatcher's */
+sys_fn sys_hostfd2; /* makes two, stored at the last ARG_OUT of 8 bytes */
 sys_fn sys_nosys; /* known, not served: ENOSYS */
 sys_fn sys_perm;  /* known, refused: EPERM */
 sys_fn sys_inval; /* known, refused as by a kernel built without it: EINVAL */

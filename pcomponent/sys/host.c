@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
+#include "pcomponent/fs/fdtable.h"
 #include "pcomponent/sys/dispatch.h"
 #include "pcomponent/sys/thread.h"
 #include "pcomponent/sys/uaccess.h"
@@ -148,7 +149,40 @@ static int arg_out(const struct arg_desc *d, uint64_t addr, long ret, const stru
 	return uaccess_out(addr, c->local, n < c->bytes ? n : c->bytes);
 }
 
-static long host_row(struct thread *t, const uint64_t a[6], bool block)
+/* What to do with the descriptors that a call has made: 0 or more, or -errno after closing them. */
+typedef long made_fn(long ret, const struct copied c[6]);
+
+static long made_one(long ret, const struct copied c[6])
+{
+	(void)c;
+	return fd_adopt(ret);
+}
+
+/* pipe and socketpair: the pair of numbers is the one argument of 8 bytes that was copied out. */
+static long made_two(long ret, const struct copied c[6])
+{
+	const int *fds = NULL;
+	long second;
+	int i;
+
+	(void)ret;
+	for (i = 0; i < 6; i++)
+		if (c[i].local)
+			fds = c[i].local;
+	if (!fds)
+		return 0;
+	second = fd_adopt(fds[1]);
+	if (fd_adopt(fds[0]) < 0) {
+		if (second >= 0)
+			host1(SYS_close, fds[1]);
+		return -EMFILE;
+	}
+	if (second < 0)
+		host1(SYS_close, fds[0]);
+	return second;
+}
+
+static long host_row(struct thread *t, const uint64_t a[6], bool block, made_fn *made)
 {
 	const struct call_desc *row = call_desc((uint64_t)t->call_nr);
 	struct copied c[6] = { 0 };
@@ -158,7 +192,9 @@ static long host_row(struct thread *t, const uint64_t a[6], bool block)
 
 	for (i = 0; i < 6; i++) {
 		h[i] = a[i];
-		if (row->arg[i].kind == ARG_NONE || !a[i])
+		if (row->arg[i].kind == ARG_FD && fd_hidden((int)a[i]))
+			return -EBADF;
+		if (row->arg[i].kind <= ARG_FD || !a[i])
 			continue;
 		if ((err = arg_in(t, &row->arg[i], a, a[i], &c[i])))
 			return err;
@@ -170,6 +206,8 @@ static long host_row(struct thread *t, const uint64_t a[6], bool block)
 		      host_call(t->call_nr, h[0], h[1], h[2], h[3], h[4], h[5]);
 	if (ret < 0 && ret != -EINTR)
 		return ret;
+	if (made && (err = made(ret, c)) < 0)
+		return err;
 	for (i = 0; i < 6; i++)
 		if (c[i].local && arg_out(&row->arg[i], a[i], ret, &c[i], c))
 			return -EFAULT;
@@ -178,12 +216,22 @@ static long host_row(struct thread *t, const uint64_t a[6], bool block)
 
 long sys_host(struct thread *t, const uint64_t a[6])
 {
-	return host_row(t, a, false);
+	return host_row(t, a, false, NULL);
 }
 
 long sys_hostb(struct thread *t, const uint64_t a[6])
 {
-	return host_row(t, a, true);
+	return host_row(t, a, true, NULL);
+}
+
+long sys_hostfd(struct thread *t, const uint64_t a[6])
+{
+	return host_row(t, a, true, made_one);
+}
+
+long sys_hostfd2(struct thread *t, const uint64_t a[6])
+{
+	return host_row(t, a, false, made_two);
 }
 
 long sys_nosys(struct thread *t, const uint64_t a[6])

@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
+#include "pcomponent/fs/fdtable.h"
 #include "pcomponent/sys/calls.h"
 #include "pcomponent/sys/thread.h"
 #include "pcomponent/sys/uaccess.h"
@@ -104,6 +105,8 @@ static long send_one(struct thread *t, uint64_t fd, uint64_t addr, uint64_t flag
 	struct gathered g;
 	long ret;
 
+	if (fd_hidden((int)fd))
+		return -EBADF;
 	if ((ret = gather(t, addr, &g)) || (ret = send_in(&g)))
 		return ret;
 	return host_block(t, SYS_sendmsg, fd, (uint64_t)&g.local, flags, 0, 0, 0);
@@ -114,6 +117,8 @@ static long recv_one(struct thread *t, uint64_t fd, uint64_t addr, uint64_t flag
 	struct gathered g;
 	long ret, err;
 
+	if (fd_hidden((int)fd))
+		return -EBADF;
 	if ((ret = gather(t, addr, &g)))
 		return ret;
 	ret = host_block(t, SYS_recvmsg, fd, (uint64_t)&g.local, flags, 0, 0, 0);

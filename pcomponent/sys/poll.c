@@ -9,6 +9,7 @@
 #include <sys/select.h>
 #include <sys/syscall.h>
 #include <time.h>
+#include "pcomponent/fs/fdtable.h"
 #include "pcomponent/proc/calls.h"
 #include "pcomponent/sys/calls.h"
 #include "pcomponent/sys/thread.h"
@@ -142,6 +143,8 @@ long sys_epoll_pwait(struct thread *t, const uint64_t a[6])
 	uint64_t mask;
 	long ret;
 
+	if (fd_hidden((int)a[0]))
+		return -EBADF;
 	if ((int)a[2] <= 0)
 		return -EINVAL;
 	if (!(ev = sys_scratch(t, a[2] * sizeof(*ev))))
@@ -161,8 +164,10 @@ long sys_signalfd(struct thread *t, const uint64_t a[6])
 
 	if (a[2] != 8)
 		return -EINVAL;
+	if ((int)a[0] >= 0 && fd_hidden((int)a[0]))
+		return -EBADF;
 	if (uaccess_in(&mask, a[1], 8))
 		return -EFAULT;
 	mask &= ~SIGS_OURS;
-	return host4(SYS_signalfd4, a[0], &mask, 8, t->call_nr == SYS_signalfd4 ? a[3] : 0);
+	return fd_adopt(host4(SYS_signalfd4, a[0], &mask, 8, t->call_nr == SYS_signalfd4 ? a[3] : 0));
 }

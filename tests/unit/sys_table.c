@@ -73,7 +73,7 @@ static void rows_are_sound(void **state)
 			if (a->kind >= ARG_IN && a->kind <= ARG_IO)
 				assert_true(a->bytes > 0);
 			if (a->kind >= ARG_IN_N && a->kind <= ARG_OUT_R) /* the length is a number */
-				assert_true(a->bytes > 0 && a->len != i && d->arg[a->len].kind == ARG_NONE);
+				assert_true(a->bytes > 0 && a->len != i && d->arg[a->len].kind <= ARG_FD);
 			if (a->kind == ARG_OUT_L) /* the length is an int in memory */
 				assert_true(d->arg[a->len].kind == ARG_IO && d->arg[a->len].bytes == 4);
 		}

@@ -1,0 +1,44 @@
+#!/bin/bash
+# --stats writes JSON with the promised names, to a file or to stderr.
+. "$(dirname "$0")/functions.sh"
+check() {
+	"$python" - "$1" <<'END'
+import json, sys
+names = {
+    "process": ["exit_status", "wall_ns", "cpu_ns"],
+    "excache": ["budget_bytes", "resident_peak_bytes", "misses", "zero_fills", "victim_hits", "prefetched",
+                "prefetch_used", "evictions", "writebacks", "writeback_bytes", "miss_ns"],
+    "memory": ["remote_peak_bytes", "components"],
+    "fabric": ["provider", "reads", "read_bytes", "writes", "write_bytes", "messages"],
+    "syscalls": [],
+}
+s = json.load(open(sys.argv[1]))
+for group, keys in names.items():
+    for k in keys:
+        assert k in s[group], (group, k)
+for k in ["p50", "p90", "p99", "max"]:
+    assert s["excache"]["miss_ns"][k] > 0, k
+e, f = s["excache"], s["fabric"]
+m = e["miss_ns"]
+assert m["p50"] <= m["p90"] <= m["p99"] <= m["max"], m
+assert e["budget_bytes"] == 2 << 20
+assert 1 << 20 < e["resident_peak_bytes"] <= 2 << 20, e
+assert e["misses"] > 1000 and e["writebacks"] > 1000 and e["evictions"] > 1000, e
+assert f["provider"] == "local" and f["reads"] >= e["misses"] and f["read_bytes"] >= 4096 * e["misses"], f
+assert e["writeback_bytes"] >= 4096 * 1000 and f["write_bytes"] >= e["writeback_bytes"], (e, f)
+assert s["memory"]["components"] == 2 and s["memory"]["remote_peak_bytes"] > 4 << 20, s["memory"]
+assert s["process"]["exit_status"] == 0 and s["process"]["wall_ns"] > 0 and s["process"]["cpu_ns"] > 0
+assert s["syscalls"]["write"]["count"] == 3 and s["syscalls"]["write"]["total_ns"] > 0, s["syscalls"]["write"]
+END
+}
+run ashlar run --excache 2M --stats "$tmp/json" -- "$programs/walker" 8 3
+expect_status 0
+[ ! -s "$tmp/err" ] || fail "stderr: $(cat "$tmp/err")"
+check "$tmp/json" || fail "$(cat "$tmp/json")"
+run ashlar run --excache 2M --stats - -- "$programs/walker" 8 3
+[ "$(cat "$tmp/out")" = "$(printf 'pass 1\npass 2\npass 3')" ] || fail "stdout: $(cat "$tmp/out")"
+check "$tmp/err" || fail "$(cat "$tmp/err")"
+run ashlar run --stats "$tmp/json" -- "$programs/ending" signal 9
+expect_status 137
+[ "$(stat_of "$tmp/json" process.exit_status)" = 137 ] || fail "exit status in $(cat "$tmp/json")"
+passed

@@ -1,0 +1,7 @@
+#!/bin/bash
+# Threads: created, joined, detached, cancelled by the hundred; every kind of waiting.
+. "$(dirname "$0")/functions.sh"
+for excache in 1M 4M 1G; do
+	same_as_native $excache "$programs/threads"
+done
+passed
