@@ -4,37 +4,42 @@
  * goes by one vectored call for the whole batch. Only one thread at a time is the evictor.
  */
 #include "ashlar/base/log.h"
+#include "pcomponent/excache/history.h"
 #include "pcomponent/excache/hostvm.h"
 #include "pcomponent/excache/line.h"
+
+#define EVICT_FEW 4u /* victims of a segment */
 
 /* Lines of one segment on their way from DIRTY to CLEAN. */
 struct cleaning {
 	unsigned n;
 	uint64_t vpn[LINE_BATCH];
 	uint64_t *word[LINE_BATCH];
-	uint32_t gen[LINE_BATCH];
+	uint64_t was[LINE_BATCH]; /* as CLEANING */
 };
 
 static void cleaning_add(struct cleaning *c, uint64_t vpn, uint64_t *word, uint64_t w)
 {
-	if (!line_cas(word, w, line_word(LINE_CLEANING, 0, line_gen(w))))
+	uint64_t cleaning = line_to(w, LINE_CLEANING, 0);
+
+	if (!line_cas(word, w, cleaning))
 		return; /* a writer has it: not now */
 	c->vpn[c->n] = vpn;
 	c->word[c->n] = word;
-	c->gen[c->n] = line_gen(w);
+	c->was[c->n] = cleaning;
 	c->n++;
 }
 
 /* Line i holds the same as loc now (0: zeros), unless a writer came. False: it did, the frame is not used. */
 static bool cleaning_done(struct cleaning *c, unsigned i, uint64_t loc)
 {
-	return line_cas(c->word[i], line_word(LINE_CLEANING, 0, c->gen[i]), line_word(LINE_CLEAN, loc, c->gen[i]));
+	return line_cas(c->word[i], c->was[i], line_to(c->was[i], LINE_CLEAN, loc));
 }
 
 /* Line i stays dirty; its page remains protected, which the next writer finds out by a fault. */
 static void cleaning_undo(struct cleaning *c, unsigned i)
 {
-	(void)line_cas(c->word[i], line_word(LINE_CLEANING, 0, c->gen[i]), line_word(LINE_DIRTY, 0, c->gen[i]));
+	(void)line_cas(c->word[i], c->was[i], line_to(c->was[i], LINE_DIRTY, 0));
 }
 
 /* Write back the lines slot[0..n-1] of c to frames, as few runs as the allocator has. The number written, and *err. */
@@ -96,30 +101,31 @@ static int cleaning_run(const struct hostvm *hv, void *host, struct cleaning *c)
 }
 
 /*
- * Clean the segment of v[0]: its dirty victims, and their dirty neighbours that are at least half as old as the
- * youngest victim there: they are next, and cost next to nothing now; younger ones are likely to be written again.
- * *used: how many entries of v lie in the segment.
+ * Clean the segment of v[0]: its dirty victims. Where these are few, the call that protects them should serve more: dirty
+ * neighbours at least half as old as the youngest victim there go along, as they are next. (Always taking them along costs
+ * a sort a third more write-backs: some are written again before their turn.) *used: entries of v in the segment.
  */
 static int evict_clean_segment(const struct hostvm *hv, void *host, struct line_ref *v, unsigned n, unsigned *used)
 {
-	uint64_t first = v[0].vpn & ~(uint64_t)(LINE_BATCH - 1), low = UINT64_MAX, high = 0;
+	uint64_t first = v[0].vpn & ~(uint64_t)(LINE_BATCH - 1);
 	uint32_t now = hv->epoch(host), age = LINE_GEN_MASK;
 	struct cleaning c = { .n = 0 };
-	unsigned k;
+	unsigned k, victims = 0;
 
 	for (k = 0; k < n && v[k].vpn < first + LINE_BATCH; k++) {
 		uint64_t w = line_load(hv->line(host, v[k].vpn, true));
 
 		if (line_state(w) != LINE_DIRTY || line_gen(w) != v[k].gen)
 			continue;
-		if (line_age(now, v[k].gen) / 2 < age)
-			age = line_age(now, v[k].gen) / 2;
-		low = v[k].vpn < low ? v[k].vpn : low;
-		high = v[k].vpn;
+		if (line_age(now, v[k].gen) < age)
+			age = line_age(now, v[k].gen);
+		victims++;
 	}
 	*used = k;
-	if (low > high)
+	if (victims == 0)
 		return 0;
+	if (victims < EVICT_FEW)
+		age /= 2;
 	for (uint64_t vpn = first; vpn < first + LINE_BATCH; vpn++) {
 		uint64_t *word = hv->line(host, vpn, false);
 		uint64_t w = word ? line_load(word) : 0;
@@ -128,6 +134,14 @@ static int evict_clean_segment(const struct hostvm *hv, void *host, struct line_
 			cleaning_add(&c, vpn, word, w);
 	}
 	return cleaning_run(hv, host, &c);
+}
+
+/* The word of a clean line that was dropped. */
+static uint64_t evict_away(uint64_t w)
+{
+	uint64_t loc = line_loc(w);
+
+	return loc ? line_word(LINE_AWAY, loc, history_left(line_history(w)), 0) : 0;
 }
 
 /* Drop those victims that are clean, all by one call. The number dropped. */
@@ -144,7 +158,7 @@ static unsigned evict_drop(const struct hostvm *hv, void *host, struct line_ref 
 			v[i].gone = true;
 			continue;
 		}
-		if (line_state(w) != LINE_CLEAN || !line_cas(lw, w, line_word(LINE_DROP, line_loc(w), line_gen(w))))
+		if (line_state(w) != LINE_CLEAN || !line_cas(lw, w, line_to(w, LINE_DROP, line_loc(w))))
 			continue;
 		v[i].gone = true;
 		word[dropped] = lw;
@@ -157,7 +171,7 @@ static unsigned evict_drop(const struct hostvm *hv, void *host, struct line_ref 
 	if (runs > 0)
 		hv->drop(host, run, runs);
 	for (unsigned i = 0; i < dropped; i++)
-		line_store(word[i], line_word(LINE_AWAY, line_loc(was[i]), 0));
+		line_store(word[i], evict_away(was[i]));
 	return dropped;
 }
 

@@ -196,8 +196,10 @@ int excache_fault(struct excache_port *p, uint64_t addr, bool write, uint64_t st
 	}
 	if (r > 0)
 		p->idle = 0;
-	if (++p->uncounted >= COUNT_EVERY)
+	if (++p->uncounted >= COUNT_EVERY) {
 		port_count(p);
+		room_account();
+	}
 	return r >= 0 ? 0 : r == -ENOMEM ? r : -EIO;
 }
 
@@ -281,8 +283,16 @@ uint64_t excache_resident(uint64_t start, uint64_t end, unsigned char *vec)
 	return n * PAGE_BYTES;
 }
 
+static void count_port(struct excache_port *p, void *arg)
+{
+	(void)arg;
+	port_count(p);
+}
+
 void excache_flush(void)
 {
 	for (uint32_t i = 0; i < memory_count(); i++)
 		(void)pagemap_flush(i);
+	ports_each(count_port, NULL);
+	room_account();
 }

@@ -79,7 +79,10 @@ int excache_fault(struct excache_port *, uint64_t addr, bool write, uint64_t sta
 /* shared: make room ahead of demand until the headroom is free again; called by faults and after registration. */
 int excache_reclaim(struct excache_port *);
 
-/* Flush batched page map entries to the memory components. Any thread, no lock held. */
+/*
+ * Flush batched page map entries to the memory components and bring the statistics page up to date: at the end of the
+ * process. Any thread, no lock held. (Counts of threads that are inside a fault just then may come late.)
+ */
 void excache_flush(void);
 
 #endif

@@ -38,7 +38,7 @@ bool line_take(const struct hostvm *hv, void *host, uint64_t vpn, uint32_t gen)
 	if (line_resident(w))
 		return false;
 	frame_end(hv, host, vpn, line_loc(w));
-	line_store(word, line_word(LINE_DIRTY, 0, gen));
+	line_store(word, line_word(LINE_DIRTY, 0, 0, gen));
 	return true;
 }
 
@@ -52,11 +52,11 @@ bool line_move(const struct hostvm *hv, void *host, uint64_t from, uint64_t to, 
 	if (line_resident(w)) {
 		/* Its protection may be gone, so writes may go unseen: it has no frame that could be trusted. */
 		frame_end(hv, host, from, loc);
-		line_store(hv->line(host, to, true), line_word(LINE_DIRTY, 0, gen));
+		line_store(hv->line(host, to, true), line_word(LINE_DIRTY, 0, 0, gen));
 		return true;
 	}
 	hv->unmapped(host, from, loc);
 	hv->mapped(host, to, loc);
-	line_store(hv->line(host, to, true), line_word(LINE_AWAY, loc, 0));
+	line_store(hv->line(host, to, true), w);
 	return false;
 }

@@ -1,5 +1,6 @@
 /* Faults on a line: the part of the state machine that program threads run. See line.h. */
 #include <errno.h>
+#include "pcomponent/excache/history.h"
 #include "pcomponent/excache/hostvm.h"
 #include "pcomponent/excache/line.h"
 
@@ -10,41 +11,46 @@
  */
 static int line_unprotect(const struct hostvm *hv, void *host, uint64_t vpn, uint64_t *word, uint64_t w)
 {
+	uint32_t history = line_history(w);
 	int err = hv->unprotect(host, vpn);
 
 	if (err) {
 		/* Still protected, so nothing was written: as before, but a line under cleaning is dirty again. */
-		line_store(word, line_state(w) == LINE_CLEAN ? w : line_word(LINE_DIRTY, 0, line_gen(w)));
+		line_store(word, line_state(w) == LINE_CLEAN ? w : line_to(w, LINE_DIRTY, 0));
 		return err;
 	}
 	/* Before the word says DIRTY: the evictor must see this frame's end before it maps the page to another. */
 	if (line_loc(w))
 		hv->frame_stale(host, vpn, line_loc(w));
-	line_store(word, line_word(LINE_DIRTY, 0, line_gen(w)));
+	if (line_state(w) == LINE_CLEAN)
+		history = history_written(history);
+	line_store(word, line_word(LINE_DIRTY, 0, history, line_gen(w)));
 	return 0;
 }
 
 /* Bring in a line whose contents are in a frame. The caller moved w to FETCH and holds room for one. */
 static int line_fetch(const struct hostvm *hv, void *host, uint64_t vpn, uint64_t *word, uint64_t w, bool write)
 {
-	uint32_t gen = hv->epoch(host);
+	uint32_t gen = hv->epoch(host), history = line_history(w);
+	bool writable = write || history_predicts(history);
 	int err = hv->fetch(host, line_loc(w));
 
 	if (!err)
-		err = hv->copy(host, vpn, 1, false, !write);
+		err = hv->copy(host, vpn, 1, false, !writable);
 	if (err == -EEXIST) {
 		/* The host made the page behind our back: the program has seen that one, so it counts. */
-		write = true;
+		writable = true;
 	} else if (err < 0) {
 		line_store(word, w);
 		hv->room_put(host, 1);
 		return err;
 	}
-	if (write) {
+	history = write ? history_write(history) : history_read(history);
+	if (writable) {
 		hv->frame_stale(host, vpn, line_loc(w));
-		line_store(word, line_word(LINE_DIRTY, 0, gen));
+		line_store(word, line_word(LINE_DIRTY, 0, history, gen));
 	} else {
-		line_store(word, line_word(LINE_CLEAN, line_loc(w), gen));
+		line_store(word, line_word(LINE_CLEAN, line_loc(w), history, gen));
 	}
 	hv->admit(host, vpn, gen);
 	return 1;
@@ -54,7 +60,7 @@ static int line_fetch(const struct hostvm *hv, void *host, uint64_t vpn, uint64_
 static void line_filled(const struct hostvm *hv, void *host, uint64_t vpn, unsigned n, uint32_t gen)
 {
 	for (unsigned i = 0; i < n; i++) {
-		line_store(hv->line(host, vpn + i, true), line_word(LINE_DIRTY, 0, gen));
+		line_store(hv->line(host, vpn + i, true), line_word(LINE_DIRTY, 0, 0, gen));
 		hv->admit(host, vpn + i, gen);
 	}
 }
@@ -72,7 +78,7 @@ static int line_fill(const struct hostvm *hv, void *host, uint64_t vpn, uint64_t
 	if (grow > end - vpn)
 		grow = (unsigned)(end - vpn);
 	for (more = grow > 1 ? hv->room_take(host, grow - 1) : 0; more > 0; more--, n++)
-		if (!line_cas(hv->line(host, vpn + n, true), 0, line_word(LINE_FETCH, 0, 0)))
+		if (!line_cas(hv->line(host, vpn + n, true), 0, line_word(LINE_FETCH, 0, 0, 0)))
 			break;
 	if (more > 0)
 		hv->room_put(host, more);
@@ -100,7 +106,7 @@ static int line_bring(const struct hostvm *hv, void *host, uint64_t vpn, uint64_
 	/* Room first: nobody may wait for room who holds a line. */
 	if (!hv->room_take(host, 1))
 		return -EAGAIN;
-	if (!line_cas(word, w, line_word(LINE_FETCH, 0, 0))) {
+	if (!line_cas(word, w, line_word(LINE_FETCH, 0, 0, 0))) {
 		hv->room_put(host, 1);
 		return -EBUSY;
 	}
@@ -128,7 +134,7 @@ int line_fault(const struct hostvm *hv, void *host, uint64_t vpn, bool write, ui
 		case LINE_CLEANING:
 			if (!write)
 				return 0; /* present: somebody was faster */
-			if (line_cas(word, w, line_word(LINE_UNPROT, 0, line_gen(w))))
+			if (line_cas(word, w, line_to(w, LINE_UNPROT, 0)))
 				return line_unprotect(hv, host, vpn, word, w);
 			break;
 		case LINE_UNPROT:

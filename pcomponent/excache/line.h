@@ -26,12 +26,17 @@
 enum line_state { LINE_AWAY, LINE_FETCH, LINE_CLEAN, LINE_DIRTY, LINE_UNPROT, LINE_CLEANING, LINE_DROP, LINE_STATES };
 
 /*
- * The word: state in bits 0..3, location in 4..43, generation in 44..63. Generation: the epoch of reclaim in which the
- * line became resident, never 0; 0 where it is not resident. It tells a stale queue entry from a live one, and old from
- * young.
+ * The word: state in bits 0..3, location in 4..37, history in 38..43 (history.h), generation in 44..63. Generation: the
+ * epoch of reclaim in which the line became resident, never 0; 0 where it is not resident. It tells a stale queue entry
+ * from a live one, and old from young. The history of a line of zeros is nothing, so that its word is 0.
  */
-#define LINE_LOC_BITS 40
+#define LINE_LOC_BITS 34
+#define LINE_HISTORY_BITS 6
 #define LINE_GEN_BITS 20
+#define LINE_LOC_MASK ((1ULL << LINE_LOC_BITS) - 1)
+#define LINE_HISTORY_SHIFT (4 + LINE_LOC_BITS)
+#define LINE_HISTORY_MASK ((1u << LINE_HISTORY_BITS) - 1)
+#define LINE_GEN_SHIFT (LINE_HISTORY_SHIFT + LINE_HISTORY_BITS)
 #define LINE_GEN_MASK ((1u << LINE_GEN_BITS) - 1)
 #ifndef LINE_MODEL
 #define LINE_BATCH 64u	    /* lines of one aligned segment, cleaned together */
@@ -47,9 +52,9 @@ struct line_ref {
 	bool gone; /* set by line_evict: no longer resident as this generation */
 };
 
-static inline uint64_t line_word(enum line_state s, uint64_t loc, uint32_t gen)
+static inline uint64_t line_word(enum line_state s, uint64_t loc, uint32_t history, uint32_t gen)
 {
-	return (uint64_t)s | loc << 4 | (uint64_t)gen << (4 + LINE_LOC_BITS);
+	return (uint64_t)s | loc << 4 | (uint64_t)history << LINE_HISTORY_SHIFT | (uint64_t)gen << LINE_GEN_SHIFT;
 }
 static inline enum line_state line_state(uint64_t w)
 {
@@ -57,11 +62,20 @@ static inline enum line_state line_state(uint64_t w)
 }
 static inline uint64_t line_loc(uint64_t w)
 {
-	return w >> 4 & ((1ULL << LINE_LOC_BITS) - 1);
+	return w >> 4 & LINE_LOC_MASK;
+}
+static inline uint32_t line_history(uint64_t w)
+{
+	return (uint32_t)(w >> LINE_HISTORY_SHIFT) & LINE_HISTORY_MASK;
 }
 static inline uint32_t line_gen(uint64_t w)
 {
-	return (uint32_t)(w >> (4 + LINE_LOC_BITS));
+	return (uint32_t)(w >> LINE_GEN_SHIFT);
+}
+/* The same residence in another state. */
+static inline uint64_t line_to(uint64_t w, enum line_state s, uint64_t loc)
+{
+	return line_word(s, loc, line_history(w), line_gen(w));
 }
 static inline bool line_resident(uint64_t w)
 {
@@ -90,7 +104,7 @@ int line_fault(const struct hostvm *hv, void *host, uint64_t vpn, bool write, ui
 
 /*
  * Evictor only (one thread at a time): make the n <= LINE_EVICT_MAX lines of v (ascending vpn) not resident, writing back what is dirty, by
- * segments: dirty neighbours at least half as old as the victim are cleaned along. Sets v[].gone where a line is no
+ * segments: old dirty neighbours may be cleaned along. Sets v[].gone where a line is no
  * longer what v says. 0, or -errno of the write-back (what could be dropped nevertheless is).
  */
 int line_evict(const struct hostvm *hv, void *host, struct line_ref *v, unsigned n);

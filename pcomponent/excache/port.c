@@ -201,7 +201,6 @@ void port_count(struct excache_port *p)
 	p->counters = (struct port_counters){ .misses = 0 };
 	p->uncounted = 0;
 	hist_flush(&s->miss, &p->miss);
-	room_account();
 	STAT_SET(s->reads, __atomic_load_n(&n->reads, __ATOMIC_RELAXED));
 	STAT_SET(s->read_bytes, __atomic_load_n(&n->read_bytes, __ATOMIC_RELAXED));
 	STAT_SET(s->writes, __atomic_load_n(&n->writes, __ATOMIC_RELAXED));

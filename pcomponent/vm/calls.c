@@ -45,6 +45,8 @@ static long map_fd(struct thread *t, const uint64_t a[6], uint64_t bytes, bool s
 	err = fs_image_from_fd((int)a[4], &file.image, &st, path, sizeof(path));
 	if (err == -ENODEV)
 		return vm_map_host(a[0], bytes, (uint32_t)a[2], (uint32_t)a[3], (int)a[4], a[5]);
+	if (err == -EISDIR)
+		return -ENODEV;
 	if (err)
 		return err;
 	if (shared && (a[2] & PROT_WRITE)) {
@@ -150,7 +152,7 @@ long sys_brk(struct thread *t, const uint64_t a[6])
 
 /* ---- madvise ---- */
 
-/* exclusive: contents are given up. Copies of files keep theirs: see syscalls.def. */
+/* exclusive: contents are given up, but for copies of files: vm_refill does those, without the lock. */
 static int dontneed(uint64_t start, uint64_t end)
 {
 	struct vma *v;
@@ -212,7 +214,7 @@ long sys_madvise(struct thread *t, const uint64_t a[6])
 	vm_lock_exclusive();
 	err = advise_locked(a[0], end, (int)a[2]);
 	vm_unlock_exclusive();
-	return err;
+	return !err && a[2] == MADV_DONTNEED ? vm_refill(a[0], end) : err;
 }
 
 long sys_mincore(struct thread *t, const uint64_t a[6])

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include "ashlar/base/limits.h"
+#include "ashlar/proto/p2s.h"
 #include "pcomponent/excache/excache.h"
 #include "pcomponent/fs/fs.h"
 #include "pcomponent/sys/thread.h"
@@ -133,6 +134,43 @@ int64_t vm_map(struct thread *t, uint64_t addr, uint64_t bytes, uint32_t prot, u
 		return err;
 	}
 	return at;
+}
+
+/* The file's contents again in [from, to) of mapping v. Its pages stay as they are where the file is gone. */
+static int refill_one(const struct vma *v, uint64_t from, uint64_t to)
+{
+	char canonical[4096];
+	struct wire_stat st;
+	struct vm_file file = { .off = v->off + (from - v->start) };
+	int err = fs_image_open(names_get(v->name), &file.image, &st, canonical, sizeof(canonical));
+
+	if (err)
+		return 0;
+	file.bytes = st.size < file.off ? 0 : st.size - file.off < to - from ? st.size - file.off : to - from;
+	err = fill(from, &file);
+	fs_image_close(file.image);
+	return err;
+}
+
+int vm_refill(uint64_t start, uint64_t end)
+{
+	int err = 0;
+
+	while (!err && start < end) {
+		struct vma v = { .start = end, .end = end }, *found;
+		uint64_t to;
+
+		vm_lock_exclusive();
+		if ((found = table_find(start)) && found->start < end)
+			v = *found;
+		vm_unlock_exclusive();
+		to = v.end < end ? v.end : end;
+		/* What was never writable is the file's still. */
+		if ((v.flags & VMA_FILE) && (v.prot & PROT_WRITE))
+			err = refill_one(&v, start > v.start ? start : v.start, to);
+		start = to;
+	}
+	return err;
 }
 
 int64_t vm_map_host(uint64_t addr, uint64_t bytes, uint32_t prot, uint32_t flags, int fd, uint64_t off)

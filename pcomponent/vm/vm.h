@@ -64,6 +64,8 @@ struct vm_file { /* a private file mapping's source; NULL: anonymous */
 int64_t vm_map(struct thread *t, uint64_t addr, uint64_t bytes, uint32_t prot, uint32_t flags, const struct vm_file *file);
 /* A mapping of host object fd (device, shared memory of the host), as mmap(2). */
 int64_t vm_map_host(uint64_t addr, uint64_t bytes, uint32_t prot, uint32_t flags, int fd, uint64_t off);
+/* MADV_DONTNEED on copies of files: those in [start, end) get the file's contents again. 0 or -errno. */
+int vm_refill(uint64_t start, uint64_t end);
 int vm_unmap(uint64_t addr, uint64_t bytes);
 int vm_protect(struct thread *t, uint64_t addr, uint64_t bytes, uint32_t prot);
 /* Where the program's break starts: behind its image. */

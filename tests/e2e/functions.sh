@@ -149,7 +149,8 @@ input=/dev/null
 same_as_native() {
 	local excache=$1 native_status=0 rack_status=0
 	shift
-	"$@" <"$input" >"$tmp/native.out" 2>"$tmp/native.err" || native_status=$?
+	# the braces: what the shell itself says of a program that died is not the program's
+	{ "$@" <"$input" >"$tmp/native.out" 2>"$tmp/native.err" || native_status=$?; } 2>/dev/null
 	ashlar run --excache "$excache" --stats "$tmp/stats" -- "$@" <"$input" >"$tmp/rack.out" 2>"$tmp/rack.err" ||
 		rack_status=$?
 	compare_with_native "${1##*/} ${*:2:3} with $excache" "$native_status" "$rack_status"
@@ -208,6 +209,11 @@ squeeze() {
 	[ "$evictions" -ge "$least" ] || fail "only $evictions evictions, where $least pages have no room"
 }
 
+# A user at a terminal: steps on stdin, see terminal.py. In them $ashlar is the command.
+terminal() {
+	ASHLAR_TEST_MARK=$mark ashlar=$bin/ashlar programs=$programs tmp=$tmp "$python" "$here/terminal.py"
+}
+
 # The program of an `ashlar run` with this pid, or nothing: that child of it that is in its session and has become it.
 program_of() {
 	local stat pid comm rest
@@ -257,16 +263,18 @@ rack_start() {
 }
 
 parts=()
+part_number=0
 rack_part() { # program, options..; its pid in $part
-	local n=${#parts[@]} program=$1
+	local n=$((++part_number)) program=$1
 	shift
-	: >"$tmp/ready.new"
+	: >"$tmp/ready-$n"
+	: >"$tmp/log-$n"
 	# Descriptor 9: neither standard nor one that a shell uses. A session of its own, as a machine of its own has.
 	ASHLAR_TEST_MARK=$mark setsid "$bin/$program" "$@" --ready-fd 9 \
-		9>"$tmp/ready.new" >"$tmp/log.new" 2>&1 </dev/null &
+		9>"$tmp/ready-$n" >"$tmp/log-$n" 2>&1 </dev/null &
 	part=$!
-	mv "$tmp/ready.new" "$tmp/ready.$part"
-	mv "$tmp/log.new" "$tmp/log.$part"
+	ln -s "ready-$n" "$tmp/ready.$part"
+	ln -s "log-$n" "$tmp/log.$part"
 	parts+=("$part")
 }
 
@@ -301,7 +309,12 @@ rack_processes() { ashlar rack status --json "$rack" | "$python" -c 'import json
 
 rack_is_empty() { [ "$(rack_bytes_used)" = 0 ] && [ "$(rack_processes)" = 0 ]; }
 
-rack_is_used() { [ "$(rack_bytes_used)" -gt "${1:-0}" ]; }
+rack_uses() { [ "$(rack_bytes_used)" -gt "$1" ]; }
+
+# The components tell of their load by heartbeats, twice a second
+expect_used() { # bytes
+	wait_for 3 rack_uses "$1" || fail "only $(rack_bytes_used) bytes remote"
+}
 
 # Descriptors of each component, one number a line: the same before and after
 rack_descriptors() {

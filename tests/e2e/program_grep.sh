@@ -4,5 +4,4 @@
 "$top/scripts/run/inputs.sh" 3000000 "$tmp/lines" || fail "no input"
 tr -cs 'A-Za-z0-9_' '\n' <"$tmp/lines" | grep -E '^.{5,}' | sort -u | awk 'NR % 2' | head -n 60000 >"$tmp/words"
 squeeze grep -c -F -f "$tmp/words" "$tmp/lines"
-squeeze grep -n -o -w -F -f "$tmp/words" "$tmp/lines"
 passed

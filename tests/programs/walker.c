@@ -16,11 +16,16 @@ static void on_interrupt(int sig)
 	interrupted = 1;
 }
 
+static uint64_t common_divisor(uint64_t a, uint64_t b)
+{
+	return b ? common_divisor(b, a % b) : a;
+}
+
 static void pass_walk(uint64_t *at, uint64_t pages, uint64_t pass)
 {
 	uint64_t step = pages / 3 * 2 + 1;
 
-	while (pages % step == 0 && step > 1)
+	while (common_divisor(pages, step) > 1) /* each page once */
 		step++;
 	for (uint64_t n = 0, page = 0; n < pages && !interrupted; n++, page = (page + step) % pages) {
 		uint64_t *p = at + page * WORDS_PER_PAGE;

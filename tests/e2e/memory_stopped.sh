@@ -1,0 +1,29 @@
+#!/bin/bash
+# Misses need no processor of the memory components: they go on while those are stopped, as long as slabs are left.
+# also: asan
+. "$(dirname "$0")/functions.sh"
+rack_start 256M 2
+input=/dev/null
+start run --rack "$rack" --excache 2M --stats "$tmp/stats" -- "$programs/reader" 12
+wait_for 10 has_line "$tmp/out" '^ready' || fail "the program does not start: $(cat "$tmp/err")"
+for p in "${memory[@]}"; do
+	kill -STOP "$p"
+done
+for p in "${memory[@]}"; do
+	wait_for 2 in_state "$p" T || fail "$p is not stopped"
+done
+before=$(wc -l <"$tmp/out")
+wait_for 10 lines_more_than "$tmp/out" $((before + 20)) || fail "no misses while the memory components are stopped"
+for p in "${memory[@]}"; do
+	in_state "$p" T || fail "$p runs again by itself"
+	kill -CONT "$p"
+done
+kill -INT "$(program_of "$command")"
+wait_status "$command"
+expect_status 0
+[ ! -s "$tmp/err" ] || fail "stderr: $(cat "$tmp/err")"
+echo "rounds: $before before, $(($(wc -l <"$tmp/out") - before)) while stopped and after;" \
+	"$(stat_of "$tmp/stats" excache.misses) misses"
+[ "$(stat_of "$tmp/stats" excache.misses)" -gt 20000 ] || fail "that were no misses"
+expect_freed "the end of the program"
+passed
