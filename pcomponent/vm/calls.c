@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include "ashlar/base/limits.h"
 #include "ashlar/proto/p2s.h"
@@ -45,11 +46,9 @@ static long map_fd(struct thread *t, const uint64_t a[6], uint64_t bytes, bool s
 	err = fs_image_from_fd((int)a[4], &file.image, &st, path, sizeof(path));
 	if (err == -ENODEV)
 		return vm_map_host(a[0], bytes, (uint32_t)a[2], (uint32_t)a[3], (int)a[4], a[5]);
-	if (err == -EISDIR)
-		return -ENODEV;
 	if (err)
 		return err;
-	if (shared && (a[2] & PROT_WRITE)) {
+	if (!S_ISREG(st.mode) || (shared && (a[2] & PROT_WRITE))) {
 		fs_image_close(file.image);
 		return -ENODEV;
 	}

@@ -211,7 +211,7 @@ squeeze() {
 
 # A user at a terminal: steps on stdin, see terminal.py. In them $ashlar is the command.
 terminal() {
-	ASHLAR_TEST_MARK=$mark ashlar=$bin/ashlar programs=$programs tmp=$tmp "$python" "$here/terminal.py"
+	ASHLAR_TEST_MARK=$mark ashlar=$bin/ashlar programs=$programs python=$python tmp=$tmp "$python" "$here/terminal.py"
 }
 
 # The program of an `ashlar run` with this pid, or nothing: that child of it that is in its session and has become it.

@@ -10,7 +10,7 @@ for ignored in INT PIPE TERM HUP; do
 		same_as_native 1G "$programs/signalmask" $all
 	) || fail "with $ignored ignored"
 done
-for s in HUP TERM USR1 QUIT ALRM; do
+for s in HUP TERM USR1 USR2 ALRM; do
 	start run --excache 2M -- "$programs/walker" 8 0
 	wait_for 10 has_line "$tmp/out" '^pass 2' || fail "the program does not start: $(cat "$tmp/err")"
 	kill -$s "$command"

@@ -29,7 +29,7 @@ expect status 3
 # kill -STOP from elsewhere stops it as well, and the shell knows
 type $ashlar run --excache 2M -- $programs/walker 8 0; echo status $?
 expect pass 2
-check kill -STOP $(pgrep -n -x walker)
+check kill -STOP $(grep -lz "$ASHLAR_TEST_MARK" $(grep -lx walker /proc/[0-9]*/comm | sed s/comm/environ/) | cut -d/ -f3)
 expect Stopped
 type fg
 expect pass

@@ -14,7 +14,7 @@ key C-d
 expect status 0
 type $ashlar run -- stty -icanon; stty -a | tr ' ' '\n' | grep icanon; $ashlar run -- stty sane
 expect -icanon
-type $ashlar run --excache 4M -- python3 -c 'import os; print(os.get_terminal_size(), os.isatty(0), os.tcgetpgrp(0) == os.getpgrp())'
+type $ashlar run --excache 4M -- $python -c 'import os; print(os.get_terminal_size(), os.isatty(0), os.tcgetpgrp(0) == os.getpgrp())'
 expect columns=77, lines=33\) True True
 type $ashlar run --excache 2M -- $programs/walker 8 0
 expect pass 2
