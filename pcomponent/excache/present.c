@@ -50,10 +50,9 @@ static long scan(uint64_t start, uint64_t end, struct scan_run *runs, uint64_t *
 /* Does the kernel know the call, and does it see this very stack? */
 static bool scan_probe(void)
 {
-	struct scan_run runs[RUNS];
+	struct scan_run runs[RUNS] = { { 0 } };
 	uint64_t page = (uint64_t)(uintptr_t)runs / PAGE_BYTES * PAGE_BYTES, walked;
 
-	runs[0].start = 0;
 	return scan(page, page + PAGE_BYTES, runs, &walked) == 1 && runs[0].start == page;
 }
 

@@ -12,6 +12,7 @@
 #include "pcomponent/fs/fs.h"
 #include "pcomponent/fs/procself.h"
 #include "pcomponent/proc/threads.h"
+#include "pcomponent/trap/trap.h"
 #include "pcomponent/sys/sys.h"
 
 static char *const *argv_told;
@@ -43,7 +44,7 @@ static char *cmdline_text(size_t *len)
 static char *status_text(size_t *len)
 {
 	FILE *in = fopen("/proc/thread-self/status", "re"), *out;
-	uint64_t size = 0, resident = 0;
+	uint64_t size = 0, resident = 0, blocked = 0, ignored = 0, caught = 0;
 	char line[512], *text = NULL;
 
 	if (!in)
@@ -51,11 +52,18 @@ static char *status_text(size_t *len)
 	out = open_memstream(&text, len);
 	if (out) {
 		vm_totals(&size, &resident);
+		signal_status(&blocked, &ignored, &caught);
 		while (fgets(line, sizeof(line), in)) {
 			if (!strncmp(line, "VmSize:", 7))
 				fprintf(out, "VmSize:\t%8llu kB\n", (unsigned long long)size / 1024);
 			else if (!strncmp(line, "VmRSS:", 6))
 				fprintf(out, "VmRSS:\t%8llu kB\n", (unsigned long long)resident / 1024);
+			else if (!strncmp(line, "SigBlk:", 7))
+				fprintf(out, "SigBlk:\t%016lx\n", blocked);
+			else if (!strncmp(line, "SigIgn:", 7))
+				fprintf(out, "SigIgn:\t%016lx\n", ignored);
+			else if (!strncmp(line, "SigCgt:", 7))
+				fprintf(out, "SigCgt:\t%016lx\n", caught);
 			else if (!strncmp(line, "Threads:", 8))
 				fprintf(out, "Threads:\t%u\n", threads_count());
 			else

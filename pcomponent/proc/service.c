@@ -14,6 +14,7 @@
 #include "pcomponent/sys/dispatch.h"
 
 #define SERVICE_STACK_BYTES (64UL << 10)
+#define DAEMON_FIRST_MS 20
 #define GONE (POLLRDHUP | POLLHUP | POLLERR)
 
 static struct pollfd watched[PROCESS_MEMORY_MAX + 1];
@@ -29,6 +30,9 @@ static void *service_main(void *arg)
 	for (;;) {
 		if (poll(watched, watched_n, -1) < 0 && errno != EINTR)
 			return NULL;
+		/* With the daemon everything ends; memory components that let the process go for that are not the news. */
+		if (!(watched[0].revents & GONE))
+			poll(watched, 1, DAEMON_FIRST_MS);
 		if (watched[0].revents & GONE)
 			proc_fail(125, "processor component %s is gone: the program ends", daemon_label);
 		for (i = 1; i < watched_n; i++) {

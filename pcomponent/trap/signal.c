@@ -210,6 +210,22 @@ void signal_return(struct thread *t, struct trap_frame *f)
 		t->altstack = p.uc_stack;
 }
 
+void signal_status(uint64_t *blocked, uint64_t *ignored, uint64_t *caught)
+{
+	int sig;
+
+	*blocked = signal_mask(thread_self());
+	*ignored = *caught = 0;
+	pthread_mutex_lock(&actions_lock);
+	for (sig = 1; sig <= SIGNALS; sig++) {
+		if (actions[sig].handler == (uint64_t)SIG_IGN)
+			*ignored |= SIG_BIT(sig);
+		else if (actions[sig].handler != (uint64_t)SIG_DFL)
+			*caught |= SIG_BIT(sig);
+	}
+	pthread_mutex_unlock(&actions_lock);
+}
+
 /* ---- calls ---- */
 
 long sys_rt_sigreturn(struct thread *t, const uint64_t a[6])

@@ -56,6 +56,8 @@ void signal_enter(struct thread *t, struct trap_frame *f, const siginfo_t *info)
 void signal_fault(struct thread *t, struct trap_frame *f, const siginfo_t *info);
 /* Load the frame that the program's handler returns through into f. Ends the process when it is bad, as Linux does. */
 void signal_return(struct thread *t, struct trap_frame *f);
+/* For /proc/self/status: signals that the calling thread blocks, that are ignored, that have handlers. */
+void signal_status(uint64_t *blocked, uint64_t *ignored, uint64_t *caught);
 /* The mask the program believes it has, and setting it, in the frame of the call being served. */
 uint64_t signal_mask(const struct thread *t);
 void signal_set_mask(struct thread *t, uint64_t mask);

@@ -169,6 +169,7 @@ static void all_components_dead(void **state)
 	volatile char *p;
 	unsigned failed = 0;
 	char v;
+	int fd;
 
 	(void)state;
 	rack_add_memory(&rack, 16 << 20);
@@ -178,11 +179,8 @@ static void all_components_dead(void **state)
 		p[i * PAGE_BYTES] = (char)(i | 1);
 	kill(rack.pid[0], SIGKILL);
 	waitpid(rack.pid[0], NULL, 0);
-	excache_watch_dead(({
-		int fd;
-		excache_watch_fds(&fd, 1);
-		fd;
-	}));
+	assert_int_equal(excache_watch_fds(&fd, 1), 1);
+	excache_watch_dead(fd);
 	for (unsigned i = 0; i < 4 * LINES; i++)
 		failed += peek_at(p + i * PAGE_BYTES, &v) != 0;
 	assert_true(failed >= 3 * LINES);

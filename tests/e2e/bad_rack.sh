@@ -1,0 +1,63 @@
+#!/bin/bash
+# A rack that is not there, not complete, or does not answer: one line, 125, in good time, nothing left.
+# also: asan
+. "$(dirname "$0")/functions.sh"
+refused() { # seconds, pattern, rack file
+	local from
+	from=$(now_ms)
+	run timeout 40 "$bin/ashlar" run --rack "$3" -- true
+	expect_status 125
+	expect_one_line "^ashlar: .*$2"
+	[ $(($(now_ms) - from)) -le $(($1 * 1000)) ] || fail "it took $(($(now_ms) - from)) ms"
+	echo "$(cat "$tmp/err") ($(($(now_ms) - from)) ms)"
+}
+rack_noise=yes
+printf 'gmm = "local:@%s-absent"\n' "$mark" >"$tmp/absent.conf"
+refused 12 'cannot reach the gmm' "$tmp/absent.conf"
+printf 'gmm = "nonsense"\n' >"$tmp/nonsense.conf"
+refused 3 'gmm' "$tmp/nonsense.conf"
+
+# Component by component: it says what is missing.
+addr=local:@$mark
+rack=$tmp/rack.conf
+printf 'gmm = "%s"\n' "$addr" >"$rack"
+at_work() { wait_for 10 has_line "$tmp/ready.$part" '^ready' || fail "a component does not start"; }
+rack_part gmm --listen "$addr"
+gmm=$part
+at_work
+refused 3 'no processor component' "$rack"
+rack_part pcomponent --gmm "$addr" --name p0 --excache 64M
+daemon=$part
+at_work
+refused 3 'no memory component' "$rack"
+rack_part mcomponent --gmm "$addr" --name m0 --size 16M
+memory=$part
+at_work
+refused 3 'no storage component' "$rack"
+rack_part scomponent --gmm "$addr" --name s0 --root /
+storage=$part
+at_work
+run ashlar run --rack "$rack" -- true
+expect_status 0
+
+# A name that is taken is refused
+rack_part mcomponent --gmm "$addr" --name m0 --size 16M
+wait_status_of_part() { wait_for 20 ended "$part"; }
+wait_status_of_part || fail "two components of one name"
+cat "$tmp/log.$part"
+
+# Components that do not answer
+for p in "$daemon" "$storage"; do
+	kill -STOP "$p"
+	refused 25 '(does not answer|timed out|Connection timed out|given up)' "$rack"
+	kill -CONT "$p"
+	works() { ashlar run --rack "$rack" -- true 2>/dev/null; }
+	wait_for 10 works || fail "it does not recover"
+done
+kill -STOP "$gmm"
+refused 25 '(does not answer|timed out|Connection timed out|given up)' "$rack"
+kill -CONT "$gmm"
+wait_for 10 works || fail "the gmm does not recover"
+# A memory component that is stopped before a program needs it: placement avoids it, or it is named.
+expect_freed "all of them"
+passed
