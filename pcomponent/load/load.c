@@ -20,7 +20,7 @@ static struct elf_file program, interpreter;
 static void fail(const char *name, int err, const char *why) __attribute__((noreturn));
 static void fail(const char *name, int err, const char *why)
 {
-	proc_fail(err == -ENOENT || err == -ENOTDIR ? 127 : 126, "%s: %s", name, why ? why : strerror(-err));
+	proc_fail(err == -ENOENT ? 127 : 126, "%s: %s", name, why ? why : strerror(-err));
 }
 
 static const char *env_get(char **envp, const char *name)
@@ -146,6 +146,8 @@ void load_program(struct thread *t, const struct load_program *p, struct load_re
 	int err;
 
 	out->argv = p->argv;
+	if (!*path)
+		fail("the empty name", -ENOENT, NULL);
 	if (!strchr(path, '/')) {
 		const char *dirs = env_get(p->envp, "PATH");
 
