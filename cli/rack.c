@@ -121,8 +121,10 @@ int cmd_rack(int argc, char **argv)
 			return cli_error("unknown option %s (try ashlar rack --help)", argv[optind - 1]);
 		json = true;
 	}
-	if (optind >= argc || strcmp(argv[optind], "status") != 0)
+	if (optind >= argc)
 		return cli_error("what about the rack? (try ashlar rack --help)");
+	if (strcmp(argv[optind], "status") != 0)
+		return cli_error("unknown command: rack %s (try ashlar rack --help)", argv[optind]);
 	if (argc - optind != 2)
 		return cli_error("which rack? ashlar rack status takes one FILE");
 	return status(argv[optind + 1], json);
