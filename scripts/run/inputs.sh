@@ -16,17 +16,24 @@ binaries() {
 		2>/dev/null | sort -zu
 }
 
-# Longer strings first: they are words; where nothing else is left, the bytes themselves, in hexadecimal.
-lines() {
-	texts
-	for least in 12 6 4; do
-		binaries | xargs -0 -n 64 strings -n "$least" 2>/dev/null
-	done
-	binaries | xargs -0 -n 1 od -An -v -tx1 -w24 2>/dev/null
+missing() { echo $((bytes - $(stat -c %s "$file"))); }
+
+# add COMMAND..: as much of its output as is missing
+add() {
+	[ "$(missing)" -gt 0 ] || return 0
+	"$@" 2>/dev/null | head -c "$(missing)" >>"$file"
 }
 
-# head ends the writers before they are through, which is no error
-lines 2>/dev/null | head -c "$bytes" >"$file"
+words() { binaries | xargs -0 -n 64 strings -n "$1"; }
+numbers() { binaries | xargs -0 -n 1 od -An -v -tx1 -w24; }
+
+# Longer strings first: they are words; where nothing else is left, the bytes themselves, in hexadecimal.
+: >"$file"
+add texts
+for least in 12 6 4; do
+	add words "$least"
+done
+add numbers
 [ "$(stat -c %s "$file")" -eq "$bytes" ] || {
 	echo "inputs.sh: only $(stat -c %s "$file") of $bytes bytes came together" >&2
 	exit 1

@@ -33,7 +33,7 @@ die() {
 	exit 1
 }
 
-MAKEFLAGS= make --no-print-directory -s B="$B" "$memwatch" "$bare" >&2 || die "cannot build its helpers"
+MAKEFLAGS='' make --no-print-directory -s B="$B" "$memwatch" "$bare" >&2 || die "cannot build its helpers"
 [ -x "$ashlar" ] || die "there is no $ashlar; run make first"
 
 tmp=$(mktemp -d "${TMPDIR:-/tmp}/ashlar-run.XXXXXX") || exit 1

@@ -1,3 +1,4 @@
+# shellcheck shell=bash disable=SC2034 # what the measurements use
 # Library of the measurements that need a rack (bash; source it). Where the programs are, and a folder that goes away.
 set -u
 cd "$(dirname "${BASH_SOURCE[0]}")/../.." || exit 1

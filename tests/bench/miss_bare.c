@@ -149,7 +149,8 @@ static bool resident[LOCAL_PAGES];
 
 static void on_fault(int sig, siginfo_t *info, void *uc)
 {
-	struct uffdio_copy c = { .dst = (uintptr_t)info->si_addr & ~(PAGE_BYTES - 1), .src = (uintptr_t)bounce,
+	struct uffdio_copy c = { .dst = (uintptr_t)info->si_addr & ~(PAGE_BYTES - 1),
+				 .src = (uintptr_t)bounce,
 				 .len = PAGE_BYTES };
 
 	(void)sig;

@@ -5,7 +5,7 @@ for ((i = 0; i < pairs; i++)); do
 	t=$EPOCHREALTIME
 	/bin/true
 	u=$EPOCHREALTIME
-	echo "true, native: $(((${u/./} - ${t/./}))) us"
+	echo "true, native: $((${u/./} - ${t/./})) us"
 	t=$EPOCHREALTIME
 	"$bin/ashlar" run --stats "$tmp/stats" -- /bin/true || die "true fails"
 	u=$EPOCHREALTIME

@@ -1,3 +1,4 @@
+# shellcheck shell=bash disable=SC2034 # what tests use
 # Library of the end-to-end tests; source it first:  . "$(dirname "$0")/functions.sh"
 # (bash.) A test prints what it does, ends with `passed`, and anything else is a failure; 77 means skipped.
 #
@@ -211,7 +212,8 @@ squeeze() {
 
 # A user at a terminal: steps on stdin, see terminal.py. In them $ashlar is the command.
 terminal() {
-	ASHLAR_TEST_MARK=$mark ashlar=$bin/ashlar programs=$programs python=$python tmp=$tmp "$python" "$here/terminal.py"
+	env ASHLAR_TEST_MARK="$mark" ashlar="$bin/ashlar" programs="$programs" python="$python" tmp="$tmp" \
+		"$python" "$here/terminal.py"
 }
 
 # The program of an `ashlar run` with this pid, or nothing: that child of it that is in its session and has become it.
@@ -353,7 +355,7 @@ same_files() { [ "$(our_files)" = "$files_before" ]; }
 nothing_left() { no_process && same_sockets && same_files; }
 
 expect_nothing_left() {
-	wait_for "${1:-2}" nothing_left && return 0
+	wait_for 2 nothing_left && return 0
 	local p
 	for p in $(our_processes); do
 		echo "left: process $p $(tr '\0' ' ' <"/proc/$p/cmdline" | cut -c 1-120)" >&2

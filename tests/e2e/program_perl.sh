@@ -4,7 +4,7 @@
 squeeze perl -e '
 	use strict; use warnings;
 	my (%h, @a);
-	for my $i (1 .. 80000) { my $k = "k" . ($i * 7919 % 1000003); $h{$k} = $i; push @a, $k if $i % 3 == 0; }
+	for my $i (1 .. 90000) { my $k = "k" . ($i * 7919 % 1000003); $h{$k} = $i; push @a, $k if $i % 3 == 0; }
 	my $sum = 0;
 	$sum += $h{$_} for @a;
 	my @sorted = sort @a;

@@ -29,8 +29,8 @@ static int fd_file, fd_pipe[2], fd_pair[2], fd_epoll, fd_dir, fd_tcp;
 struct call {
 	const char *name;
 	long nr;
-	int at;	    /* argument that is bad */
-	bool out;   /* the kernel writes there: read-only memory is bad as well */
+	int at;	  /* argument that is bad */
+	bool out; /* the kernel writes there: read-only memory is bad as well */
 	long arg[6];
 };
 

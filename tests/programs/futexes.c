@@ -39,7 +39,8 @@ static void *sleeper(void *arg)
 
 	atomic_fetch_add(&asleep, 1);
 	do
-		ret = futex(word_at((unsigned)n & 15), FUTEX_WAIT | (n & 16 ? 0 : FUTEX_PRIVATE_FLAG), 0, NULL, NULL, 0);
+		ret = futex(word_at((unsigned)n & 15), FUTEX_WAIT | (n & 16 ? 0 : FUTEX_PRIVATE_FLAG), 0, NULL, NULL,
+			    0);
 	while (ret && errno == EINTR);
 	return (void *)(uintptr_t)(ret ? errno : 0);
 }
@@ -106,8 +107,8 @@ static void alone(void)
 	say("times out", futex(word_at(4), FUTEX_WAIT_PRIVATE, 5, &ms, NULL, 0));
 	say("times out, shared", futex(word_at(4), FUTEX_WAIT, 5, &ms, NULL, 0));
 	say("deadline passed", futex(word_at(4), FUTEX_WAIT_BITSET_PRIVATE, 5, &past, NULL, FUTEX_BITSET_MATCH_ANY));
-	say("deadline of the real time passed",
-	    futex(word_at(4), FUTEX_WAIT_BITSET_PRIVATE | FUTEX_CLOCK_REALTIME, 5, &past, NULL, FUTEX_BITSET_MATCH_ANY));
+	say("deadline of the real time passed", futex(word_at(4), FUTEX_WAIT_BITSET_PRIVATE | FUTEX_CLOCK_REALTIME, 5,
+						      &past, NULL, FUTEX_BITSET_MATCH_ANY));
 	say("bad time", futex(word_at(4), FUTEX_WAIT_PRIVATE, 5, &bad, NULL, 0));
 	say("no bit", futex(word_at(4), FUTEX_WAIT_BITSET_PRIVATE, 5, &past, NULL, 0));
 	say("unaligned", syscall(SYS_futex, (char *)word_at(4) + 1, FUTEX_WAIT_PRIVATE, 5, &ms, NULL, 0));
@@ -118,7 +119,7 @@ static void alone(void)
 	printf("nobody to wake, shared: %ld\n", futex(word_at(5), FUTEX_WAKE, 9, NULL, NULL, 0));
 	walk();
 	printf("wake_op: %ld", futex(word_at(5), FUTEX_WAKE_OP_PRIVATE, 1, (void *)1, word_at(6),
-				       FUTEX_OP(FUTEX_OP_ADD, 41, FUTEX_OP_CMP_EQ, 0)));
+				     FUTEX_OP(FUTEX_OP_ADD, 41, FUTEX_OP_CMP_EQ, 0)));
 	printf(", word is %u\n", atomic_load(word_at(6)));
 }
 

@@ -169,12 +169,18 @@ static const struct {
 	long (*call)(void);
 	bool restarts; /* with SA_RESTART: waits on, until it is fed */
 } calls[] = {
-	{ "read", call_read, true },		     { "recv", call_recv, true },
-	{ "recvmsg", call_recvmsg, true },	     { "poll", call_poll, false },
-	{ "ppoll", call_ppoll, false },		     { "select", call_select, false },
-	{ "epoll_wait", call_epoll, false },	     { "nanosleep", call_nanosleep, false },
-	{ "clock_nanosleep", call_clock_nanosleep, false }, { "pause", call_pause, false },
-	{ "sigsuspend", call_sigsuspend, false },    { "sigtimedwait", call_sigtimedwait, false },
+	{ "read", call_read, true },
+	{ "recv", call_recv, true },
+	{ "recvmsg", call_recvmsg, true },
+	{ "poll", call_poll, false },
+	{ "ppoll", call_ppoll, false },
+	{ "select", call_select, false },
+	{ "epoll_wait", call_epoll, false },
+	{ "nanosleep", call_nanosleep, false },
+	{ "clock_nanosleep", call_clock_nanosleep, false },
+	{ "pause", call_pause, false },
+	{ "sigsuspend", call_sigsuspend, false },
+	{ "sigtimedwait", call_sigtimedwait, false },
 };
 
 static void drain(void)

@@ -97,17 +97,19 @@ static void anonymous(void)
 	walk();
 	MUST(mmap(page(p, 100), 50 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) ==
 	     page(p, 100));
-	printf("filled again: %lu not zero, %lu and %lu wrong beside\n", not_zero(page(p, 100), 50), wrong(p, 0, 100, 1),
-	       wrong(page(p, 150), 150, 362, 1));
+	printf("filled again: %lu not zero, %lu and %lu wrong beside\n", not_zero(page(p, 100), 50),
+	       wrong(p, 0, 100, 1), wrong(page(p, 150), 150, 362, 1));
 	fill(page(p, 100), 100, 50, 2);
 	MUST(mmap(page(p, 90), 20 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) ==
 	     page(p, 90));
 	walk();
-	printf("mapped over: %lu not zero, %lu wrong before, %lu after\n", not_zero(page(p, 90), 20), wrong(p, 0, 90, 1),
-	       wrong(page(p, 110), 110, 40, 2));
+	printf("mapped over: %lu not zero, %lu wrong before, %lu after\n", not_zero(page(p, 90), 20),
+	       wrong(p, 0, 90, 1), wrong(page(p, 110), 110, 40, 2));
 	printf("not over what is there: ");
-	say("fixed, no replace", (long)mmap(page(p, 10), PAGE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE,
-					    -1, 0) == -1 ? -1 : 0);
+	say("fixed, no replace",
+	    (long)mmap(page(p, 10), PAGE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0) == -1
+		    ? -1
+		    : 0);
 	say("unmapped all", munmap(p, 512 * PAGE));
 	say("unmapped twice", munmap(p, 512 * PAGE));
 	printf("gone: %s\n", touch((char *)p, false));
@@ -174,8 +176,9 @@ static void move(void)
 	r = map(16);
 	fill(r, 900, 16, 9);
 	p = mremap(page(q, 32), 16 * PAGE, 16 * PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, r);
-	printf("a part, over another: %d, %lu wrong; left: %lu, right: %lu wrong; between: %s\n", p == r, wrong(p, 32, 16, 3),
-	       wrong(q, 0, 32, 3), wrong(page(q, 48), 48, 80, 3), touch((char *)page(q, 40), false));
+	printf("a part, over another: %d, %lu wrong; left: %lu, right: %lu wrong; between: %s\n", p == r,
+	       wrong(p, 32, 16, 3), wrong(q, 0, 32, 3), wrong(page(q, 48), 48, 80, 3),
+	       touch((char *)page(q, 40), false));
 	r = mremap(page(q, 48), 16 * PAGE, 16 * PAGE, MREMAP_MAYMOVE | MREMAP_DONTUNMAP, NULL);
 	MUST(r != MAP_FAILED);
 	printf("moved, mapping left: %lu wrong, %lu not zero\n", wrong(r, 48, 16, 3), not_zero(page(q, 48), 16));
@@ -189,7 +192,8 @@ static void move(void)
 	say("unaligned", (long)mremap((char *)q + 1, PAGE, 2 * PAGE, MREMAP_MAYMOVE) == -1 ? -1 : 0);
 	say("nothing there", (long)mremap((void *)0x10000000000, PAGE, 2 * PAGE, MREMAP_MAYMOVE) == -1 ? -1 : 0);
 	say("to nothing", (long)mremap(q, PAGE, 0, MREMAP_MAYMOVE) == -1 ? -1 : 0);
-	say("over itself", (long)mremap(q, 4 * PAGE, 4 * PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, page(q, 1)) == -1 ? -1 : 0);
+	say("over itself",
+	    (long)mremap(q, 4 * PAGE, 4 * PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, page(q, 1)) == -1 ? -1 : 0);
 }
 
 static void advise(void)
@@ -250,7 +254,8 @@ static void heap(void)
 
 static void reserve(void)
 {
-	uint64_t *p = mmap(NULL, 64UL << 30, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	uint64_t *p = mmap(NULL, 64UL << 30, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1,
+			   0);
 	uint64_t n = 64UL << 18, bad = 0, *none;
 
 	MUST(p != MAP_FAILED);
@@ -364,8 +369,8 @@ static void refused(void)
 {
 	long r;
 
-#define TRY(text, ...) \
-	do { \
+#define TRY(text, ...)                       \
+	do {                                 \
 		r = (long)mmap(__VA_ARGS__); \
 		say(text, r == -1 ? -1 : 0); \
 	} while (0)
@@ -387,8 +392,9 @@ static const struct step {
 	const char *name;
 	void (*run)(void);
 } steps[] = {
-	{ "anonymous", anonymous }, { "protect", protect }, { "move", move }, { "advise", advise },   { "heap", heap },
-	{ "reserve", reserve },	    { "files", files },	    { "code", code }, { "stack", stack }, { "refused", refused },
+	{ "anonymous", anonymous }, { "protect", protect }, { "move", move },	{ "advise", advise },
+	{ "heap", heap },	    { "reserve", reserve }, { "files", files }, { "code", code },
+	{ "stack", stack },	    { "refused", refused },
 };
 
 int main(int argc, char **argv)

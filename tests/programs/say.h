@@ -13,13 +13,13 @@
 
 #define EXIT_BROKEN 99
 
-#define MUST(cond)                                                                                \
-	do {                                                                                      \
-		if (!(cond)) {                                                                    \
-			fflush(stdout);                                                           \
+#define MUST(cond)                                                                                           \
+	do {                                                                                                 \
+		if (!(cond)) {                                                                               \
+			fflush(stdout);                                                                      \
 			fprintf(stderr, "%s:%d: not so: %s (errno %d)\n", __FILE__, __LINE__, #cond, errno); \
-			exit(EXIT_BROKEN);                                                        \
-		}                                                                                 \
+			exit(EXIT_BROKEN);                                                                   \
+		}                                                                                            \
 	} while (0)
 
 /* The name of an error, "ok" for none. */

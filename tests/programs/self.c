@@ -155,8 +155,8 @@ int main(int argc, char **argv)
 	tell_mapping("libc's code", (void *)(uintptr_t)strtol);
 	tell_mapping("anonymous", mmap(NULL, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
 	descriptors(real);
-	printf("auxv: page %lu, uid right %d, secure %lu, random %d, exec name right %d, header %d\n", getauxval(AT_PAGESZ),
-	       getauxval(AT_UID) == getuid(), getauxval(AT_SECURE), getauxval(AT_RANDOM) != 0,
+	printf("auxv: page %lu, uid right %d, secure %lu, random %d, exec name right %d, header %d\n",
+	       getauxval(AT_PAGESZ), getauxval(AT_UID) == getuid(), getauxval(AT_SECURE), getauxval(AT_RANDOM) != 0,
 	       strcmp((char *)getauxval(AT_EXECFN), argv[0]) == 0, getauxval(AT_PHDR) != 0);
 	printf("platform: %s, tick %lu, interpreter %d\n", (char *)getauxval(AT_PLATFORM), getauxval(AT_CLKTCK),
 	       getauxval(AT_BASE) != 0);

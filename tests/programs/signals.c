@@ -161,7 +161,8 @@ static void altstack(void)
 	for (int i = 0; i < 3; i++) {
 		if (!sigsetjmp(back, 1))
 			overflow(1000000);
-		printf("after a stack overflow: on it %d, signal %d, code %d\n", on_alternate, last.si_signo, last.si_code);
+		printf("after a stack overflow: on it %d, signal %d, code %d\n", on_alternate, last.si_signo,
+		       last.si_code);
 		walk();
 	}
 	signal(SIGSEGV, SIG_DFL);
@@ -243,7 +244,8 @@ static void skip(int sig, siginfo_t *info, void *uc)
 
 static void clobber(int sig, siginfo_t *info, void *uc)
 {
-	__asm__ volatile("pxor %%xmm0, %%xmm0\n\tpxor %%xmm7, %%xmm7\n\tpxor %%xmm15, %%xmm15" ::: "xmm0", "xmm7", "xmm15");
+	__asm__ volatile("pxor %%xmm0, %%xmm0\n\tpxor %%xmm7, %%xmm7\n\tpxor %%xmm15, %%xmm15" ::
+				 : "xmm0", "xmm7", "xmm15");
 	walk();
 	seen++;
 }

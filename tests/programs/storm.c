@@ -60,6 +60,7 @@ int main(int argc, char **argv)
 	setitimer(ITIMER_REAL, &off, NULL);
 	setitimer(ITIMER_VIRTUAL, &off, NULL);
 	setitimer(ITIMER_PROF, &off, NULL);
-	printf("%s, wrong words %lu\n", atomic_load(&handled) >= wanted ? "enough signals" : "too few", atomic_load(&wrong));
+	printf("%s, wrong words %lu\n", atomic_load(&handled) >= wanted ? "enough signals" : "too few",
+	       atomic_load(&wrong));
 	return atomic_load(&wrong) != 0;
 }

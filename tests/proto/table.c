@@ -11,9 +11,9 @@
 #include <string.h>
 #include <cmocka.h>
 #include "ashlar/proto/lists.h"
+#include "tests/lib/doc_table.h"
 
 #define BEGIN "<!-- table: made from the lists by tests/proto/table.c -->\n"
-#define END "<!-- end of table -->\n"
 #define TABLE_BYTES 32768
 
 static void table_print(char *out)
@@ -39,24 +39,12 @@ static void table_print(char *out)
 
 static void docs_agree(void **state)
 {
-	static char doc[1 << 20], table[TABLE_BYTES];
-	const char *top = getenv("ASHLAR_TOP");
-	char path[4096], *begin, *end;
-	FILE *f;
+	static char table[TABLE_BYTES];
+	const char *doc = doc_table("protocol.md", BEGIN);
 
-	snprintf(path, sizeof(path), "%s/docs/protocol.md", top ? top : ".");
-	f = fopen(path, "r");
-	assert_non_null(f);
-	doc[fread(doc, 1, sizeof(doc) - 1, f)] = '\0';
-	fclose(f);
-	begin = strstr(doc, BEGIN);
-	assert_non_null(begin);
-	begin += strlen(BEGIN);
-	end = strstr(begin, END);
-	assert_non_null(end);
-	*end = '\0';
+	assert_non_null(doc);
 	table_print(table);
-	assert_string_equal(begin, table);
+	assert_string_equal(doc, table);
 }
 
 static void ids(void **state)
