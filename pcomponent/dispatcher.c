@@ -110,7 +110,7 @@ static void memory_open(void)
 		.memory = m,
 		.stats = process_stats,
 		.fd_floor = proc_fd_floor(),
-		.message = sys_message,
+		.message = service_memory_message,
 	};
 	uint32_t i;
 	int err;

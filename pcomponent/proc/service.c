@@ -3,6 +3,8 @@
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 #include "ashlar/net.h"
@@ -22,6 +24,28 @@ static unsigned watched_n;
 static const char *daemon_label;
 static struct net *service_net;
 
+/* With the daemon everything ends; memory components that let the process go for that are not the news. */
+static void daemon_first(void)
+{
+	struct pollfd d = watched[0];
+
+	if (poll(&d, 1, DAEMON_FIRST_MS) > 0 && (d.revents & GONE))
+		proc_fail(125, "processor component %s is gone: the program ends", daemon_label);
+}
+
+void service_memory_message(const char *fmt, ...)
+{
+	char line[512];
+	va_list ap;
+
+	if (watched_n > 0)
+		daemon_first();
+	va_start(ap, fmt);
+	vsnprintf(line, sizeof(line), fmt, ap);
+	va_end(ap);
+	sys_message("%s", line);
+}
+
 static void *service_main(void *arg)
 {
 	unsigned i;
@@ -30,11 +54,7 @@ static void *service_main(void *arg)
 	for (;;) {
 		if (poll(watched, watched_n, -1) < 0 && errno != EINTR)
 			return NULL;
-		/* With the daemon everything ends; memory components that let the process go for that are not the news. */
-		if (!(watched[0].revents & GONE))
-			poll(watched, 1, DAEMON_FIRST_MS);
-		if (watched[0].revents & GONE)
-			proc_fail(125, "processor component %s is gone: the program ends", daemon_label);
+		daemon_first();
 		for (i = 1; i < watched_n; i++) {
 			if (!(watched[i].revents & GONE))
 				continue;

@@ -10,6 +10,8 @@ struct net;
 
 /* daemon_fd: of the connection to the node daemon; name: of the processor component, for the message. 0 or -errno. */
 int service_open(struct net *net, int daemon_fd, const char *daemon_name);
+/* For the ExCache: tell the user of a lost memory component, unless the node daemon's end is what lies behind it. */
+void service_memory_message(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* Bring the counters that others keep (fabric, files) into the statistics page. */
 void service_stats(void);
 

@@ -6,7 +6,7 @@
  *
  *   without -r: the command itself, by RssAnon                         -> anon_peak
  *   with -r:    the command is `ashlar run`; its program, by smaps:    -> program_peak (below the window's end),
- *               own_peak (the dispatcher's, above it), own_mapped_peak
+ *               own_peak (the dispatcher's, above it), own_mapped_peak, torn (samples looked at again)
  *   always:     samples, wall_ns, cpu_ns
  *   with -l:    the first smaps that shows more than BYTES of the program goes to FILE.over
  *
@@ -24,7 +24,7 @@
 #include "tests/programs/say.h"
 
 struct seen {
-	uint64_t samples, anon_peak, program_peak, own_peak, own_mapped_peak;
+	uint64_t samples, torn, anon_peak, program_peak, own_peak, own_mapped_peak;
 };
 
 static void peak(uint64_t *p, uint64_t v)
@@ -33,22 +33,31 @@ static void peak(uint64_t *p, uint64_t v)
 		*p = v;
 }
 
-static void look_status(pid_t pid, struct seen *s)
+/* Anonymous memory of a process now; 0: it has none any more */
+static uint64_t anon_of(pid_t pid)
 {
 	char path[64], line[256];
-	unsigned long kb;
+	unsigned long kb = 0;
 	FILE *f;
 
 	snprintf(path, sizeof(path), "/proc/%d/status", pid);
 	f = fopen(path, "re");
-	if (!f)
+	while (f && fgets(line, sizeof(line), f))
+		if (sscanf(line, "RssAnon: %lu kB", &kb) == 1)
+			break;
+	if (f)
+		fclose(f);
+	return (uint64_t)kb << 10;
+}
+
+static void look_status(pid_t pid, struct seen *s)
+{
+	uint64_t anon = anon_of(pid);
+
+	if (!anon)
 		return;
-	while (fgets(line, sizeof(line), f))
-		if (sscanf(line, "RssAnon: %lu kB", &kb) == 1) {
-			peak(&s->anon_peak, kb << 10);
-			s->samples++;
-		}
-	fclose(f);
+	peak(&s->anon_peak, anon);
+	s->samples++;
 }
 
 static uint64_t limit = UINT64_MAX;
@@ -69,37 +78,67 @@ static void keep(const char *from)
 		fclose(out);
 }
 
-static void look_smaps(pid_t pid, struct seen *s)
-{
-	uint64_t program = 0, own = 0, own_mapped = 0;
-	unsigned long from = 0, to, kb;
-	char path[64], line[4400];
-	FILE *f;
+/* What smaps says: program's and dispatcher's anonymous memory, and all that is resident of the dispatcher's. */
+struct sums {
+	uint64_t program, own, own_mapped;
+};
 
-	snprintf(path, sizeof(path), "/proc/%d/smaps", pid);
-	f = fopen(path, "re");
+static bool smaps_sum(const char *path, struct sums *sum)
+{
+	unsigned long from = 0, to, kb;
+	char line[4400];
+	FILE *f = fopen(path, "re");
+
+	memset(sum, 0, sizeof(*sum));
 	if (!f)
-		return;
+		return false;
 	while (fgets(line, sizeof(line), f)) {
 		if (sscanf(line, "Anonymous: %lu kB", &kb) == 1) {
 			if (from < WINDOW_END)
-				program += kb << 10;
+				sum->program += kb << 10;
 			else
-				own += kb << 10;
+				sum->own += kb << 10;
 		} else if (sscanf(line, "Rss: %lu kB", &kb) == 1) {
-			own_mapped += from < WINDOW_END ? 0 : kb << 10;
+			sum->own_mapped += from < WINDOW_END ? 0 : kb << 10;
 		} else if (line[0] < 'A' || line[0] > 'Z') {
 			sscanf(line, "%lx-%lx ", &from, &to);
 		}
 	}
 	fclose(f);
-	if (!program && !own)
-		return; /* it is ending */
-	if (program > limit && s->program_peak <= limit)
+	return sum->program || sum->own; /* else it is ending */
+}
+
+/*
+ * The host walks the mappings one after another while the program runs on, so a page may be counted at its old address
+ * and another, which took its room, at a later one. RssAnon is one number at one time: a sum above what it was before and
+ * after is torn, and looked at again; the last look counts as no more than RssAnon allows.
+ */
+static void look_smaps(pid_t pid, struct seen *s)
+{
+	uint64_t before, after = anon_of(pid), most;
+	struct sums sum;
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/smaps", pid);
+	for (int tries = 0;; tries++) {
+		before = after;
+		if (!smaps_sum(path, &sum))
+			return;
+		after = anon_of(pid);
+		most = before > after ? before : after;
+		if (sum.program + sum.own <= most || !after)
+			break;
+		s->torn++;
+		if (tries < 5)
+			continue;
+		sum.program = most > sum.own ? most - sum.own : 0;
+		break;
+	}
+	if (sum.program > limit && s->program_peak <= limit)
 		keep(path);
-	peak(&s->program_peak, program);
-	peak(&s->own_peak, own);
-	peak(&s->own_mapped_peak, own_mapped);
+	peak(&s->program_peak, sum.program);
+	peak(&s->own_peak, sum.own);
+	peak(&s->own_mapped_peak, sum.own_mapped);
 	s->samples++;
 }
 
@@ -171,8 +210,8 @@ static void report(FILE *out, bool rack, const struct seen *s, uint64_t wall, co
 
 	fprintf(out, "samples %lu\n", s->samples);
 	if (rack)
-		fprintf(out, "program_peak %lu\nown_peak %lu\nown_mapped_peak %lu\n", s->program_peak, s->own_peak,
-			s->own_mapped_peak);
+		fprintf(out, "torn %lu\nprogram_peak %lu\nown_peak %lu\nown_mapped_peak %lu\n", s->torn,
+			s->program_peak, s->own_peak, s->own_mapped_peak);
 	else
 		fprintf(out, "anon_peak %lu\n", s->anon_peak);
 	fprintf(out, "wall_ns %lu\ncpu_ns %lu\n", wall, cpu);
