@@ -1,6 +1,6 @@
 #!/bin/sh
 # Runs the measurements of tests/bench one after another: NAME.sh where there is one, else the program NAME.
-# docs/measuring.md says how they are made. With names: only those.
+# docs/measuring.md says how they are made. With names: only those. PAIRS=n: that many pairs instead of 20.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 build=${B:-build}
@@ -19,9 +19,9 @@ for n in $names; do
 	[ "$n" != functions ] || continue
 	printf '\n== %s\n' "$n"
 	if [ -x "tests/bench/$n.sh" ]; then
-		"tests/bench/$n.sh" || status=1
+		"tests/bench/$n.sh" "${PAIRS:-20}" || status=1
 	else
-		"$build/tests/bench/$n" || status=1
+		"$build/tests/bench/$n" "${PAIRS:-20}" || status=1
 	fi
 done
 exit "$status"

@@ -66,6 +66,19 @@ static void line_filled(const struct hostvm *hv, void *host, uint64_t vpn, unsig
 }
 
 /*
+ * Map zeros at vpn and, where that works in one call, behind it: what is one mapping to the program may be several to the
+ * host, whose border no call crosses. The number mapped, at least 1, or -errno.
+ */
+static int line_zeros(const struct hostvm *hv, void *host, uint64_t vpn, unsigned n)
+{
+	int err = hv->copy(host, vpn, n, true, false);
+
+	if (err < 0 && err != -EEXIST && n > 1)
+		err = hv->copy(host, vpn, 1, true, false);
+	return err == -EEXIST ? 1 : err; /* as in line_fetch */
+}
+
+/*
  * Fill a line of zeros, and those after it that are zero too, while room lasts: a page at a growing edge is soon
  * followed by the next. Filled lines are writable: whoever touches new memory will write it.
  */
@@ -84,9 +97,7 @@ static int line_fill(const struct hostvm *hv, void *host, uint64_t vpn, uint64_t
 		hv->room_put(host, more);
 
 	while (done < n) {
-		err = hv->copy(host, vpn + done, n - done, true, false);
-		if (err == -EEXIST)
-			err = 1; /* as in line_fetch */
+		err = line_zeros(hv, host, vpn + done, n - done);
 		if (err < 0)
 			break;
 		line_filled(hv, host, vpn + done, (unsigned)err, gen);

@@ -58,6 +58,33 @@ kill -STOP "$gmm"
 refused 25 '(does not answer|timed out|Connection timed out|given up)' "$rack"
 kill -CONT "$gmm"
 wait_for 10 works || fail "the gmm does not recover"
-# A memory component that is stopped before a program needs it: placement avoids it, or it is named.
 expect_freed "all of them"
+
+# A private rack, a part of which does not start, or does not answer
+mkdir "$tmp/parts"
+for p in "$bin"/*; do
+	ln -s "$p" "$tmp/parts/"
+done
+broken() { # shell script in place of mcomponent, seconds, pattern
+	local from
+	from=$(now_ms)
+	rm -f "$tmp/parts/mcomponent"
+	printf '#!/bin/sh\n%s\n' "$1" >"$tmp/parts/mcomponent"
+	chmod 755 "$tmp/parts/mcomponent"
+	run env ASHLAR_BIN="$tmp/parts" ASHLAR_TEST_MARK="$mark" timeout 40 "$bin/ashlar" run -- true
+	expect_status 125
+	expect_one_line "^ashlar: .*$3"
+	[ $(($(now_ms) - from)) -le $(($2 * 1000)) ] || fail "it took $(($(now_ms) - from)) ms"
+	only_the_rack() { [ "$(our_processes | wc -l)" -eq "${#parts[@]}" ]; }
+	wait_for 2 only_the_rack || fail "processes are left: $(our_processes)"
+	cat "$tmp/err"
+}
+rack_stop
+broken 'exit 3' 3 'mcomponent.*exit status 3'
+broken 'kill -9 $$' 3 'mcomponent.*signal 9'
+broken 'exec tail -f /dev/null' 15 'mcomponent.*does not answer'
+rm "$tmp/parts/mcomponent"
+run env ASHLAR_BIN="$tmp/parts" "$bin/ashlar" run -- true
+expect_status 125
+expect_one_line '^ashlar: .*mcomponent'
 passed

@@ -2,6 +2,7 @@
 # Misses need no processor of the memory components: they go on while those are stopped, as long as slabs are left.
 # also: asan
 . "$(dirname "$0")/functions.sh"
+rack_noise=yes # they tell that they are heard of again
 rack_start 256M 2
 input=/dev/null
 start run --rack "$rack" --excache 2M --stats "$tmp/stats" -- "$programs/reader" 12
@@ -26,4 +27,24 @@ echo "rounds: $before before, $(($(wc -l <"$tmp/out") - before)) while stopped a
 	"$(stat_of "$tmp/stats" excache.misses) misses"
 [ "$(stat_of "$tmp/stats" excache.misses)" -gt 20000 ] || fail "that were no misses"
 expect_freed "the end of the program"
+
+# A program that writes needs slabs: when none is left it waits for the components, and goes on with them.
+start run --rack "$rack" --excache 2M -- "$programs/walker" 12 0
+wait_for 10 has_line "$tmp/out" '^pass 2' || fail "the program does not start: $(cat "$tmp/err")"
+for p in "${memory[@]}"; do
+	kill -STOP "$p"
+done
+n=$(wc -l <"$tmp/out")
+wait_for 3 lines_more_than "$tmp/out" $((n + 50))
+echo "a writer: $(($(wc -l <"$tmp/out") - n)) passes while stopped"
+for p in "${memory[@]}"; do
+	kill -CONT "$p"
+done
+n=$(wc -l <"$tmp/out")
+wait_for 10 lines_more_than "$tmp/out" $((n + 5)) || fail "the writer does not go on: $(cat "$tmp/err")"
+kill -INT "$(program_of "$command")"
+wait_status "$command"
+expect_status 3
+! grep -v 'warning: memory component' "$tmp/err" || fail "more than warnings"
+expect_freed "the end of the writer"
 passed

@@ -43,6 +43,11 @@ if [ "$(id -u)" -eq 0 ]; then
 	run try "$tmp/user/bin/ashlar" run -- "$tmp/user/private"
 	expect_status 126
 	expect_one_line 'Permission denied'
+	printf '#!/bin/sh\necho read\n' >"$tmp/user/script"
+	chmod 711 "$tmp/user/script"
+	run try "$tmp/user/bin/ashlar" run -- "$tmp/user/script"
+	expect_status 126
+	expect_one_line 'script.*Permission denied'
 	run try "$tmp/user/bin/ashlar" run -- touch mine
 	expect_status 0
 	[ "$(stat -c %u mine)" = 65534 ] || fail "a file of user $(stat -c %u mine)"
