@@ -64,8 +64,8 @@ static void config_read(const char *arg)
 static void stats_open(void)
 {
 	int flags = launch.stats_fd < 0 ? MAP_SHARED | MAP_ANONYMOUS : MAP_SHARED;
-	struct stats_page *s =
-		mmap(NULL, sizeof(*s), PROT_READ | PROT_WRITE, flags, launch.stats_fd < 0 ? -1 : launch.stats_fd, 0);
+	struct stats_page *s = mmap(NULL, sizeof(*s), PROT_READ | PROT_WRITE, flags,
+				    launch.stats_fd < 0 ? -1 : launch.stats_fd, 0);
 
 	if (s == MAP_FAILED)
 		proc_fail(125, "statistics page: %s", strerror(errno));
@@ -89,8 +89,8 @@ static void daemon_hello(void)
 	if (!err)
 		err = rpc_call_sync(daemon_rpc, D2P_HELLO, launch.pid, 0, &req, NULL, 0, CONNECT_MS, &rep, parts,
 				    &bytes);
-	if (!err && (rep.n_memory < 1 || rep.n_memory > PROCESS_MEMORY_MAX ||
-		     bytes != (rep.n_memory + 1) * sizeof(parts[0])))
+	if (!err &&
+	    (rep.n_memory < 1 || rep.n_memory > PROCESS_MEMORY_MAX || bytes != (rep.n_memory + 1) * sizeof(parts[0])))
 		err = -EPROTO;
 	if (err)
 		proc_fail(125, "processor component %s: %s", launch.daemon_name, strerror(-err));

@@ -27,7 +27,7 @@ struct stats_page {
 	uint64_t misses;	/* lines fetched from a memory component on demand */
 	uint64_t zero_fills, wp_faults, victim_hits, prefetched, prefetch_used;
 	uint64_t evictions, writebacks, writeback_bytes, zero_evictions;
-	uint64_t waits;		/* faults that waited for another thread's transfer of the same line */
+	uint64_t waits;		  /* faults that waited for another thread's transfer of the same line */
 	uint64_t inline_reclaims; /* faults that had to make room themselves */
 	uint64_t remote_bytes, remote_peak_bytes, slabs;
 	uint64_t reads, read_bytes, writes, write_bytes, messages;
@@ -46,8 +46,7 @@ static inline void stat_max(uint64_t *counter, uint64_t v)
 {
 	uint64_t old = __atomic_load_n(counter, __ATOMIC_RELAXED);
 
-	while (old < v &&
-	       !__atomic_compare_exchange_n(counter, &old, v, true, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+	while (old < v && !__atomic_compare_exchange_n(counter, &old, v, true, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
 		;
 }
 

@@ -16,7 +16,7 @@ struct cleaning {
 	uint64_t vpn[LINE_BATCH];
 	uint64_t *word[LINE_BATCH];
 	uint64_t was[LINE_BATCH]; /* as CLEANING */
-	uint64_t apart; /* bit i: a dirty line that stays lies between lines i-1 and i */
+	uint64_t apart;		  /* bit i: a dirty line that stays lies between lines i-1 and i */
 };
 
 static void cleaning_add(struct cleaning *c, uint64_t vpn, uint64_t *word, uint64_t w)

@@ -46,14 +46,21 @@ static uint64_t host_aux(unsigned long type)
 
 /* Machine entries that are passed on. */
 static const unsigned long passed_on[] = { AT_SYSINFO_EHDR, AT_HWCAP, AT_HWCAP2, AT_CLKTCK, AT_MINSIGSTKSZ,
-					   AT_UID, AT_EUID, AT_GID, AT_EGID };
+					   AT_UID,	    AT_EUID,  AT_GID,	 AT_EGID };
 
 static unsigned auxv_fill(Elf64_auxv_t *av, const struct elf_file *e, const struct elf_mapped *prog,
 			  uint64_t interp_base, uint64_t random, uint64_t execfn, uint64_t platform)
 {
 	unsigned n = 0, i;
 
-#define AUX(type, value) av[n++] = (Elf64_auxv_t){ type, { value } }
+#define AUX(type, value)         \
+	av[n++] = (Elf64_auxv_t) \
+	{                        \
+		type,            \
+		{                \
+			value    \
+		}                \
+	}
 	for (i = 0; i < sizeof(passed_on) / sizeof(passed_on[0]); i++)
 		if (host_aux(passed_on[i]) || passed_on[i] != AT_SYSINFO_EHDR)
 			AUX(passed_on[i], host_aux(passed_on[i]));

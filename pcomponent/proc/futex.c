@@ -77,8 +77,8 @@ long sys_futex(struct thread *t, const uint64_t a[6])
 		arg3 = (uint64_t)&ts;
 	}
 	for (tries = 0;; tries++) {
-		ret = k.waits ? host_block(t, SYS_futex, a[0], a[1], a[2], arg3, a[4], a[5]) :
-				host_call(SYS_futex, a[0], a[1], a[2], arg3, a[4], a[5]);
+		ret = k.waits ? host_block(t, SYS_futex, a[0], a[1], a[2], arg3, a[4], a[5])
+			      : host_call(SYS_futex, a[0], a[1], a[2], arg3, a[4], a[5]);
 		if (ret != -EFAULT || tries == TRIES_MAX)
 			return ret;
 		if (uaccess_touch(a[0], k.writes || write) || (k.second && uaccess_touch(a[4], k.writes || write)))

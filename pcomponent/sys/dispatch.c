@@ -13,17 +13,50 @@
 
 struct stats_page *process_stats;
 
-#define N { ARG_NONE, 0, 0 }
-#define FD { ARG_FD, 0, 0 }
-#define STR { ARG_STR, 0, 0 }
-#define IN(bytes) { ARG_IN, 0, bytes }
-#define OUT(bytes) { ARG_OUT, 0, bytes }
-#define IO(bytes) { ARG_IO, 0, bytes }
-#define INN(len, bytes) { ARG_IN_N, len, bytes }
-#define OUTN(len, bytes) { ARG_OUT_N, len, bytes }
-#define ION(len, bytes) { ARG_IO_N, len, bytes }
-#define OUTR(len, bytes) { ARG_OUT_R, len, bytes }
-#define OUTL(len) { ARG_OUT_L, len, 0 }
+#define N                      \
+	{                      \
+		ARG_NONE, 0, 0 \
+	}
+#define FD                   \
+	{                    \
+		ARG_FD, 0, 0 \
+	}
+#define STR                   \
+	{                     \
+		ARG_STR, 0, 0 \
+	}
+#define IN(bytes)                \
+	{                        \
+		ARG_IN, 0, bytes \
+	}
+#define OUT(bytes)                \
+	{                         \
+		ARG_OUT, 0, bytes \
+	}
+#define IO(bytes)                \
+	{                        \
+		ARG_IO, 0, bytes \
+	}
+#define INN(len, bytes)              \
+	{                            \
+		ARG_IN_N, len, bytes \
+	}
+#define OUTN(len, bytes)              \
+	{                             \
+		ARG_OUT_N, len, bytes \
+	}
+#define ION(len, bytes)              \
+	{                            \
+		ARG_IO_N, len, bytes \
+	}
+#define OUTR(len, bytes)              \
+	{                             \
+		ARG_OUT_R, len, bytes \
+	}
+#define OUTL(len)                 \
+	{                         \
+		ARG_OUT_L, len, 0 \
+	}
 
 static const struct call_desc calls[] = {
 #define SYS(nr, name, fn, level, note, ...) [nr] = { #name, sys_##fn, CALL_##level, note, { __VA_ARGS__ } },

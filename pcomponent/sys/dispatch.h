@@ -49,14 +49,14 @@ const struct call_desc *call_desc(uint64_t nr);
 long dispatch_call(struct thread *t, struct trap_frame *f, uint64_t *fs);
 
 /* Generic handlers that work from the row: the host kernel serves the call, arguments are copied in and out. */
-sys_fn sys_host;  /* does not block */
-sys_fn sys_hostb; /* may block */
-sys_fn sys_hostfd; /* makes a descriptor, may block: EMFILE when its number reaches the dispatcher's */
+sys_fn sys_host;    /* does not block */
+sys_fn sys_hostb;   /* may block */
+sys_fn sys_hostfd;  /* makes a descriptor, may block: EMFILE when its number reaches the dispatcher's */
 sys_fn sys_hostfd2; /* makes two, stored at the last ARG_OUT of 8 bytes */
-sys_fn sys_nosys; /* known, not served: ENOSYS */
-sys_fn sys_perm;  /* known, refused: EPERM */
-sys_fn sys_inval; /* known, refused as by a kernel built without it: EINVAL */
-sys_fn sys_zero;  /* advice that may be ignored: 0 */
+sys_fn sys_nosys;   /* known, not served: ENOSYS */
+sys_fn sys_perm;    /* known, refused: EPERM */
+sys_fn sys_inval;   /* known, refused as by a kernel built without it: EINVAL */
+sys_fn sys_zero;    /* advice that may be ignored: 0 */
 
 /* The process's counters; set once at start. */
 extern struct stats_page *process_stats;

@@ -21,6 +21,7 @@ void heap_open(void)
 {
 	mallopt(M_ARENA_MAX, 1);
 	if ((uint64_t)&heap_open < WINDOW_END || (uint64_t)__builtin_frame_address(0) < WINDOW_END)
-		proc_fail(125, "address layout: the dispatcher lies in the program's window (is the stack limit unlimited? "
-			       "try `ulimit -s 8192`)");
+		proc_fail(125,
+			  "address layout: the dispatcher lies in the program's window (is the stack limit unlimited? "
+			  "try `ulimit -s 8192`)");
 }

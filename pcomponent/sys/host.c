@@ -27,8 +27,7 @@ long host_call(long nr, uint64_t a0, uint64_t a1, uint64_t a2, uint64_t a3, uint
 	return ret;
 }
 
-long host_block(struct thread *t, long nr, uint64_t a0, uint64_t a1, uint64_t a2, uint64_t a3, uint64_t a4,
-		uint64_t a5)
+long host_block(struct thread *t, long nr, uint64_t a0, uint64_t a1, uint64_t a2, uint64_t a3, uint64_t a4, uint64_t a5)
 {
 	uint64_t mask = t->frame->sigmask, all = SIGS_ALL_BLOCKED;
 	long ret;
@@ -202,8 +201,8 @@ static long host_row(struct thread *t, const uint64_t a[6], bool block, made_fn 
 		if (row->arg[i].kind == ARG_OUT_R && row->arg[i].bytes == 1)
 			h[row->arg[i].len] = c[i].bytes;
 	}
-	ret = block ? host_block(t, t->call_nr, h[0], h[1], h[2], h[3], h[4], h[5]) :
-		      host_call(t->call_nr, h[0], h[1], h[2], h[3], h[4], h[5]);
+	ret = block ? host_block(t, t->call_nr, h[0], h[1], h[2], h[3], h[4], h[5])
+		    : host_call(t->call_nr, h[0], h[1], h[2], h[3], h[4], h[5]);
 	if (ret < 0 && ret != -EINTR)
 		return ret;
 	if (made && (err = made(ret, c)) < 0)

@@ -18,8 +18,7 @@ long host_call(long nr, uint64_t a0, uint64_t a1, uint64_t a2, uint64_t a3, uint
 #define host1(nr, a) host_call(nr, (uint64_t)(a), 0, 0, 0, 0, 0)
 #define host2(nr, a, b) host_call(nr, (uint64_t)(a), (uint64_t)(b), 0, 0, 0, 0)
 #define host3(nr, a, b, c) host_call(nr, (uint64_t)(a), (uint64_t)(b), (uint64_t)(c), 0, 0, 0)
-#define host4(nr, a, b, c, d)                                                                      \
-	host_call(nr, (uint64_t)(a), (uint64_t)(b), (uint64_t)(c), (uint64_t)(d), 0, 0)
+#define host4(nr, a, b, c, d) host_call(nr, (uint64_t)(a), (uint64_t)(b), (uint64_t)(c), (uint64_t)(d), 0, 0)
 
 /*
  * The same for calls that may block: the thread's program mask is in force during it. When a program signal comes first

@@ -13,16 +13,16 @@
 struct trap_frame; /* host signal frame: trap/frame.h */
 struct excache_port;
 
-#define THREAD_STACK_BYTES (256u << 10)	  /* local trap stack */
-#define THREAD_SCRATCH_BYTES (16u << 10)  /* argument copies without malloc */
-#define THREAD_SCRATCH_EXTRA 8		  /* malloc'ed ones per call */
+#define THREAD_STACK_BYTES (256u << 10)	 /* local trap stack */
+#define THREAD_SCRATCH_BYTES (16u << 10) /* argument copies without malloc */
+#define THREAD_SCRATCH_EXTRA 8		 /* malloc'ed ones per call */
 
 struct thread {
 	/* Offsets below are known to trap/entry.S. */
-	struct thread *self;	   /* 0 */
-	uint64_t our_fs;	   /* 8: FS base of the dispatcher's own thread */
-	uint64_t pending;	   /* 16: a program signal waits in sig_info (set by the signal entry) */
-	uint64_t stub_abort;	   /* 24: unused by C */
+	struct thread *self; /* 0 */
+	uint64_t our_fs;     /* 8: FS base of the dispatcher's own thread */
+	uint64_t pending;    /* 16: a program signal waits in sig_info (set by the signal entry) */
+	uint64_t stub_abort; /* 24: unused by C */
 
 	struct list link; /* all threads; under the thread list's lock */
 	int tid;	  /* of the host kernel, and of the program */
@@ -52,7 +52,7 @@ struct thread {
 	/* Threads as the kernel keeps them for a program, kept by us: it would write to evicted pages. */
 	uint64_t clear_child_tid, robust_list, robust_len;
 	struct trap_frame *start_frame; /* what it was started from; freed at its end */
-	uint64_t exit_jmp[5]; /* __builtin_setjmp buffer of the thread's start function */
+	uint64_t exit_jmp[5];		/* __builtin_setjmp buffer of the thread's start function */
 };
 
 _Static_assert(offsetof(struct thread, our_fs) == 8, "trap/entry.S");

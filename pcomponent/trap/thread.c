@@ -36,8 +36,8 @@ int trap_thread_enter(struct thread *t)
 	__asm__ volatile("wrgsbase %0" ::"r"(t));
 	if (sigaltstack(&ss, NULL) < 0)
 		return -errno;
-	if (prctl(PR_SET_SYSCALL_USER_DISPATCH, PR_SYS_DISPATCH_ON, __executable_start,
-		  __etext - __executable_start, 0) < 0)
+	if (prctl(PR_SET_SYSCALL_USER_DISPATCH, PR_SYS_DISPATCH_ON, __executable_start, __etext - __executable_start,
+		  0) < 0)
 		return -errno;
 	return 0;
 }

@@ -57,8 +57,7 @@ static int64_t map_locked(const struct vma *want, uint32_t flags, uint32_t prot,
 	if ((err = layout_clear(v.start, v.end, false)))
 		return err;
 	/* Replacing: the host kernel drops what was there, registration included. */
-	if (mmap((void *)v.start, v.end - v.start, (int)prot,
-		 HOST_FLAGS | MAP_FIXED, -1, 0) == MAP_FAILED)
+	if (mmap((void *)v.start, v.end - v.start, (int)prot, HOST_FLAGS | MAP_FIXED, -1, 0) == MAP_FAILED)
 		return -errno;
 	if ((err = layout_add(&v, reclaim))) {
 		layout_clear(v.start, v.end, true);

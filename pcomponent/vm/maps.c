@@ -69,8 +69,8 @@ void vm_totals(uint64_t *size_bytes, uint64_t *resident_bytes)
 		if (v->flags & VMA_OURS)
 			continue;
 		*size_bytes += v->end - v->start;
-		*resident_bytes += v->flags & VMA_REGISTERED ? excache_resident(v->start, v->end, NULL) :
-							       resident_native(v);
+		*resident_bytes += v->flags & VMA_REGISTERED ? excache_resident(v->start, v->end, NULL)
+							     : resident_native(v);
 	}
 	vm_unlock_exclusive();
 }

@@ -71,9 +71,9 @@ static int move_host(const struct remap *r, const struct vma *v, uint64_t kept)
 
 	if (v->flags & VMA_HOST)
 		return mremap((void *)r->from, r->from_bytes, r->to_bytes, MREMAP_MAYMOVE | MREMAP_FIXED,
-			      (void *)r->to) == MAP_FAILED ?
-			       -errno :
-			       0;
+			      (void *)r->to) == MAP_FAILED
+			       ? -errno
+			       : 0;
 	if ((err = move_pages(r->from, r->to, kept)))
 		return err;
 	if (r->to_bytes > kept && !map_zeros(r->to + kept, r->to_bytes - kept, v->prot))

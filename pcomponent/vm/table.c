@@ -79,7 +79,8 @@ static bool joins(const struct vma *a, const struct vma *b)
 {
 	/* Joining NORESERVE mappings could change whether they count. */
 	return a->end == b->start && a->flags == b->flags && a->prot == b->prot && a->name == b->name &&
-	       !(a->flags & (VMA_NORESERVE | VMA_HOST | VMA_OURS)) && (!a->name || a->off + (a->end - a->start) == b->off);
+	       !(a->flags & (VMA_NORESERVE | VMA_HOST | VMA_OURS)) &&
+	       (!a->name || a->off + (a->end - a->start) == b->off);
 }
 
 static void drop_at(size_t i)

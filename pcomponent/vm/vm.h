@@ -27,7 +27,7 @@ enum vma_flags {
 	VMA_STACK = 16, /* the main thread's */
 	VMA_BRK = 32,
 	VMA_SHARED = 64, /* MAP_SHARED, for /proc/self/maps */
-	VMA_OURS = 128,	 /* the dispatcher's, inside the window by the host kernel's choice: not to be touched or seen */
+	VMA_OURS = 128, /* the dispatcher's, inside the window by the host kernel's choice: not to be touched or seen */
 };
 
 struct vma {
@@ -56,12 +56,13 @@ uint64_t vm_stack_top(void);
 
 struct vm_file { /* a private file mapping's source; NULL: anonymous */
 	struct fs_image *image;
-	uint64_t off;	      /* page aligned */
-	uint64_t bytes;	      /* of the file from off on that exist, at most the mapping's length */
-	const char *path;     /* for maps */
+	uint64_t off;	  /* page aligned */
+	uint64_t bytes;	  /* of the file from off on that exist, at most the mapping's length */
+	const char *path; /* for maps */
 };
 /* MAP_FIXED, MAP_FIXED_NOREPLACE, MAP_NORESERVE, MAP_SHARED are looked at; addr is a hint otherwise. The address, or -errno. */
-int64_t vm_map(struct thread *t, uint64_t addr, uint64_t bytes, uint32_t prot, uint32_t flags, const struct vm_file *file);
+int64_t vm_map(struct thread *t, uint64_t addr, uint64_t bytes, uint32_t prot, uint32_t flags,
+	       const struct vm_file *file);
 /* A mapping of host object fd (device, shared memory of the host), as mmap(2). */
 int64_t vm_map_host(uint64_t addr, uint64_t bytes, uint32_t prot, uint32_t flags, int fd, uint64_t off);
 /* MADV_DONTNEED on copies of files: those in [start, end) get the file's contents again. 0 or -errno. */
