@@ -23,7 +23,7 @@ dictionary_entries=1000000
 dictionary_queries=200000
 sqlite_rows=200000
 sqlite_queries=20000
-zstd_bytes=3500000
+zstd_bytes=2500000
 only=${MAIN_JOB_ONLY:-sort python3 sqlite3 zstd}
 
 say() { printf '[%3d s] %s\n' "$SECONDS" "$*"; }

@@ -101,6 +101,9 @@ ashlar() { ASHLAR_TEST_MARK=$mark "$bin/ashlar" "$@"; }
 
 # start ARGS..: the command in the background; its pid is $command.
 start() {
+	# Here as well: the child comes to it later, and nobody shall see what an earlier one wrote
+	: >"$tmp/out"
+	: >"$tmp/err"
 	ASHLAR_TEST_MARK=$mark "$bin/ashlar" "$@" >"$tmp/out" 2>"$tmp/err" <"$input" &
 	command=$!
 }
