@@ -2,8 +2,8 @@
  * Traps: how control comes from the program to the dispatcher and back. entry.S holds the three doors (system call,
  * fault, program signal), the call stub that program signals may interrupt, and the user copies with their fix-ups.
  *
- * The handlers are not asynchronous to the dispatcher: system calls and faults come from program code or from uaccess
- * copies, and program signals are blocked in all of our code but the stub of host_block. So they may take locks and use
+ * The handlers are not asynchronous to the dispatcher: system calls and faults come from program code, from uaccess
+ * copies, or from a clock reading of ours (the vDSO's fall-back, answered on the spot), and program signals are blocked in all of our code but the stub of host_block. So they may take locks and use
  * malloc; the one rule is that program memory is touched only through uaccess, with no lock held.
  */
 #ifndef PCOMPONENT_TRAP_TRAP_H
