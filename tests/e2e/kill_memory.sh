@@ -7,6 +7,7 @@ rack_noise=yes
 rack_start 64M 2
 start run --rack "$rack" -- "$programs/walker" 4 0 quiet
 small=$command
+wait_for 10 program_running "$command" || fail "the program does not start"
 mv "$tmp/err" "$tmp/err.small"
 start run --rack "$rack" --excache 2M -- "$programs/walker" 30 0
 wait_for 10 has_line "$tmp/out" '^pass 2' || fail "the program does not start: $(cat "$tmp/err")"

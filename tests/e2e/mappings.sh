@@ -1,7 +1,7 @@
 #!/bin/bash
 # mmap, munmap, mprotect, mremap, madvise, brk: contents and errors as natively, evicted or not.
 . "$(dirname "$0")/functions.sh"
-for step in anonymous protect move advise heap reserve files code stack refused; do
+for step in anonymous protect move neighbours advise heap reserve files code stack refused; do
 	same_as_native 1M "$programs/mappings" $step
 	same_as_native 1G "$programs/mappings" $step
 done

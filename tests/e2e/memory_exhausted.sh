@@ -7,6 +7,7 @@ rack_noise=yes
 rack_start 16M 2
 start run --rack "$rack" --excache 2M -- "$programs/walker" 6 0 quiet
 other=$command
+wait_for 10 program_running "$command" || fail "the program does not start"
 mv "$tmp/err" "$tmp/err.other"
 for how in mmap malloc brk; do
 	run ashlar run --rack "$rack" --excache 2M --stats "$tmp/stats" -- "$programs/hog" 200 $how

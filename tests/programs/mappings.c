@@ -196,6 +196,35 @@ static void move(void)
 	    (long)mremap(q, 4 * PAGE, 4 * PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, page(q, 1)) == -1 ? -1 : 0);
 }
 
+/* Moved up against another mapping, and grown in place again and again: one range, however the host sees it. */
+static void neighbours(void)
+{
+	uint64_t *area = map(400), *p = map(50), *q, pages = 50;
+
+	munmap(area, 200 * PAGE);
+	q = mremap(p, 50 * PAGE, 100 * PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, page(area, 100));
+	MUST(q == page(area, 100));
+	fill(q, 0, 300, 1);
+	walk();
+	printf("across the border: %lu wrong\n", wrong(q, 0, 300, 1));
+	say("protected across it", mprotect(page(q, 90), 20 * PAGE, PROT_READ));
+	printf("write: %s; ", touch((char *)page(q, 99), true));
+	printf("write: %s\n", touch((char *)page(q, 100), true));
+	munmap(q, 300 * PAGE);
+
+	p = map(pages);
+	fill(p, 0, pages, 2);
+	for (int i = 0; i < 60; i++, pages += 13) {
+		p = mremap(p, pages * PAGE, (pages + 13) * PAGE, MREMAP_MAYMOVE);
+		MUST(p != MAP_FAILED);
+		fill(page(p, pages), pages, 13, 2);
+		if (i % 20 == 0)
+			walk();
+	}
+	printf("grown sixty times: %lu wrong\n", wrong(p, 0, pages, 2));
+	munmap(p, pages * PAGE);
+}
+
 static void advise(void)
 {
 	uint64_t *p = map(256), bad = 0;
@@ -392,9 +421,9 @@ static const struct step {
 	const char *name;
 	void (*run)(void);
 } steps[] = {
-	{ "anonymous", anonymous }, { "protect", protect }, { "move", move },	{ "advise", advise },
-	{ "heap", heap },	    { "reserve", reserve }, { "files", files }, { "code", code },
-	{ "stack", stack },	    { "refused", refused },
+	{ "anonymous", anonymous }, { "protect", protect }, { "move", move },	    { "neighbours", neighbours },
+	{ "advise", advise },	    { "heap", heap },	    { "reserve", reserve }, { "files", files },
+	{ "code", code },	    { "stack", stack },	    { "refused", refused },
 };
 
 int main(int argc, char **argv)
