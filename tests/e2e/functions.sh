@@ -346,8 +346,9 @@ our_processes() {
 	grep -lzxF "ASHLAR_TEST_MARK=$mark" /proc/[0-9]*/environ 2>/dev/null | cut -d/ -f3
 }
 
-# Sockets of the fabric, by inode and name
-fabric_sockets() { awk '/ashlar/ { print $7, $8 }' /proc/net/unix | sort; }
+# Sockets of the fabric that have a file, by inode and name. (An abstract one lives as long as a process holds it: what is
+# left of those is found by the processes, also where other users have racks of their own.)
+fabric_sockets() { awk '/ashlar/ && $8 !~ /^@/ { print $7, $8 }' /proc/net/unix | sort; }
 
 # New ones that no living process holds: those of others who use ashlar at the same time are theirs, and those of our own
 # processes are found by the processes. (Inode 0: not accepted yet, part of its listener.)
