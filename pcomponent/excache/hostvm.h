@@ -33,6 +33,8 @@ struct hostvm {
 	int (*copy)(void *host, uint64_t vpn, unsigned n, bool zero, bool protect);
 	/* Write-protect what is present in a run; other pages of it may be in any state, or missing. */
 	int (*protect)(void *host, uint64_t vpn, unsigned n);
+	/* Do several threads run in this memory, so that each protect call interrupts other processors? NULL: no. */
+	bool (*threads)(void *host);
 	int (*unprotect)(void *host, uint64_t vpn);
 	void (*drop)(void *host, const struct hostvm_run *runs, unsigned n);
 	/* Read n present pages (n <= LINE_BATCH) into slots 0..n-1 of the evictor; bit i of zeros: page i is all zeros. */

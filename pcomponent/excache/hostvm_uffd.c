@@ -158,6 +158,12 @@ static void host_frame_stale(void *host, uint64_t vpn, uint64_t loc)
 
 _Static_assert(LINE_BATCH <= NET_SGE_MAX, "a batch fits one transfer");
 
+static bool host_threads(void *host)
+{
+	(void)host;
+	return excache.stats->threads_peak > 1;
+}
+
 const struct hostvm hostvm_uffd = {
 	.line = host_line,
 	.epoch = host_epoch,
@@ -166,6 +172,7 @@ const struct hostvm hostvm_uffd = {
 	.room_put = host_room_put,
 	.admit = host_admit,
 	.copy = host_copy,
+	.threads = host_threads,
 	.protect = host_protect,
 	.unprotect = host_unprotect,
 	.drop = host_drop,
