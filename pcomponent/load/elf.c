@@ -105,18 +105,15 @@ static uint32_t prot_of(uint32_t flags)
 }
 
 /* The bytes behind a segment's file part, in its last file page, are zero. The file's copy filled that page whole. */
-static int tail_zero(struct thread *t, uint64_t from, uint64_t page_end, uint32_t prot)
+static int tail_zero(uint64_t from, uint64_t page_end, uint32_t prot)
 {
 	static const char zeros[PAGE_BYTES];
-	int err = 0;
 
 	if (from == page_end)
 		return 0;
 	if (!(prot & PROT_WRITE))
 		return -ENOEXEC;
-	err = uaccess_out(from, zeros, page_end - from);
-	(void)t;
-	return err;
+	return uaccess_out(from, zeros, page_end - from);
 }
 
 static int segment_map(struct thread *t, const struct elf_file *e, const Elf64_Phdr *p, uint64_t bias)
@@ -133,7 +130,7 @@ static int segment_map(struct thread *t, const struct elf_file *e, const Elf64_P
 		at = vm_map(t, start, mid - start, prot, MAP_PRIVATE | MAP_FIXED, &file);
 		if (at < 0)
 			return (int)at;
-		if (p->p_memsz > p->p_filesz && (err = tail_zero(t, file_end, mid, prot)))
+		if (p->p_memsz > p->p_filesz && (err = tail_zero(file_end, mid, prot)))
 			return err;
 	} else {
 		mid = start;

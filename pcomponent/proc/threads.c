@@ -39,7 +39,6 @@ struct thread *thread_alloc(void)
 	list_init(&t->link);
 	t->altstack.ss_flags = SS_DISABLE;
 	t->scratch = malloc(THREAD_SCRATCH_BYTES);
-	/* Populated: trap code never meets a page that is not there. */
 	t->trap_stack = mmap(NULL, THREAD_STACK_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (!t->scratch || t->trap_stack == MAP_FAILED) {
 		thread_free(t);

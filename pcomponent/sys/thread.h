@@ -22,7 +22,6 @@ struct thread {
 	struct thread *self; /* 0 */
 	uint64_t our_fs;     /* 8: FS base of the dispatcher's own thread */
 	uint64_t pending;    /* 16: a program signal waits in sig_info (set by the signal entry) */
-	uint64_t stub_abort; /* 24: unused by C */
 
 	struct list link; /* all threads; under the thread list's lock */
 	int tid;	  /* of the host kernel, and of the program */

@@ -14,9 +14,6 @@
 #include "pcomponent/vm/calls.h"
 #include "pcomponent/vm/layout.h"
 
-#ifndef MAP_DROPPABLE
-#define MAP_DROPPABLE 0x08
-#endif
 #define MAP_TYPE_MASK 0x0fu
 #define PROT_ALL (PROT_READ | PROT_WRITE | PROT_EXEC)
 #define MSYNC_ALL (MS_ASYNC | MS_SYNC | MS_INVALIDATE)
