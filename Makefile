@@ -54,7 +54,10 @@ DISPATCHER_DIRS := $(addprefix pcomponent/,load trap fault excache vm fs proc sy
 
 SRC_base       := $(call src,base)
 SRC_proto      := $(call src,proto)
-SRC_net        := $(call src,net)
+# ofi and the tables are no part of it: the dispatcher, which has no libraries, links it as well.
+SRC_net        := $(filter-out net/ofi/% net/sim/% net/table/%,$(call src,net))
+SRC_fabrics    := $(call src,net/ofi)
+SRC_sim        := $(call src,net/sim)
 SRC_component  := $(call src,component)
 SRC_mcomponent := $(filter-out mcomponent/main.c,$(call src,mcomponent))
 SRC_scomponent := $(filter-out scomponent/main.c,$(call src,scomponent))
@@ -64,24 +67,24 @@ SRC_dispatcher := $(call src,$(DISPATCHER_DIRS))
 SRC_cli        := $(filter-out cli/main.c,$(call src,cli))
 
 # From the top floor down: the order in which they are linked, so a call upwards does not link.
-LIBS := cli dispatcher pcomponent gmm scomponent mcomponent component net proto base
+LIBS := cli dispatcher pcomponent gmm scomponent mcomponent component sim fabrics net proto base
 lib   = $(foreach l,$(1),$(B)/lib/lib$(l).a)
 
 # Programs: main file, our libraries, foreign libraries.
 MAIN_ashlar     := cli/main.c
-USES_ashlar     := cli net proto base
+USES_ashlar     := cli fabrics net proto base
 LDLIBS_ashlar   := -lconfuse -ljansson
 MAIN_pcomponent := pcomponent/main.c
-USES_pcomponent := pcomponent component net proto base
+USES_pcomponent := pcomponent component fabrics net proto base
 LDLIBS_pcomponent := -ljansson
 MAIN_mcomponent := mcomponent/main.c
-USES_mcomponent := mcomponent component net proto base
+USES_mcomponent := mcomponent component fabrics net proto base
 LDLIBS_mcomponent := -ljansson
 MAIN_scomponent := scomponent/main.c
-USES_scomponent := scomponent component net proto base
+USES_scomponent := scomponent component fabrics net proto base
 LDLIBS_scomponent := -ljansson
 MAIN_gmm        := gmm/main.c
-USES_gmm        := gmm component net proto base
+USES_gmm        := gmm component fabrics net proto base
 LDLIBS_gmm      := -ljansson
 PROGRAMS := ashlar pcomponent mcomponent scomponent gmm
 
@@ -96,7 +99,7 @@ TPROGS   := $(wildcard tests/programs/*.c)
 LDLIBS_test := -lcmocka -ljansson -lconfuse
 test_bins = $(patsubst %.c,$(B)/%,$(1))
 
-MAINS := $(wildcard $(foreach p,$(PROGRAMS),$(MAIN_$(p))) pcomponent/dispatcher.c)
+MAINS := $(wildcard $(foreach p,$(PROGRAMS),$(MAIN_$(p))) pcomponent/dispatcher.c) $(wildcard net/table/*.c)
 SRCS  := $(foreach l,$(LIBS),$(SRC_$(l))) $(MAINS)
 obj    = $(patsubst %,$(B)/obj/%.o,$(basename $(1)))
 
@@ -211,7 +214,7 @@ $(foreach l,$(LIBS),$(eval $(call library,$(l))))
 link = $(CC) $(SAN) $(LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^)
 
 define program
-$(B)/bin/$(1): $(call obj,$(MAIN_$(1))) $(call lib,$(USES_$(1)))
+$(B)/bin/$(1): $(call obj,$(MAIN_$(1)) net/table/monitors.c) $(call lib,$(USES_$(1)))
 	$$(call say,LD,$$@)
 	@mkdir -p $$(@D)
 	$(Q)$$(link) $(LDLIBS_$(1))
@@ -219,12 +222,12 @@ endef
 $(foreach p,$(PROGRAMS),$(eval $(call program,$(p))))
 
 # The dispatcher shares an address space with the program: nothing of the host's libraries may come with it.
-$(B)/libexec/ashlar/dispatcher: $(B)/obj/pcomponent/dispatcher.o $(call lib,dispatcher net proto base)
+$(B)/libexec/ashlar/dispatcher: $(call obj,pcomponent/dispatcher.c net/table/dispatcher.c) $(call lib,dispatcher net proto base)
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) -static-pie -pthread $(DISPATCHER_LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^)
 
-$(call test_bins,$(UNIT) $(BENCH)): $(B)/%: $(B)/obj/%.o $(call lib,$(LIBS))
+$(call test_bins,$(UNIT) $(BENCH)): $(B)/%: $(B)/obj/%.o $(call obj,net/table/monitors.c) $(call lib,$(LIBS))
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
 	$(Q)$(link) $(LDLIBS_test) -lm

@@ -58,6 +58,8 @@ static void config_read(const char *arg)
 	launch.fabric[sizeof(launch.fabric) - 1] = 0;
 	launch.daemon[sizeof(launch.daemon) - 1] = 0;
 	launch.daemon_name[sizeof(launch.daemon_name) - 1] = 0;
+	launch.relay[sizeof(launch.relay) - 1] = 0;
+	launch.hook[sizeof(launch.hook) - 1] = 0;
 }
 
 /* The counters outlive us in the memfd that our parent holds; without one they are our own. */
@@ -213,6 +215,8 @@ int main(int argc, char **argv, char **envp)
 	log_open("ashlar: dispatcher", (enum log_level)launch.log_level);
 	stats_open();
 	opt.fd_floor = proc_fd_floor();
+	opt.relay = launch.relay;
+	opt.hook = launch.hook[0] ? launch.hook : NULL;
 	if ((err = net_open(launch.fabric, &opt, &net)))
 		proc_fail(125, "fabric %s: %s", launch.fabric, strerror(-err));
 	daemon_hello();

@@ -108,7 +108,7 @@ int serve_buffer(struct rpc_request *rq, const void *body, const void *tail, uin
 		return -EEXIST;
 	if (!req->bytes || req->bytes % PAGE_BYTES || req->bytes > IO_BUFFER_MAX)
 		return -EINVAL;
-	err = net_data_open(rpc_conn(c->rpc), &c->data);
+	err = net_data_open(rpc_conn(c->rpc), NET_DEMAND, &c->data);
 	if (err)
 		return err;
 	err = net_remote_open(rpc_conn(c->rpc), &req->key, req->bytes, &c->buffer);

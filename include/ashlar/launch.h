@@ -23,7 +23,7 @@
 #include "ashlar/base/limits.h"
 
 #define LAUNCH_MAGIC 0x48434e554c4853ULL /* "SHLUNCH" */
-#define LAUNCH_VERSION 1u
+#define LAUNCH_VERSION 2u
 #define LAUNCH_FD_MIN 500
 
 struct launch_config {
@@ -36,11 +36,13 @@ struct launch_config {
 	int32_t stats_fd;	 /* memfd of sizeof(struct stats_page), to be mapped shared */
 	int32_t log_level;	 /* enum log_level */
 	uint32_t flags;		 /* 0 */
-	char fabric[NAME_BYTES]; /* provider, "local" */
+	char fabric[NAME_BYTES]; /* what the dispatcher opens: "local" or "relay" */
 	char daemon[ADDR_BYTES]; /* the processor component's address, for D2P_HELLO */
 	char daemon_name[NAME_BYTES];
-	uint32_t reserved0;
+	char relay[ADDR_BYTES]; /* for fabric "relay": net_options.relay */
+	char hook[HOOK_BYTES];	/* net_options.hook; empty: none */
+	uint32_t reserved0[2];
 };
-_Static_assert(sizeof(struct launch_config) == 232, "launch_config has no holes");
+_Static_assert(sizeof(struct launch_config) == 472, "launch_config has no holes");
 
 #endif

@@ -1,5 +1,11 @@
 /*
- * net: the fabric, shaped by what RDMA verbs can do. Providers: local (this issue), later verbs, ofi, sim.
+ * net: the fabric, shaped by what RDMA verbs can do. Providers:
+ *  - local    one machine, no device (net/local);
+ *  - ofi:PROV libfabric with its provider PROV, "ofi" alone is ofi:tcp (net/ofi); not in the dispatcher;
+ *  - relay    what a dispatcher or command uses on a rack whose fabric is not local: the node daemon of its machine holds
+ *             the endpoints and keys, and serves it over `local` (net/relay);
+ *  - sim      a simulated fabric with virtual time, opened by tests only (net/sim).
+ * Wrappers (net/hook) stand in front of any of them: net_options.hook.
  *
  * Two kinds of traffic on separate connections, so that losing one does not take the other with it:
  *  - messages (struct net_conn): reliable, ordered, framed, both ways; at most MSG_BYTES_MAX bytes each;
@@ -30,9 +36,23 @@ struct net_mr;
 struct net_data;
 struct net_remote;
 
+/* What it points to must live for the length of net_open only. */
 struct net_options {
 	struct loop *loop; /* NULL: synchronous use (net_conn_wait), no callbacks */
 	int fd_floor;	   /* descriptors of the provider are moved to this number and above; 0: anywhere */
+	const char *relay; /* provider "relay": address of the node daemon's relay, "local:..." */
+	const char *hook;  /* wrappers in front of the provider (net/hook/hook.h says how they are named); NULL: none */
+};
+
+/*
+ * Classes of traffic, most urgent first. Whatever queues traffic (a provider, a relay, a monitor) serves a class only
+ * while nothing of a more urgent one waits; it lets a little of the others through all the same, so that none starves.
+ */
+enum net_class {
+	NET_DEMAND,	/* somebody waits: misses, synchronous calls */
+	NET_BACKGROUND, /* write-back, prefetch, page map batches */
+	NET_REPAIR,	/* re-replication, drain, scrub */
+	NET_CLASSES
 };
 
 /* Counters of one opened fabric; updated atomically (relaxed). */
@@ -40,11 +60,14 @@ struct net_stats {
 	uint64_t msgs_tx, msgs_rx, reads, read_bytes, writes, write_bytes, failures;
 };
 
-/* Open provider by name ("local"). -ENOENT: no such provider in this build. */
-int net_open(const char *provider, const struct net_options *, struct net **out);
+/*
+ * Open a fabric by its name, "PROVIDER" or "PROVIDER:ARGUMENT". -ENOENT: no such provider in this program; -ENODEV: not
+ * on this machine; -EINVAL: the argument or an option is wrong. Why it failed is in the log.
+ */
+int net_open(const char *fabric, const struct net_options *, struct net **out);
 void net_close(struct net *);
 const struct net_stats *net_stats(const struct net *);
-const char *net_provider_name(const struct net *);
+const char *net_fabric_name(const struct net *); /* as net_open got it */
 
 /* ---- messages ------------------------------------------------------------------------------------------------- */
 
@@ -65,8 +88,10 @@ struct net_conn_events {
 };
 
 /*
- * Addresses: "local:/path/of/socket" or "local:@name" (abstract: leaves no file). An address that ends in ":auto"
- * ("local:auto") lets the provider choose; net_listener_addr tells what it chose.
+ * Addresses begin with the name of their fabric: "local:/path/of/socket", "local:@name" (abstract: leaves no file),
+ * "ofi:tcp:HOST:PORT" (HOST of IPv6 in brackets). An address that ends in ":auto" ("local:auto", "ofi:tcp:HOST:auto",
+ * "ofi:tcp:auto" for the loopback) lets the provider choose; net_listener_addr tells what it chose. An address of
+ * another fabric is -EINVAL.
  */
 int net_listen(struct net *, const char *addr, void (*accepted)(void *arg, struct net_conn *), void *arg,
 	       struct net_listener **out);
@@ -122,6 +147,8 @@ void net_pd_close(struct net_pd *); /* all of its regions must be freed */
  */
 int net_mr_alloc(struct net_pd *, uint64_t bytes, bool mapped, struct net_mr **out);
 void *net_mr_addr(const struct net_mr *); /* NULL unless mapped */
+/* A descriptor of the region's memory, for another process of this component to map; the region's own. -ENOTSUP. */
+int net_mr_fd(const struct net_mr *);
 /* Give the peer of conn the right to reach the whole region; *key may then be sent to it in a message on conn. */
 int net_mr_grant(struct net_mr *, struct net_conn *to, unsigned access, struct net_key *key);
 /* Close writing for ever, also through keys granted before: later writes fail (-EACCES), reads go on. */
@@ -133,10 +160,10 @@ void net_mr_free(struct net_mr *);
 /* ---- one-sided transfers, initiator's side ---------------------------------------------------------------------- */
 
 /*
- * A data connection: owned by one thread, with its own completions. It reaches the keys that the peer of conn granted.
+ * A data connection: owned by one thread, with its own completions, for one class of traffic. It reaches the keys that the peer of conn granted.
  * (verbs: a queue pair into the protection domain that the peer tied to this conn after identity was proved.)
  */
-int net_data_open(struct net_conn *, struct net_data **out);
+int net_data_open(struct net_conn *, enum net_class, struct net_data **out);
 void net_data_close(struct net_data *);
 
 /*

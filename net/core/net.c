@@ -1,31 +1,38 @@
 /*
  * net.h's objects but for transfers: finds the provider, checks what every provider would have to check, counts, and
- * passes on. The table below is the only place that names the providers of this build.
+ * passes on.
  */
 #include <errno.h>
 #include <string.h>
 #include "ashlar/base/log.h"
 #include "net/core/provider.h"
 
-static const struct net_provider *const providers[] = {
-	&net_provider_local,
-};
-
-int net_open(const char *provider, const struct net_options *opt, struct net **out)
+static const struct net_provider *provider_find(const char *fabric, size_t len)
 {
-	for (size_t i = 0; i < sizeof(providers) / sizeof(providers[0]); i++) {
-		int err;
+	for (size_t i = 0; net_providers[i]; i++)
+		if (strlen(net_providers[i]->name) == len && memcmp(net_providers[i]->name, fabric, len) == 0)
+			return net_providers[i];
+	return NULL;
+}
 
-		if (strcmp(providers[i]->name, provider) != 0)
-			continue;
-		err = providers[i]->open(opt, out);
-		if (err)
-			return err;
-		(*out)->ops = providers[i];
-		(*out)->opt = *opt;
-		return 0;
-	}
-	return -ENOENT;
+int net_open(const char *fabric, const struct net_options *opt, struct net **out)
+{
+	size_t len = strcspn(fabric, ":");
+	const struct net_provider *ops = provider_find(fabric, len);
+	int err;
+
+	if (!ops)
+		return -ENOENT;
+	if (strlen(fabric) >= NAME_BYTES)
+		return -EINVAL;
+	err = ops->open(fabric[len] ? fabric + len + 1 : "", opt, out);
+	if (err)
+		return err;
+	(*out)->ops = ops;
+	(*out)->opt.loop = opt->loop;
+	(*out)->opt.fd_floor = opt->fd_floor;
+	strcpy((*out)->name, fabric);
+	return 0;
 }
 
 void net_close(struct net *net)
@@ -38,9 +45,9 @@ const struct net_stats *net_stats(const struct net *net)
 	return &net->stats;
 }
 
-const char *net_provider_name(const struct net *net)
+const char *net_fabric_name(const struct net *net)
 {
-	return net->ops->name;
+	return net->name;
 }
 
 bool net_local_any(const struct net *net)
@@ -166,6 +173,11 @@ int net_mr_alloc(struct net_pd *pd, uint64_t bytes, bool mapped, struct net_mr *
 void *net_mr_addr(const struct net_mr *mr)
 {
 	return mr->net->ops->mr_addr(mr);
+}
+
+int net_mr_fd(const struct net_mr *mr)
+{
+	return mr->net->ops->mr_fd(mr);
 }
 
 int net_mr_grant(struct net_mr *mr, struct net_conn *to, unsigned access, struct net_key *key)

@@ -19,6 +19,7 @@ struct net_provider;
 
 struct net {
 	const struct net_provider *ops;
+	char name[NAME_BYTES]; /* the whole name, as net_open got it */
 	struct net_options opt;
 	struct net_stats stats;
 };
@@ -39,6 +40,7 @@ struct net_mr {
 };
 struct net_data {
 	struct net *net;
+	enum net_class class;
 };
 struct net_remote {
 	struct net *net;
@@ -49,8 +51,8 @@ struct net_provider {
 	const char *name;
 	bool local_any; /* transfers take any local memory, net_sge.mr may be NULL */
 
-	/* *out has its base zeroed; the core fills it in. */
-	int (*open)(const struct net_options *, struct net **out);
+	/* arg: what follows the provider's name and a colon, else "". *out has its base zeroed; the core fills it in. */
+	int (*open)(const char *arg, const struct net_options *, struct net **out);
 	void (*close)(struct net *);
 
 	/* The net has a loop. accepted() is called on it. */
@@ -77,13 +79,14 @@ struct net_provider {
 	/* bytes is a positive multiple of PAGE_BYTES; the core sets base.bytes. */
 	int (*mr_alloc)(struct net_pd *, uint64_t bytes, bool mapped, struct net_mr **out);
 	void *(*mr_addr)(const struct net_mr *);
+	int (*mr_fd)(const struct net_mr *);
 	/* access has NET_READ, NET_WRITE or both and nothing else. */
 	int (*mr_grant)(struct net_mr *, struct net_conn *to, unsigned access, struct net_key *key);
 	int (*mr_seal)(struct net_mr *);
 	bool (*mr_sealed)(const struct net_mr *);
 	void (*mr_free)(struct net_mr *);
 
-	int (*data_open)(struct net_conn *, struct net_data **out);
+	int (*data_open)(struct net_conn *, enum net_class, struct net_data **out);
 	void (*data_close)(struct net_data *);
 	/* bytes > 0; the core sets base.bytes. */
 	int (*remote_open)(struct net_conn *, const struct net_key *, uint64_t bytes, struct net_remote **out);
@@ -105,6 +108,9 @@ static inline void net_count(uint64_t *counter, uint64_t n)
 
 /* For providers with a loop: count a message and hand it up. The callee may close the connection. */
 void net_conn_deliver(struct net_conn *, const void *buf, size_t len);
+
+/* What net_open finds in this program, ended by NULL: net/table/ has one for each kind of program. */
+extern const struct net_provider *const net_providers[];
 
 extern const struct net_provider net_provider_local;
 

@@ -9,12 +9,14 @@
 
 #define NET_TRANSFER_MAX (1ULL << 30) /* bytes of one transfer */
 
-int net_data_open(struct net_conn *conn, struct net_data **out)
+int net_data_open(struct net_conn *conn, enum net_class class, struct net_data **out)
 {
-	int err = conn->net->ops->data_open(conn, out);
+	int err = conn->net->ops->data_open(conn, class, out);
 
-	if (!err)
+	if (!err) {
 		(*out)->net = conn->net;
+		(*out)->class = class;
+	}
 	return err;
 }
 

@@ -177,13 +177,14 @@ int local_pd_open(struct net *, struct net_pd **out);
 void local_pd_close(struct net_pd *);
 int local_mr_alloc(struct net_pd *, uint64_t bytes, bool mapped, struct net_mr **out);
 void *local_mr_addr(const struct net_mr *);
+int local_mr_fd(const struct net_mr *);
 int local_mr_grant(struct net_mr *, struct net_conn *to, unsigned access, struct net_key *);
 int local_mr_seal(struct net_mr *);
 bool local_mr_sealed(const struct net_mr *);
 void local_mr_free(struct net_mr *);
 
 /* transfer.c */
-int local_data_open(struct net_conn *, struct net_data **out);
+int local_data_open(struct net_conn *, enum net_class, struct net_data **out);
 void local_data_close(struct net_data *);
 int local_remote_open(struct net_conn *, const struct net_key *, uint64_t bytes, struct net_remote **out);
 void local_remote_close(struct net_remote *);

@@ -1,13 +1,19 @@
 /* Provider `local`: opening it, and the table of its slots. */
 #include <errno.h>
 #include <stdlib.h>
+#include "ashlar/base/log.h"
 #include "net/local/local.h"
 
-static int local_open(const struct net_options *opt, struct net **out)
+static int local_open(const char *arg, const struct net_options *opt, struct net **out)
 {
 	struct local_net *net = calloc(1, sizeof(*net));
 
 	(void)opt;
+	if (*arg) {
+		log_error("the fabric \"local\" takes no argument, got \"%s\"", arg);
+		free(net);
+		return -EINVAL;
+	}
 	if (!net)
 		return -ENOMEM;
 	*out = &net->base;
@@ -41,6 +47,7 @@ const struct net_provider net_provider_local = {
 	.pd_close = local_pd_close,
 	.mr_alloc = local_mr_alloc,
 	.mr_addr = local_mr_addr,
+	.mr_fd = local_mr_fd,
 	.mr_grant = local_mr_grant,
 	.mr_seal = local_mr_seal,
 	.mr_sealed = local_mr_sealed,

@@ -90,6 +90,11 @@ void *local_mr_addr(const struct net_mr *mr)
 	return container_of(mr, struct local_mr, base)->addr;
 }
 
+int local_mr_fd(const struct net_mr *mr)
+{
+	return container_of(mr, struct local_mr, base)->fd;
+}
+
 static int reopen_readonly(const struct net *net, int fd)
 {
 	char path[32];

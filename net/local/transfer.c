@@ -11,11 +11,13 @@
 #include <unistd.h>
 #include "net/local/local.h"
 
-int local_data_open(struct net_conn *conn, struct net_data **out)
+/* Nothing queues here, so classes make no difference. */
+int local_data_open(struct net_conn *conn, enum net_class class, struct net_data **out)
 {
 	struct local_conn *c = container_of(conn, struct local_conn, base);
 	struct local_data *d = calloc(1, sizeof(*d));
 
+	(void)class;
 	if (!d)
 		return -ENOMEM;
 	d->life = local_life_get(c->life);

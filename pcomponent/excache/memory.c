@@ -181,7 +181,7 @@ int memory_data_open(uint32_t component, struct net_data **out)
 	int err;
 
 	pthread_mutex_lock(&m->lock);
-	err = net_data_open(rpc_conn(m->rpc), out);
+	err = net_data_open(rpc_conn(m->rpc), NET_DEMAND, out);
 	pthread_mutex_unlock(&m->lock);
 	return err;
 }

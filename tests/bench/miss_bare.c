@@ -129,7 +129,7 @@ static void fabric_open(void)
 	while ((n = net_recv(conn, &key, sizeof(key))) == -EAGAIN)
 		MUST(!net_conn_wait(conn, now_ns() + 5000000000u));
 	MUST(n == sizeof(key) && !net_remote_open(conn, &key, REMOTE_PAGES * PAGE_BYTES, &remote));
-	MUST(!net_data_open(conn, &data));
+	MUST(!net_data_open(conn, NET_DEMAND, &data));
 	bounce = aligned_alloc(PAGE_BYTES, PAGE_BYTES);
 	for (uint64_t page = 0; page < REMOTE_PAGES; page++) {
 		page_fill(bounce, page, 1);

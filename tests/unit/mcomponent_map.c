@@ -99,7 +99,7 @@ static void test_batch_sizes(void **state)
 /* A slab that is given back takes its entries with it, and no others. */
 static void test_put_drops_entries(void **state)
 {
-	struct p2m_slab_get_rep other;
+	struct p2m_slab_get_rep other = { 0 };
 	struct map_entry e[64];
 
 	assert_int_equal(mem_get(&p, 64, &other), 0);

@@ -11,7 +11,7 @@ static struct reach reach(struct rig_peer *p, const struct p2m_slab_get_rep *sla
 {
 	struct reach r;
 
-	assert_int_equal(net_data_open(rpc_conn(p->rpc), &r.data), 0);
+	assert_int_equal(net_data_open(rpc_conn(p->rpc), NET_DEMAND, &r.data), 0);
 	assert_int_equal(net_remote_open(rpc_conn(p->rpc), &slab->key, slab->frames * PAGE_BYTES, &r.remote), 0);
 	return r;
 }

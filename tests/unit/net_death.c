@@ -34,7 +34,7 @@ static void stopped_owner(void **state)
 	struct net_data *d;
 
 	assert_int_equal(net_connect(net, owner.addr, 1000, &c), 0);
-	assert_int_equal(net_data_open(c, &d), 0);
+	assert_int_equal(net_data_open(c, NET_DEMAND, &d), 0);
 	r = region_get(c, BYTES, NET_READ | NET_WRITE, false, NULL);
 	kill(owner.pid, SIGSTOP);
 	for (unsigned i = 0; i < 2000; i++) {
@@ -61,7 +61,7 @@ static void *reader(void *arg)
 	struct net_data *d;
 	int err;
 
-	assert_int_equal(net_data_open(shared_conn, &d), 0);
+	assert_int_equal(net_data_open(shared_conn, NET_DEMAND, &d), 0);
 	__atomic_fetch_add(&running, 1, __ATOMIC_RELAXED);
 	do
 		err = read_one(d, shared_remote, 0, buf, sizeof(buf));
@@ -164,7 +164,7 @@ static void dead_owner_with_loop(void **state)
 	assert_int_equal(net_open(provider, &opt, &net), 0);
 	assert_int_equal(net_connect(net, mortal.addr, 1000, &loop_conn), 0);
 	assert_int_equal(net_conn_set_events(loop_conn, &events, &mortal), 0);
-	assert_int_equal(net_data_open(loop_conn, &loop_data), 0);
+	assert_int_equal(net_data_open(loop_conn, NET_DEMAND, &loop_data), 0);
 	assert_int_equal(net_send(loop_conn, &cmd, sizeof(cmd)), 0);
 	again.fn = loop_after;
 	assert_int_equal(loop_run(loop), 0);
@@ -186,7 +186,7 @@ static void closed_connection(void **state)
 	uint8_t b[16];
 
 	assert_int_equal(net_connect(net, owner.addr, 1000, &c), 0);
-	assert_int_equal(net_data_open(c, &d), 0);
+	assert_int_equal(net_data_open(c, NET_DEMAND, &d), 0);
 	r = region_get(c, BYTES, NET_READ, false, NULL);
 	net_conn_close(c);
 	assert_int_equal(read_one(d, r, 0, b, sizeof(b)), -EPIPE);
@@ -235,7 +235,7 @@ static void floor_kept(void **state)
 
 	assert_int_equal(net_connect(net, owner.addr, 1000, &c), 0);
 	assert_true(net_conn_fd(c) >= floor);
-	assert_int_equal(net_data_open(c, &d), 0);
+	assert_int_equal(net_data_open(c, NET_DEMAND, &d), 0);
 	r = region_get(c, BYTES, NET_READ, false, NULL);
 	w = region_get(c, BYTES, NET_READ | NET_WRITE, false, NULL);
 	assert_int_equal(net_pd_open(net, &pd), 0);
@@ -260,8 +260,8 @@ int main(void)
 	};
 	int failed = 0;
 
-	for (size_t i = 0; i < sizeof(net_providers) / sizeof(net_providers[0]); i++) {
-		provider = net_providers[i];
+	for (size_t i = 0; i < sizeof(tested_fabrics) / sizeof(tested_fabrics[0]); i++) {
+		provider = tested_fabrics[i];
 		failed += cmocka_run_group_tests_name(provider, tests, start, end);
 	}
 	return failed;

@@ -165,7 +165,7 @@ static void counts_and_peer(void **state)
 	uint8_t buf[64];
 
 	assert_int_equal(net_connect(net, owner.addr, 1000, &c), 0);
-	assert_string_equal(net_provider_name(net), provider);
+	assert_string_equal(net_fabric_name(net), provider);
 	net_conn_peer(c, &peer);
 	if (peer.known) {
 		assert_int_equal(peer.uid, getuid());
@@ -230,8 +230,8 @@ int main(void)
 	};
 	int failed = 0;
 
-	for (size_t i = 0; i < sizeof(net_providers) / sizeof(net_providers[0]); i++) {
-		provider = net_providers[i];
+	for (size_t i = 0; i < sizeof(tested_fabrics) / sizeof(tested_fabrics[0]); i++) {
+		provider = tested_fabrics[i];
 		failed += cmocka_run_group_tests_name(provider, tests, start, end);
 	}
 	return failed;

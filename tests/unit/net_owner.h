@@ -1,6 +1,6 @@
 /*
  * For tests of net.h: an owner of memory, a process of its own with a loop, that does what it is told by messages, and
- * what else such tests need. Written once against net.h; a test runs for every provider in net_providers.
+ * what else such tests need. Written once against net.h; a test runs for every provider in tested_fabrics.
  */
 #ifndef ASHLAR_TESTS_NET_OWNER_H
 #define ASHLAR_TESTS_NET_OWNER_H
@@ -23,7 +23,7 @@
 #include "ashlar/base/loop.h"
 #include "ashlar/net.h"
 
-static const char *const net_providers[] = { "local" };
+static const char *const tested_fabrics[] = { "local" };
 
 enum owner_op {
 	OWNER_ECHO,  /* the message comes back */

@@ -25,7 +25,7 @@ static int each_start(void **state)
 {
 	net = net_for_test(provider, 0);
 	assert_int_equal(net_connect(net, owner.addr, 1000, &conn), 0);
-	assert_int_equal(net_data_open(conn, &data), 0);
+	assert_int_equal(net_data_open(conn, NET_DEMAND, &data), 0);
 	return 0;
 }
 
@@ -264,7 +264,7 @@ static void wrong_keys(void **state)
 	assert_int_equal(net_remote_open(second, &a.key, BYTES, &r), -EACCES);
 	/* taken up once; and not through a data connection of another */
 	assert_int_equal(net_remote_open(conn, &a.key, BYTES, &r), 0);
-	assert_int_equal(net_data_open(second, &data2), 0);
+	assert_int_equal(net_data_open(second, NET_DEMAND, &data2), 0);
 	assert_int_equal(read_one(data2, r, 0, b, sizeof(b)), -EINVAL);
 	assert_int_equal(read_one(data, r, 0, b, sizeof(b)), 0);
 	net_data_close(data2);
@@ -317,7 +317,7 @@ static void nothing_left(void **state)
 	net_conn_close(conn);
 	assert_int_equal(fds_open(getpid()), here - 1);
 	assert_int_equal(net_connect(net, owner.addr, 1000, &conn), 0);
-	assert_int_equal(net_data_open(conn, &data), 0);
+	assert_int_equal(net_data_open(conn, NET_DEMAND, &data), 0);
 }
 
 #define t(fn) cmocka_unit_test_setup_teardown(fn, each_start, each_end)
@@ -331,8 +331,8 @@ int main(void)
 	};
 	int failed = 0;
 
-	for (size_t i = 0; i < sizeof(net_providers) / sizeof(net_providers[0]); i++) {
-		provider = net_providers[i];
+	for (size_t i = 0; i < sizeof(tested_fabrics) / sizeof(tested_fabrics[0]); i++) {
+		provider = tested_fabrics[i];
 		failed += cmocka_run_group_tests_name(provider, tests, start, end);
 	}
 	return failed;

@@ -13,6 +13,7 @@
 #define RPC_RETRY_MS 2000u	     /* a request without a reply is sent again, same id, after this */
 #define NAME_BYTES 32u		     /* component name, terminator included */
 #define ADDR_BYTES 108u		     /* fabric address, terminator included */
+#define HOOK_BYTES 128u		     /* names of wrappers in front of a fabric, terminator included */
 #define RACK_COMPONENTS_MAX 64u	     /* components of one rack */
 #define PROCESS_MEMORY_MAX 16u	     /* memory components of one process */
 #define PROCESSES_MAX 1024u	     /* processes of one rack */

@@ -1,0 +1,7 @@
+/* The providers that monitors, commands and tests can open. */
+#include "net/core/provider.h"
+
+const struct net_provider *const net_providers[] = {
+	&net_provider_local,
+	NULL,
+};
