@@ -250,8 +250,7 @@ rack_start() {
 	printf 'gmm = "%s"\n' "$addr" >"$rack"
 	rack_part gmm --listen "$addr"
 	gmm=$part
-	rack_part scomponent --gmm "$addr" --name s0 --root "$root"
-	storage=$part
+	rack_storage "$root"
 	memory=()
 	for ((i = 0; i < n; i++)); do
 		rack_part mcomponent --gmm "$addr" --name "m$i" --size "$size"
@@ -265,6 +264,12 @@ rack_start() {
 			fail "a component of the rack does not start"
 		}
 	done
+}
+
+# The storage component, at an address that stays: so that it can be started anew
+rack_storage() { # root
+	rack_part scomponent --gmm "local:@$mark" --name s0 --root "$1" --listen "local:@$mark-s0"
+	storage=$part
 }
 
 parts=()
