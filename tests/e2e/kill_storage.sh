@@ -41,7 +41,7 @@ for round in 1 2 3; do
 	wait_for 2 ended "$storage"
 	wait_for 5 has_line "$tmp/err" 'is gone .*: calls on its files wait' || fail "no word of it"
 	sleep 0.5
-	rack_storage /
+	rack_storage
 	wait_for 20 eval '[ "$(grep -c "is back after" "$tmp/err")" = '$round' ]' || fail "does not come back: $(cat "$tmp/err")"
 	! other || fail "the lock is lost"
 done
@@ -74,7 +74,7 @@ input=/dev/null
 wait_for 10 has_line "$tmp/out" go
 kill -KILL "$storage"
 wait_for 2 ended "$storage"
-rack_storage /
+rack_storage
 echo >&8
 exec 8>&-
 wait_status "$command" 30
@@ -95,7 +95,7 @@ wait_for 5 has_line "$tmp/err" 'calls on its files wait' || fail "no word of it"
 kill -TERM "$(program_of "$command")"
 wait_status "$command" 5
 expect_status 143
-rack_storage /
+rack_storage
 wait_for 10 has_line "$tmp/ready.$storage" ready
 start run --rack "$rack" --storage-wait 1 -- "$python" -c '
 import os, time
