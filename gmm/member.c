@@ -135,6 +135,7 @@ int member_join(struct rpc_request *rq, const void *body, const void *tail, uint
 	list_add_tail(&g->members, &m->link);
 	g->n_members++;
 	p->member = m;
+	rpc_trust(p->rpc);
 	rep->epoch = ++g->epoch;
 	rep->id = m->id;
 	rep->heartbeat_ms = HEARTBEAT_MS;
