@@ -27,6 +27,7 @@ struct daemon {
 	uint64_t excache_bytes, excache_promised; /* promised: budgets that were asked for by size */
 	struct list processes, peers;
 	uint32_t n_processes, n_peers;
+	bool gmm_was_lost; /* the next one knows nothing of our processes */
 };
 
 /* A connection to our listener: a command's or a dispatcher's, or not known yet. */
@@ -46,7 +47,7 @@ struct dguard {
 struct dprocess {
 	struct list link;
 	struct daemon *d;
-	uint32_t pid, uid;
+	uint32_t pid, uid, gid;
 	struct cap cap;
 	uint64_t budget_bytes, promised_bytes;
 	struct placement_part parts[PROCESS_MEMORY_MAX + 1]; /* storage, then memory */
@@ -57,6 +58,7 @@ struct dprocess {
 	struct rpc_request *hello; /* answered when all guards are up */
 	struct dpeer *command, *dispatcher;
 	int host_fd; /* pidfd, -1: none yet */
+	int32_t host_pid;
 	struct loop_timer announce;
 };
 

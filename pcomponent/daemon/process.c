@@ -60,6 +60,7 @@ int daemon_admit(void *ctx, const struct g2x_admit_req *req, const struct placem
 	p->d = d;
 	p->pid = req->pid;
 	p->uid = req->uid;
+	p->gid = req->gid;
 	p->cap = req->cap;
 	p->promised_bytes = req->bytes;
 	p->budget_bytes = req->bytes ? req->bytes : d->excache_bytes;
@@ -107,6 +108,7 @@ int dprocess_watch(struct dprocess *p, int32_t host_pid)
 		return err;
 	}
 	p->host_fd = fd;
+	p->host_pid = host_pid;
 	return 0;
 }
 

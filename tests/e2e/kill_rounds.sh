@@ -1,5 +1,5 @@
 #!/bin/bash
-# Rounds of kill -9: of a program, its command, the node daemon, a memory component, the storage component, the gmm, at a
+# Rounds of kill -9: of a program, its command, the node daemon, a memory component, the storage component, the gmm, these two together, at a
 # random moment under a workload that checks every byte. After each: what docs/failure.md states has come, nothing is left,
 # and the rack serves on, with the component started anew where it was one.
 # KILL_ROUNDS: how many (10; make soak: 100). KILL_SEED: of the random choices.
@@ -89,12 +89,22 @@ round_gmm() {
 	for i in 0 1 2; do job_goes_on $i; done
 	wait_for 10 rack_complete || fail "the components do not join again: $(ashlar rack status "$rack")"
 }
+# The new gmm learns of the processes from the daemon, the new storage component from the new gmm
+round_both() {
+	killed "$gmm"
+	killed "$storage"
+	rack_gmm
+	doze
+	rack_storage
+	for i in 0 1 2; do job_goes_on $i; done
+	wait_for 10 rack_complete || fail "the components do not join again: $(ashlar rack status "$rack")"
+}
 rack_complete() { [ "$(ashlar rack status "$rack" | grep -cw up)" -eq 4 ]; }
 
-kinds=(program command daemon memory storage gmm)
+kinds=(program command daemon memory storage gmm both)
 for ((round = 1; round <= rounds; round++)); do
-	[ $(((round - 1) % 6)) -ne 0 ] || mapfile -t order < <(shuf -e "${kinds[@]}" --random-source=<(yes "$KILL_SEED $round"))
-	kind=${order[(round - 1) % 6]}
+	[ $(((round - 1) % 7)) -ne 0 ] || mapfile -t order < <(shuf -e "${kinds[@]}" --random-source=<(yes "$KILL_SEED $round"))
+	kind=${order[(round - 1) % 7]}
 	jobs_start
 	doze
 	"round_$kind"
