@@ -7,6 +7,7 @@
  */
 #ifndef PCOMPONENT_DAEMON_H
 #define PCOMPONENT_DAEMON_H
+#include <stdbool.h>
 #include "ashlar/component.h"
 
 struct daemon;
@@ -16,6 +17,8 @@ struct daemon_host {
 	int (*process_open)(int32_t host_pid);
 	void (*process_kill)(int fd); /* harmless when it has ended */
 	void (*process_close)(int fd);
+	/* Is it stopped (Ctrl-Z), so that it cannot answer and means no harm by that? NULL: nobody can tell. */
+	bool (*process_stopped)(int32_t host_pid);
 };
 extern const struct daemon_host daemon_host_linux;
 
