@@ -32,7 +32,7 @@ struct launch_config {
 	uint32_t version;
 	uint32_t bytes;		 /* sizeof(struct launch_config) */
 	struct cap cap;		 /* for D2P_HELLO */
-	uint64_t excache_bytes;	 /* the budget as the daemon's answer to the announcement stated it */
+	uint64_t excache_bytes;	 /* as the daemon's answer to the announcement stated it; D2P_HELLO gives the budget */
 	uint32_t pid;		 /* in the rack */
 	int32_t stats_fd;	 /* memfd of sizeof(struct stats_page), to be mapped shared */
 	int32_t log_level;	 /* enum log_level */
