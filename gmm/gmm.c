@@ -98,6 +98,7 @@ static const struct rpc_service service = {
 		[IDX_X2G_STATUS] = gmm_status,
 	},
 	.closed = closed,
+	.lobby = true,
 };
 
 void gmm_accepted(void *ctx, struct net_conn *conn)

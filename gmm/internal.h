@@ -85,6 +85,12 @@ void member_dead(struct gmm *, struct member *); /* its connection ended */
 struct member *member_find(struct gmm *, uint32_t id);
 void member_watch_begin(struct gmm *);
 
+/*
+ * rejoin.c: m has joined under the name of old, whose connection ended: processes that are placed there go on with it. A
+ * storage component is told of them again, for it may have been started anew.
+ */
+void member_succeeds(struct gmm *, struct member *m, const struct member *old);
+
 /* process.c */
 struct gprocess *gprocess_new(struct gmm *);
 struct gprocess *gprocess_by_pid(struct gmm *, uint32_t pid);

@@ -118,9 +118,7 @@ int member_join(struct rpc_request *rq, const void *body, const void *tail, uint
 	old = member_by_name(g, req->name);
 	if (old && old->peer)
 		return -EEXIST;
-	if (old)
-		member_free(g, old);
-	if (!member_room(g))
+	if (!old && !member_room(g))
 		return -ENOSPC;
 	m = calloc(1, sizeof(*m));
 	if (!m)
@@ -137,10 +135,15 @@ int member_join(struct rpc_request *rq, const void *body, const void *tail, uint
 	list_add_tail(&g->members, &m->link);
 	g->n_members++;
 	p->member = m;
+	rpc_trust(p->rpc);
 	rep->epoch = ++g->epoch;
 	rep->id = m->id;
 	rep->heartbeat_ms = HEARTBEAT_MS;
 	log_info("%s %s joined from %s", kind_name(m->kind), m->name, m->addr);
+	if (old) {
+		member_succeeds(g, m, old);
+		member_free(g, old);
+	}
 	return 0;
 }
 

@@ -219,6 +219,7 @@ int grun_begin(struct rpc_request *rq, const void *body, const void *tail, uint3
 	}
 	p->run = rq;
 	p->command = peer;
+	rpc_trust(peer->rpc);
 	return RPC_LATER;
 }
 
