@@ -33,6 +33,22 @@ bool emulate_sleep_until(struct emulate_net *n, uint64_t due_ns, uint64_t deadli
 	return true;
 }
 
+bool emulate_due(struct emulate_net *n, struct loop_timer *timer, uint64_t *fired_ns, uint64_t due_ns)
+{
+	uint64_t now = emulate_now(n), was = *fired_ns;
+
+	*fired_ns = now;
+	if (due_ns <= now || (due_ns - now <= NEAR_NS && emulate_sleep_until(n, due_ns, UINT64_MAX)))
+		return true;
+	loop_timer_set(n->w.base.opt.loop, timer, now == was || due_ns - now <= NEAR_NS ? due_ns : now);
+	return false;
+}
+
+void emulate_timer(struct emulate_net *n, struct loop_timer *timer, uint64_t due_ns)
+{
+	loop_timer_set(n->w.base.opt.loop, timer, due_ns > SPIN_NS ? due_ns - SPIN_NS : 0);
+}
+
 uint64_t emulate_link_take(struct emulate_life *life, enum direction dir, uint64_t bytes, uint64_t now_ns)
 {
 	uint64_t *free_ns = &life->link->free_ns[dir];

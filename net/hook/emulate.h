@@ -101,7 +101,9 @@ struct emulate_data {
 	struct emulate_life *life;
 	uint64_t random, looked_ns; /* looked: when inner was last polled */
 	uint32_t first, count;
-	uint64_t bare_ns[32]; /* by size class; 0: never seen exactly */
+	uint64_t bare_ns[32];	 /* by size class; 0: never seen exactly */
+	struct loop_timer timer; /* loop use with events: the first one is due */
+	uint64_t fired_ns;
 	struct emulate_op op[EMULATE_OPS];
 };
 
@@ -114,6 +116,12 @@ static inline struct emulate_net *emulate_net(struct net *n)
 uint64_t emulate_now(struct emulate_net *);
 /* Until due_ns or, if that is earlier, deadline_ns. false: the clock stands still, as a simulated one does. */
 bool emulate_sleep_until(struct emulate_net *, uint64_t due_ns, uint64_t deadline_ns);
+/*
+ * In the callback of a timer that was set by emulate_timer: is it due? If not the timer is set again: the loop goes round
+ * until then, or, where only the loop moves the clock, is left for so long. *fired_ns: of the round before.
+ */
+bool emulate_due(struct emulate_net *, struct loop_timer *, uint64_t *fired_ns, uint64_t due_ns);
+void emulate_timer(struct emulate_net *, struct loop_timer *, uint64_t due_ns);
 /* Put bytes on the link from now_ns on: when the last of them has passed. */
 uint64_t emulate_link_take(struct emulate_life *, enum direction, uint64_t bytes, uint64_t now_ns);
 /* A latency drawn anew, with what its losses cost. */

@@ -110,7 +110,7 @@ static void timer_arm(struct emulate_conn *c)
 		end_up(c);
 		return;
 	}
-	loop_timer_set(c->w.base.net->opt.loop, &c->timer, h->due_ns > SPIN_NS ? h->due_ns - SPIN_NS : 0);
+	emulate_timer(net_of(c), &c->timer, h->due_ns);
 }
 
 static void leave(struct emulate_conn *c)
@@ -120,26 +120,14 @@ static void leave(struct emulate_conn *c)
 		free(c);
 }
 
-/*
- * The first message is due soon: go round the loop until it is. fired_ns: the time of the round before; when it has not
- * moved on since, only the loop moves it.
- */
 static void due(void *arg)
 {
 	struct emulate_conn *c = arg;
 	struct emulate_net *n = net_of(c);
 	struct held *h = held_first(c);
-	uint64_t now = emulate_now(n);
 
-	if (h && h->due_ns > now && h->due_ns - now > NEAR_NS) {
-		loop_timer_set(c->w.base.net->opt.loop, &c->timer, now == c->fired_ns ? h->due_ns : now);
-		c->fired_ns = now;
+	if (h && !emulate_due(n, &c->timer, &c->fired_ns, h->due_ns))
 		return;
-	}
-	if (h && h->due_ns > now && !emulate_sleep_until(n, h->due_ns, UINT64_MAX)) {
-		loop_timer_set(c->w.base.net->opt.loop, &c->timer, h->due_ns);
-		return;
-	}
 	c->busy = true;
 	while (!c->closing && (h = held_first(c)) && emulate_now(n) >= h->due_ns)
 		first_up(c);

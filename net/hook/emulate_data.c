@@ -42,6 +42,8 @@ static void data_close(struct net_data *base)
 {
 	struct emulate_data *d = emulate_data(base);
 
+	if (d->w.base.ready)
+		loop_timer_del(base->net->opt.loop, &d->timer);
 	net_data_close(d->w.inner);
 	emulate_life_put(d->life);
 	free(d);
@@ -99,6 +101,42 @@ static void look(struct emulate_data *d, bool in_post)
 	d->looked_ns = now;
 }
 
+/* ---- loop use with events ---- */
+
+/* The first one is done: its time is known. Otherwise inner tells when it is. */
+static void timer_arm(struct emulate_data *d)
+{
+	const struct emulate_op *op = &d->op[d->first];
+
+	if (d->w.base.ready && d->count && op->done)
+		emulate_timer(d->life->net, &d->timer, life_dead(d->life) ? 0 : op->due_ns);
+}
+
+static void timer_due(void *arg)
+{
+	struct emulate_data *d = arg;
+	uint64_t due_ns = life_dead(d->life) ? 0 : d->op[d->first].due_ns;
+
+	if (!d->count || !emulate_due(d->life->net, &d->timer, &d->fired_ns, due_ns))
+		return;
+	d->w.base.ready(d->w.base.ready_arg); /* may close it */
+}
+
+static void inner_ready(void *arg)
+{
+	look(arg, false);
+	timer_arm(arg);
+}
+
+static int data_start(struct net_data *base)
+{
+	struct emulate_data *d = emulate_data(base);
+
+	d->timer.fn = timer_due;
+	d->timer.arg = d;
+	return net_data_set_events(d->w.inner, inner_ready, d);
+}
+
 static int post(struct net_data *base, struct net_remote *r, uint64_t off, const struct net_sge *sge, unsigned n,
 		uint64_t total, uint64_t cookie, bool write)
 {
@@ -120,6 +158,8 @@ static int post(struct net_data *base, struct net_remote *r, uint64_t off, const
 	op->end_ns = emulate_link_take(d->life, write ? LINK_OUT : LINK_IN, total, now);
 	d->count++;
 	look(d, true);
+	if (d->count == 1)
+		timer_arm(d);
 	return 0;
 }
 
@@ -161,6 +201,7 @@ static int data_poll(struct net_data *base, struct net_completion *c, int n)
 		d->first = (d->first + 1) % EMULATE_OPS;
 		d->count--;
 	}
+	timer_arm(d);
 	return taken;
 }
 
@@ -196,6 +237,7 @@ void emulate_data_slots(struct emulate_net *n)
 {
 	n->w.ops.data_open = data_open;
 	n->w.ops.data_close = data_close;
+	n->w.ops.data_start = data_start;
 	n->w.ops.read = data_read;
 	n->w.ops.write = data_write;
 	n->w.ops.data_poll = data_poll;

@@ -107,11 +107,11 @@ static void conn_close(struct net_conn *conn)
 	wrap_conn_close(conn);
 }
 
-static int fail_connect(struct net *net, const char *addr, uint32_t timeout_ms, struct net_conn **out)
+static int connect_check(struct wrap_net *w)
 {
-	struct error_net *n = error_net(net);
+	struct error_net *n = container_of(w, struct error_net, w);
 
-	return hit(n, ERROR_CONNECT) ? n->c.err : wrap_connect(net, addr, timeout_ms, out);
+	return hit(n, ERROR_CONNECT) ? n->c.err : 0;
 }
 
 static int fail_send(struct net_conn *conn, const void *buf, size_t len)
@@ -222,7 +222,7 @@ int error_open(const struct error_config *c, struct net *inner, struct net **out
 	n->w.conn_new = conn_new;
 	n->w.ops.name = "error";
 	n->w.ops.close = error_close;
-	n->w.ops.connect = fail_connect;
+	n->w.connect_check = connect_check;
 	n->w.ops.conn_close = conn_close;
 	n->w.ops.send = fail_send;
 	n->w.ops.data_open = data_open;

@@ -59,18 +59,69 @@ static void forward_listener_close(struct net_listener *base)
 	free(l);
 }
 
-int wrap_connect(struct net *net, const char *addr, uint32_t timeout_ms, struct net_conn **out)
+/* inner's connection was made, or err says why not: ours, or why not. */
+static int connected(struct wrap_net *w, int err, struct net_conn *inner, const char *addr, struct net_conn **out)
+{
+	if (!err) {
+		err = w->conn_new(w, inner, addr, out);
+		if (err)
+			net_conn_close(inner);
+	}
+	if (err && w->connect_failed)
+		w->connect_failed(w, addr, err);
+	return err;
+}
+
+static int forward_connect(struct net *net, const char *addr, uint32_t timeout_ms, struct net_conn **out)
 {
 	struct wrap_net *w = wrap_net(net);
-	struct net_conn *inner;
-	int err = net_connect(w->inner, addr, timeout_ms, &inner);
+	struct net_conn *inner = NULL;
+	int err = w->connect_check ? w->connect_check(w) : 0;
 
+	if (!err)
+		err = net_connect(w->inner, addr, timeout_ms, &inner);
+	return connected(w, err, inner, addr, out);
+}
+
+static void connecting_done(void *arg, int err, struct net_conn *inner)
+{
+	struct wrap_connecting *c = arg;
+	struct net_connecting base = c->base;
+	struct net_conn *conn = NULL;
+
+	err = connected(wrap_net(base.net), err, inner, c->addr, &conn);
+	free(c);
+	base.done(base.arg, err, conn);
+}
+
+static int forward_connect_begin(struct net *net, const char *addr, uint32_t timeout_ms, struct net_connecting **out)
+{
+	struct wrap_net *w = wrap_net(net);
+	struct wrap_connecting *c;
+	int err = w->connect_check ? w->connect_check(w) : 0;
+
+	if (!err && strlen(addr) >= ADDR_BYTES)
+		err = -EINVAL;
 	if (err)
-		return err;
-	err = w->conn_new(w, inner, addr, out);
+		return connected(w, err, NULL, addr, NULL);
+	c = calloc(1, sizeof(*c));
+	if (!c)
+		return -ENOMEM;
+	strcpy(c->addr, addr);
+	err = net_connect_begin(w->inner, addr, timeout_ms, connecting_done, c, &c->inner);
 	if (err)
-		net_conn_close(inner);
+		free(c);
+	else
+		*out = &c->base;
 	return err;
+}
+
+static void forward_connect_cancel(struct net_connecting *base)
+{
+	struct wrap_connecting *c = container_of(base, struct wrap_connecting, base);
+
+	net_connect_cancel(c->inner);
+	free(c);
 }
 
 static int forward_conn_new(struct wrap_net *w, struct net_conn *inner, const char *addr, struct net_conn **out)
@@ -318,6 +369,19 @@ static int forward_write(struct net_data *d, struct net_remote *r, uint64_t off,
 	return wrap_post(d, r, off, sge, n, cookie, true);
 }
 
+/* The callee may close the data connection. */
+static void on_ready(void *arg)
+{
+	struct net_data *d = arg;
+
+	d->ready(d->ready_arg);
+}
+
+static int forward_data_start(struct net_data *d)
+{
+	return net_data_set_events(wrap_data(d)->inner, on_ready, d);
+}
+
 static int forward_data_poll(struct net_data *d, struct net_completion *c, int n)
 {
 	return net_data_poll(wrap_data(d)->inner, c, n);
@@ -344,7 +408,9 @@ static const struct net_provider forward = {
 	.listen = forward_listen,
 	.listener_addr = forward_listener_addr,
 	.listener_close = forward_listener_close,
-	.connect = wrap_connect,
+	.connect = forward_connect,
+	.connect_begin = forward_connect_begin,
+	.connect_cancel = forward_connect_cancel,
 	.conn_close = wrap_conn_close,
 	.conn_start = forward_conn_start,
 	.conn_peer = forward_conn_peer,
@@ -365,6 +431,7 @@ static const struct net_provider forward = {
 	.mr_free = forward_mr_free,
 	.data_open = forward_data_open,
 	.data_close = forward_data_close,
+	.data_start = forward_data_start,
 	.remote_open = forward_remote_open,
 	.remote_close = forward_remote_close,
 	.read = forward_read,

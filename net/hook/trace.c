@@ -161,13 +161,9 @@ static int conn_new(struct wrap_net *w, struct net_conn *inner, const char *addr
 	return 0;
 }
 
-static int trace_connect(struct net *net, const char *addr, uint32_t timeout_ms, struct net_conn **out)
+static void connect_failed(struct wrap_net *w, const char *addr, int err)
 {
-	int err = wrap_connect(net, addr, timeout_ms, out);
-
-	if (err)
-		say(trace_net(net), "conn 0 connect %.*s %d", (int)ADDR_BYTES, addr, err);
-	return err;
+	say(container_of(w, struct trace_net, w), "conn 0 connect %.*s %d", (int)ADDR_BYTES, addr, err);
 }
 
 static void conn_close(struct net_conn *c)
@@ -380,7 +376,7 @@ int trace_open(const struct trace_config *c, struct net *inner, struct net **out
 	t->w.conn_new = conn_new;
 	t->w.ops.name = "trace";
 	t->w.ops.close = trace_close;
-	t->w.ops.connect = trace_connect;
+	t->w.connect_failed = connect_failed;
 	t->w.ops.conn_close = conn_close;
 	t->w.ops.conn_start = conn_start;
 	t->w.ops.send = trace_send;

@@ -16,6 +16,15 @@ struct wrap_net {
 	struct net *inner;
 	/* A connection came or was made: its wrapper. addr: connected to, NULL: accepted. -errno: inner is the caller's. */
 	int (*conn_new)(struct wrap_net *, struct net_conn *inner, const char *addr, struct net_conn **out);
+	/* Before a connection is made: 0, or the error that it fails with. May be NULL. */
+	int (*connect_check)(struct wrap_net *);
+	/* It was not made. May be NULL. */
+	void (*connect_failed)(struct wrap_net *, const char *addr, int err);
+};
+struct wrap_connecting {
+	struct net_connecting base;
+	struct net_connecting *inner;
+	char addr[ADDR_BYTES];
 };
 struct wrap_conn {
 	struct net_conn base;
@@ -65,7 +74,6 @@ static inline struct wrap_remote *wrap_remote(struct net_remote *r)
 void wrap_net_init(struct wrap_net *, struct net *inner);
 
 /* Forwarding functions that wrappers call for what they do not do themselves. */
-int wrap_connect(struct net *, const char *addr, uint32_t timeout_ms, struct net_conn **out);
 void wrap_net_close(struct net *);	 /* closes inner, frees */
 void wrap_conn_close(struct net_conn *); /* closes inner, frees */
 
