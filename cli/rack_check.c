@@ -102,10 +102,14 @@ static void same_twice(const struct rack_file *f, unsigned i, struct rack_mistak
 
 static void node_default(struct rack_file *f, struct rack_component *c)
 {
+	char node[ADDR_BYTES];
+
 	if (strcmp(c->kind, "processor") != 0 || strcmp(f->fabric, "local") == 0)
 		return;
-	if (!*c->node)
-		snprintf(c->node, sizeof(c->node), "local:@ashlar-rack-%s-%s", f->name, c->name);
+	if (!*c->node) {
+		snprintf(node, sizeof(node), "local:@ashlar-rack-%s-%s", f->name, c->name);
+		strcpy(c->node, node);
+	}
 	if (!*f->node)
 		strcpy(f->node, c->node);
 }
