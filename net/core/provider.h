@@ -41,6 +41,7 @@ struct net_mr {
 struct net_data {
 	struct net *net;
 	enum net_class class;
+	uint64_t sync_cookies; /* given to synchronous transfers; the provider leaves it alone */
 };
 struct net_remote {
 	struct net *net;
@@ -113,5 +114,6 @@ void net_conn_deliver(struct net_conn *, const void *buf, size_t len);
 extern const struct net_provider *const net_providers[];
 
 extern const struct net_provider net_provider_local;
+extern const struct net_provider net_provider_ofi;
 
 #endif
