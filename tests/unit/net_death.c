@@ -99,6 +99,7 @@ static void dead_owner(void **state)
 	uint64_t killed;
 	void *result;
 
+	running = 0;
 	owner_start(provider, &mortal);
 	assert_int_equal(net_connect(net, mortal.addr, 1000, &shared_conn), 0);
 	shared_remote = region_get(shared_conn, BYTES, NET_READ, false, NULL);
@@ -170,6 +171,7 @@ static void dead_owner_with_loop(void **state)
 	struct net *net;
 
 	owner_start(provider, &mortal);
+	ends = 0;
 	assert_int_equal(loop_open(&loop), 0);
 	opt.loop = loop;
 	assert_int_equal(net_open(provider, &opt, &net), 0);
