@@ -4,6 +4,7 @@
  *	# comment
  *	gmm = "local:@name"
  *	fabric = "local"        # the default
+ *	node = "local:@name"    # the node daemon of this machine, needed where the fabric is another
  */
 #include <confuse.h>
 #include <errno.h>
@@ -41,11 +42,13 @@ static int read_open(FILE *f, const char *path, struct rack_file *out)
 	cfg_opt_t options[] = {
 		CFG_STR("gmm", NULL, CFGF_NONE),
 		CFG_STR("fabric", "local", CFGF_NONE),
+		CFG_STR("node", "", CFGF_NONE),
 		CFG_END(),
 	};
 	cfg_t *cfg = cfg_init(options, CFGF_NONE);
 	int err = EXIT_ASHLAR;
 
+	out->node[0] = 0;
 	if (!cfg)
 		return cli_error("%s: out of memory", path);
 	cfg_set_error_function(cfg, complain);
@@ -54,6 +57,8 @@ static int read_open(FILE *f, const char *path, struct rack_file *out)
 		err = take(cfg, path, "gmm", out->gmm, sizeof(out->gmm));
 	if (!err)
 		err = take(cfg, path, "fabric", out->fabric, sizeof(out->fabric));
+	if (!err && *cfg_getstr(cfg, "node"))
+		err = take(cfg, path, "node", out->node, sizeof(out->node));
 	cfg_free(cfg);
 	return err;
 }

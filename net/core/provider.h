@@ -129,6 +129,6 @@ void net_conn_deliver(struct net_conn *, const void *buf, size_t len);
 /* What net_open finds in this program, ended by NULL: net/table/ has one for each kind of program. */
 extern const struct net_provider *const net_providers[];
 
-extern const struct net_provider net_provider_local;
+extern const struct net_provider net_provider_local, net_provider_relay;
 
 #endif

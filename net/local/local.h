@@ -19,6 +19,7 @@
 #include "ashlar/base/list.h"
 #include "ashlar/base/loop.h"
 #include "net/core/provider.h"
+#include "net/local/socket.h"
 
 #define LOCAL_KEYS_MAX (2 * RPC_CREDITS)    /* keys of one connection that wait to be taken up */
 #define LOCAL_TX_BYTES_MAX (256u << 10)	    /* messages queued behind a full socket */
@@ -127,9 +128,6 @@ static inline bool life_dead(const struct local_life *life)
 {
 	return __atomic_load_n(&life->dead, __ATOMIC_ACQUIRE);
 }
-
-/* fd.c: move fd to the floor (fd is closed either way); the new number or -errno. Takes -1 as errno of its maker. */
-int local_fd_place(const struct net *net, int fd);
 
 /* address.c: 0 or -EINVAL; *len for bind and connect. "auto" is resolved into addr (ADDR_BYTES) first. */
 int local_address_auto(const char *addr, char *out);

@@ -1,0 +1,71 @@
+/*
+ * Fabrics as the command sees them. It opens none but `local` itself: libraries that take long to start stay with the
+ * node daemon, whose relay is asked instead. "relay:NAME" is the fabric NAME with a relay even where none is needed.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include "ashlar/net.h"
+#include "ashlar/relay.h"
+#include "cli/run.h"
+
+#define FORCED "relay:"
+
+const char *fabric_rack(const char *fabric)
+{
+	return strncmp(fabric, FORCED, sizeof(FORCED) - 1) == 0 ? fabric + sizeof(FORCED) - 1 : fabric;
+}
+
+bool fabric_relayed(const char *fabric)
+{
+	return strcmp(fabric, "local") != 0;
+}
+
+int fabric_check(const char *fabric)
+{
+	const char *rack = fabric_rack(fabric);
+
+	if (strlen(fabric) < NAME_BYTES && net_fabric_known(rack) && strcmp(rack, "relay") != 0)
+		return 0;
+	return cli_error("there is no fabric %s in this build", fabric);
+}
+
+static int relay_open_net(const char *node, int fd_floor, struct net **out)
+{
+	char relay[ADDR_BYTES];
+	struct net_options options = { .fd_floor = fd_floor, .relay = relay };
+
+	if (relay_address(node, relay))
+		return -EINVAL;
+	return net_open("relay", &options, out);
+}
+
+int fabric_open(struct place *p, const char *fabric, const char *node)
+{
+	struct net_options options = { .fd_floor = fd_high_floor() };
+	int err = net_open("local", &options, &p->node);
+
+	p->net = p->node;
+	if (err) {
+		p->net = p->node = NULL;
+		return cli_error("the fabric local cannot be opened: %s", strerror(-err));
+	}
+	if (!fabric_relayed(fabric))
+		return 0;
+	if (!*node)
+		err = cli_error("on the fabric %s the node daemon of this machine is needed: node = \"ADDR\"", fabric);
+	else if ((err = relay_open_net(node, options.fd_floor, &p->net)))
+		err = cli_error("cannot reach the node daemon of this machine at %s: %s", node, strerror(-err));
+	if (err)
+		p->net = p->node;
+	return err;
+}
+
+void fabric_close(struct place *p)
+{
+	if (p->net && p->net != p->node)
+		net_close(p->net);
+	if (p->node)
+		net_close(p->node);
+	p->net = p->node = NULL;
+}
