@@ -1,6 +1,7 @@
 /*
- * Fabrics as the command sees them. It opens none but `local` itself: libraries that take long to start stay with the
- * node daemon, whose relay is asked instead. "relay:NAME" is the fabric NAME with a relay even where none is needed.
+ * Fabrics as the command sees them. Where the rack's is not `local` it is reached by the relay of this machine's node
+ * daemon, which has opened it already; only where no daemon answers the command opens it itself, which takes longer.
+ * "relay:NAME" is the fabric NAME with a relay even where none is needed.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -50,15 +51,17 @@ int fabric_open(struct place *p, const char *fabric, const char *node)
 		p->net = p->node = NULL;
 		return cli_error("the fabric local cannot be opened: %s", strerror(-err));
 	}
-	if (!fabric_relayed(fabric))
+	if (fabric_relayed(fabric) && *node && relay_open_net(node, options.fd_floor, &p->net) == 0)
 		return 0;
-	if (!*node)
-		err = cli_error("on the fabric %s the node daemon of this machine is needed: node = \"ADDR\"", fabric);
-	else if ((err = relay_open_net(node, options.fd_floor, &p->net)))
-		err = cli_error("cannot reach the node daemon of this machine at %s: %s", node, strerror(-err));
-	if (err)
-		p->net = p->node;
-	return err;
+	p->net = p->node;
+	fabric = fabric_rack(fabric);
+	if (strcmp(fabric, "local") == 0)
+		return 0;
+	err = net_open(fabric, &options, &p->net);
+	if (!err)
+		return 0;
+	p->net = p->node;
+	return cli_error("the fabric %s cannot be opened: %s", fabric, strerror(-err));
 }
 
 void fabric_close(struct place *p)

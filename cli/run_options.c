@@ -22,8 +22,9 @@ static const char help_text[] =
 	"                      (default: together half of the machine), e.g. 4x512M\n"
 	"  --stats FILE        counters as JSON at exit (\"-\": stderr)\n"
 	"  --rack FILE         run on the rack that FILE names, instead of a private one\n"
-	"  --fabric NAME       fabric of the private rack: local (default), ofi:tcp or another provider of\n"
-	"                      libfabric; relay:local is local by way of the node daemon's relay\n"
+	"  --fabric NAME       fabric of the private rack: local, ofi:tcp or another provider of\n"
+	"                      libfabric; relay:local is local by way of the node daemon's relay (default:\n"
+	"                      $ASHLAR_FABRIC, or local)\n"
 	"  --root DIR          what the storage component of the private rack exports (default: /)\n"
 	"  --log LEVEL         what is told on stderr: error, warn, info or debug (default: warn for the\n"
 	"                      process, error for the components of the private rack)\n"
@@ -122,7 +123,7 @@ static int option_take(struct run_options *o, int c)
 	case OPT_RACK:
 		return text_set(&o->rack, "rack", optarg);
 	case OPT_FABRIC:
-		return fabric_set(o, optarg);
+		return text_set(&o->fabric, "fabric", optarg);
 	case OPT_ROOT:
 		return text_set(&o->root, "root", optarg);
 	case OPT_LOG:
@@ -141,7 +142,7 @@ int run_options(int argc, char **argv, struct run_options *o)
 	int c, err;
 
 	*o = (struct run_options){ .memories = MEMORIES_DEFAULT,
-				   .fabric = "local",
+				   .fabric = getenv("ASHLAR_FABRIC"),
 				   .root = "/",
 				   .log_level = LOG_WARN,
 				   .rack_log_level = LOG_ERROR };
@@ -162,6 +163,9 @@ int run_options(int argc, char **argv, struct run_options *o)
 	}
 	if (optind >= argc)
 		return cli_error("which program shall run? (try ashlar run --help)");
+	err = fabric_set(o, o->fabric && *o->fabric ? o->fabric : "local");
+	if (err)
+		return err;
 	if (o->rack && private_only)
 		return cli_error("--memory and --root describe a private rack; --rack names one that stands already");
 	o->program = argv + optind;

@@ -22,8 +22,7 @@ static int session_open(struct relay_net *r, const char *addr)
 	int err = net_connect(r->local, addr, CONNECT_MS, &conn);
 
 	if (err) {
-		log_error("the relay of this machine's processor component does not answer at %s: %s", addr,
-			  strerror(-err));
+		log_info("the relay of this machine's node daemon does not answer at %s: %s", addr, strerror(-err));
 		return err;
 	}
 	r->session = local_conn_take(conn);
@@ -120,7 +119,7 @@ static int session_recv(struct relay_net *r, const struct relay_ask *ask, uint64
 static int session_break(struct relay_net *r, int err)
 {
 	if (err != -EPIPE)
-		log_error("the relay of this machine's processor component does not answer: %s", strerror(-err));
+		log_error("the relay of this machine's node daemon does not answer: %s", strerror(-err));
 	close(r->session);
 	r->session = -1;
 	return -EPIPE;
