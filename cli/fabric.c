@@ -51,9 +51,15 @@ int fabric_open(struct place *p, const char *fabric, const char *node)
 		p->net = p->node = NULL;
 		return cli_error("the fabric local cannot be opened: %s", strerror(-err));
 	}
-	if (fabric_relayed(fabric) && *node && relay_open_net(node, options.fd_floor, &p->net) == 0)
-		return 0;
-	p->net = p->node;
+	if (fabric_relayed(fabric) && *node) {
+		err = relay_open_net(node, options.fd_floor, &p->net);
+		if (!err)
+			return 0;
+		p->net = p->node;
+		if (err != -ECONNREFUSED && err != -ENOENT)
+			return cli_error("the node daemon of this machine, at %s, does not answer: %s", node,
+					 strerror(-err));
+	}
 	fabric = fabric_rack(fabric);
 	if (strcmp(fabric, "local") == 0)
 		return 0;

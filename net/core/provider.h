@@ -50,6 +50,7 @@ struct net_data {
 	enum net_class class;
 	void (*ready)(void *arg); /* NULL until set */
 	void *ready_arg;
+	uint64_t sync_cookies; /* given to synchronous transfers; the provider leaves it alone */
 };
 struct net_remote {
 	struct net *net;
@@ -129,6 +130,8 @@ void net_conn_deliver(struct net_conn *, const void *buf, size_t len);
 /* What net_open finds in this program, ended by NULL: net/table/ has one for each kind of program. */
 extern const struct net_provider *const net_providers[];
 
-extern const struct net_provider net_provider_local, net_provider_relay;
+extern const struct net_provider net_provider_local;
+extern const struct net_provider net_provider_relay;
+extern const struct net_provider net_provider_ofi;
 
 #endif

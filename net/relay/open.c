@@ -16,61 +16,6 @@ static struct relay_net *relay_net(struct net *net)
 	return container_of(net, struct relay_net, base);
 }
 
-static int session_open(struct relay_net *r, const char *addr)
-{
-	struct net_conn *conn;
-	int err = net_connect(r->local, addr, CONNECT_MS, &conn);
-
-	if (err) {
-		log_info("the relay of this machine's node daemon does not answer at %s: %s", addr, strerror(-err));
-		return err;
-	}
-	r->session = local_conn_take(conn);
-	return 0;
-}
-
-static int relay_open_net(const char *arg, const struct net_options *opt, struct net **out)
-{
-	struct net_options local = { .fd_floor = opt->fd_floor };
-	struct relay_net *r;
-	int err;
-
-	if (*arg || !opt->relay || !*opt->relay || opt->loop) {
-		log_error("the fabric \"relay\" takes no argument, no loop, and needs the address of a relay");
-		return -EINVAL;
-	}
-	r = calloc(1, sizeof(*r));
-	if (!r)
-		return -ENOMEM;
-	pthread_mutex_init(&r->lock, NULL);
-	err = net_open("local", &local, &r->local);
-	if (err)
-		goto out_free;
-	err = session_open(r, opt->relay);
-	if (err)
-		goto out_close;
-	*out = &r->base;
-	return 0;
-
-out_close:
-	net_close(r->local);
-out_free:
-	pthread_mutex_destroy(&r->lock);
-	free(r);
-	return err;
-}
-
-static void relay_close_net(struct net *net)
-{
-	struct relay_net *r = relay_net(net);
-
-	if (r->session >= 0)
-		close(r->session);
-	net_close(r->local);
-	pthread_mutex_destroy(&r->lock);
-	free(r);
-}
-
 int relay_poll(int fd, short events, uint64_t deadline_ns, short *seen)
 {
 	uint64_t now = clock_ns(), left = now < deadline_ns ? deadline_ns - now : 0;
@@ -118,11 +63,10 @@ static int session_recv(struct relay_net *r, const struct relay_ask *ask, uint64
 /* The session is of no use any more: what follows would be taken for the answer to something else. */
 static int session_break(struct relay_net *r, int err)
 {
-	if (err != -EPIPE)
-		log_error("the relay of this machine's node daemon does not answer: %s", strerror(-err));
+	log_info("the relay of this machine's node daemon does not answer: %s", strerror(-err));
 	close(r->session);
 	r->session = -1;
-	return -EPIPE;
+	return err;
 }
 
 static int descriptor_place(struct relay_net *r, int got, int *want)
@@ -174,6 +118,66 @@ void relay_tell(struct net *net, const struct relay_ask *ask)
 			session_break(r, err);
 	}
 	pthread_mutex_unlock(&r->lock);
+}
+
+static int session_open(struct relay_net *r, const char *addr)
+{
+	static const struct relay_ask hello = { .op = RELAY_HELLO, .arg = RELAY_VERSION };
+	struct relay_answer answer;
+	struct net_conn *conn;
+	int err = net_connect(r->local, addr, CONNECT_MS, &conn);
+
+	if (err) {
+		log_info("the relay of this machine's node daemon does not answer at %s: %s", addr, strerror(-err));
+		return err;
+	}
+	r->session = local_conn_take(conn);
+	err = relay_ask(&r->base, &hello, CONNECT_MS, &answer, NULL);
+	if (err && r->session >= 0)
+		close(r->session);
+	return err;
+}
+
+static int relay_open_net(const char *arg, const struct net_options *opt, struct net **out)
+{
+	struct net_options local = { .fd_floor = opt->fd_floor };
+	struct relay_net *r;
+	int err;
+
+	if (*arg || !opt->relay || !*opt->relay || opt->loop) {
+		log_error("the fabric \"relay\" takes no argument, no loop, and needs the address of a relay");
+		return -EINVAL;
+	}
+	r = calloc(1, sizeof(*r));
+	if (!r)
+		return -ENOMEM;
+	pthread_mutex_init(&r->lock, NULL);
+	err = net_open("local", &local, &r->local);
+	if (err)
+		goto out_free;
+	err = session_open(r, opt->relay);
+	if (err)
+		goto out_close;
+	*out = &r->base;
+	return 0;
+
+out_close:
+	net_close(r->local);
+out_free:
+	pthread_mutex_destroy(&r->lock);
+	free(r);
+	return err;
+}
+
+static void relay_close_net(struct net *net)
+{
+	struct relay_net *r = relay_net(net);
+
+	if (r->session >= 0)
+		close(r->session);
+	net_close(r->local);
+	pthread_mutex_destroy(&r->lock);
+	free(r);
 }
 
 /* Who listens is reached through the rack's fabric itself. */

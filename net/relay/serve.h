@@ -47,7 +47,7 @@ struct rclient {
 	int fd; /* the session */
 	int32_t host_pid;
 	uint32_t uid;
-	bool over;
+	bool greeted, over;
 	struct list conns, datas;
 	uint32_t n_conns, next_conn, n_datas, next_data;
 	struct net_pd *pd; /* with the first region */

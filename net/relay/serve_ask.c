@@ -18,6 +18,12 @@ void rclient_answer(struct rclient *c, uint32_t op, int err, uint32_t id, const 
 		rclient_end(c, err == -EPIPE ? NULL : "it does not take its answers");
 }
 
+static void ask_hello(struct rclient *c, const struct relay_ask *q)
+{
+	c->greeted = q->arg == RELAY_VERSION;
+	rclient_answer(c, q->op, c->greeted ? 0 : -EPROTO, 0, NULL, -1);
+}
+
 static void ask_connect(struct rclient *c, const struct relay_ask *q)
 {
 	int err = -EINVAL;
@@ -208,19 +214,21 @@ static void ask_free(struct rclient *c, const struct relay_ask *q)
 static void ask_serve(struct rclient *c, const struct relay_ask *q)
 {
 	static void (*const serve[])(struct rclient *, const struct relay_ask *) = {
-		[RELAY_CONNECT - RELAY_CONNECT] = ask_connect,
-		[RELAY_DATA - RELAY_CONNECT] = ask_data,
-		[RELAY_DATA_STOP - RELAY_CONNECT] = ask_data_stop,
-		[RELAY_REMOTE - RELAY_CONNECT] = ask_remote,
-		[RELAY_REMOTE_CLOSE - RELAY_CONNECT] = ask_remote_close,
-		[RELAY_MR - RELAY_CONNECT] = ask_region,
-		[RELAY_MR_GRANT - RELAY_CONNECT] = ask_grant,
-		[RELAY_MR_SEAL - RELAY_CONNECT] = ask_seal,
-		[RELAY_MR_FREE - RELAY_CONNECT] = ask_free,
+		[RELAY_HELLO - RELAY_HELLO] = ask_hello,
+		[RELAY_CONNECT - RELAY_HELLO] = ask_connect,
+		[RELAY_DATA - RELAY_HELLO] = ask_data,
+		[RELAY_DATA_STOP - RELAY_HELLO] = ask_data_stop,
+		[RELAY_REMOTE - RELAY_HELLO] = ask_remote,
+		[RELAY_REMOTE_CLOSE - RELAY_HELLO] = ask_remote_close,
+		[RELAY_MR - RELAY_HELLO] = ask_region,
+		[RELAY_MR_GRANT - RELAY_HELLO] = ask_grant,
+		[RELAY_MR_SEAL - RELAY_HELLO] = ask_seal,
+		[RELAY_MR_FREE - RELAY_HELLO] = ask_free,
 	};
-	uint32_t which = q->op - RELAY_CONNECT;
+	uint32_t which = q->op - RELAY_HELLO;
 
-	if (which >= sizeof(serve) / sizeof(serve[0]) || q->reserved0 || q->reserved1)
+	if (which >= sizeof(serve) / sizeof(serve[0]) || q->reserved0 || q->reserved1 ||
+	    c->greeted == (q->op == RELAY_HELLO))
 		rclient_end(c, "a malformed question");
 	else if (c->connecting)
 		rclient_end(c, "a question before the answer to the last");

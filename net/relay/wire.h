@@ -19,8 +19,11 @@
 #define RELAY_DEPTH 16u /* transfers of one net_data under way */
 #define RELAY_ID_NONE UINT32_MAX
 
+#define RELAY_VERSION 1u
+
 enum relay_op {
-	RELAY_CONNECT = 0x5201, /* addr, ms -> id and message socket */
+	RELAY_HELLO = 0x5200, /* arg: RELAY_VERSION; the first question */
+	RELAY_CONNECT,	      /* addr, ms -> id and message socket */
 	RELAY_DATA,		/* id of a connection, arg: enum net_class -> id and data socket */
 	RELAY_DATA_STOP,	/* id of a data: what is under way will not touch memory any more */
 	RELAY_REMOTE,		/* id of a connection, key, bytes -> id */

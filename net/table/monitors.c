@@ -4,5 +4,6 @@
 const struct net_provider *const net_providers[] = {
 	&net_provider_local,
 	&net_provider_relay,
+	&net_provider_ofi,
 	NULL,
 };

@@ -9,6 +9,7 @@
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -23,7 +24,13 @@
 #include "ashlar/base/loop.h"
 #include "ashlar/net.h"
 
-static const char *const tested_fabrics[] = { "local" };
+static const char *const tested_fabrics[] = { "local", "ofi:tcp" };
+
+/* What a test must know of the fabric it runs on. */
+static inline bool fabric_is_local(const char *fabric)
+{
+	return strcmp(fabric, "local") == 0;
+}
 
 enum owner_op {
 	OWNER_ECHO,  /* the message comes back */
