@@ -50,6 +50,7 @@ void join_lost(struct component *, int err);
 struct component_args {
 	struct component_config config;
 	char fabric[NAME_BYTES];
+	char hook[HOOK_BYTES]; /* empty: none */
 	int log_level;
 	int lifeline_fd, ready_fd; /* -1: none */
 };

@@ -179,9 +179,10 @@ static int process_run(struct process *p)
 	if (err)
 		goto close_signals;
 	net_options.loop = p->loop;
+	net_options.hook = p->args.hook[0] ? p->args.hook : NULL;
 	err = net_open(p->args.fabric, &net_options, &p->net);
 	if (err) {
-		log_error("there is no fabric \"%s\" here: %s", p->args.fabric, strerror(-err));
+		log_error("cannot open the fabric \"%s\": %s", p->args.fabric, strerror(-err));
 		goto close_lifeline;
 	}
 	p->ops = *p->program->ops;
