@@ -12,6 +12,7 @@
 #include <stdint.h>
 #include "ashlar/base/list.h"
 #include "ashlar/base/loop.h"
+#include "component/peers.h"
 #include "pcomponent/daemon/daemon.h"
 
 #define ANNOUNCE_MS 10000u	/* admitted and not announced: the command is gone */
@@ -25,15 +26,15 @@ struct daemon {
 	struct component *component;
 	struct rpc_counters *counters;
 	uint64_t excache_bytes, excache_promised; /* promised: budgets that were asked for by size */
-	struct list processes, peers;
-	uint32_t n_processes, n_peers;
+	struct list processes;
+	struct peers peers;
+	uint32_t n_processes;
 };
 
 /* A connection to our listener: a command's or a dispatcher's, or not known yet. */
 struct dpeer {
-	struct list link;
+	struct peer_base base;
 	struct daemon *d;
-	struct rpc *rpc;
 	struct dprocess *process;
 };
 
@@ -76,7 +77,7 @@ int guards_begin(struct dprocess *);
 void guards_end(struct dprocess *);
 
 /* serve.c */
+extern const struct rpc_service daemon_service;
 void dprocess_admit_dispatcher(struct dprocess *); /* guards are up, or failed: answer the dispatcher */
-void dpeer_close(struct dpeer *);
 
 #endif

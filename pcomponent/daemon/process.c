@@ -154,7 +154,7 @@ void dprocess_end(struct dprocess *p, const char *why, bool tell)
 		p->command->process = NULL; /* the command sees the end of its child by itself */
 	if (dispatcher) {
 		dispatcher->process = NULL;
-		dpeer_close(dispatcher);
+		peer_close(&dispatcher->base);
 	}
 	if (tell)
 		report(d, p->pid);
