@@ -82,10 +82,12 @@ static void same_twice(const struct rack_file *f, unsigned i, struct rack_mistak
 
 	if (*c->listen && chosen && strcmp(c->listen, f->gmm) == 0)
 		mistake(all, c->line, "%s %s and the gmm cannot both listen at %s", c->kind, c->name, c->listen);
+	if (strcmp(c->name, "gmm") == 0)
+		mistake(all, c->line, "no component can be called gmm");
 	for (unsigned j = 0; j < i; j++) {
 		const struct rack_component *other = &f->component[j];
 
-		if (strcmp(c->name, other->name) == 0)
+		if (*c->name && strcmp(c->name, other->name) == 0)
 			mistake(all, c->line, "there is a component %s already (line %d)", c->name, other->line);
 		else if (*c->listen && chosen && strcmp(c->listen, other->listen) == 0)
 			mistake(all, c->line, "%s and %s cannot both listen at %s", other->name, c->name, c->listen);

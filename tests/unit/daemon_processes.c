@@ -12,6 +12,7 @@ static struct rig_peer command, dispatcher;
 static int host_pipe[2];
 static unsigned host_killed;
 static int32_t host_opened;
+static int host_signal;
 
 static int played_open(int32_t host_pid)
 {
@@ -26,7 +27,24 @@ static void played_close(int fd)
 {
 	close(fd);
 }
-static const struct daemon_host played = { played_open, played_kill, played_close };
+static int played_signal(int fd, int signal)
+{
+	host_signal = signal;
+	return 0;
+}
+static int played_usage(int fd, int32_t host_pid, struct process_usage *u)
+{
+	u->bytes = 12345;
+	u->state = 'S';
+	return host_pid == getpid() ? 0 : -ESRCH;
+}
+static const struct daemon_host played = {
+	.process_open = played_open,
+	.process_kill = played_kill,
+	.process_close = played_close,
+	.process_signal = played_signal,
+	.process_usage = played_usage,
+};
 
 static void node_accept(void *arg, struct net_conn *conn)
 {
