@@ -102,12 +102,17 @@ static void same_twice(const struct rack_file *f, unsigned i, struct rack_mistak
 
 static void node_default(struct rack_file *f, struct rack_component *c)
 {
+	char node[ADDR_BYTES];
+
 	if (strcmp(c->kind, "processor") != 0 || strcmp(f->fabric, "local") == 0)
 		return;
 	if (!*c->node)
-		snprintf(c->node, sizeof(c->node), "local:@ashlar-rack-%s-%s", f->name, c->name);
+		snprintf(node, sizeof(node), "local:@ashlar-rack-%s-%s", f->name, c->name);
+	else
+		strcpy(node, c->node);
+	strcpy(c->node, node);
 	if (!*f->node)
-		strcpy(f->node, c->node);
+		strcpy(f->node, node);
 }
 
 static void components_check(struct rack_file *f, struct rack_mistakes *all)
@@ -124,7 +129,7 @@ static void components_check(struct rack_file *f, struct rack_mistakes *all)
 	if (!*f->name)
 		mistake(all, 0, "a line name = \"...\" is needed, as the file's own name fits no rack");
 	else if (!*f->gmm && strcmp(f->fabric, "local") == 0)
-		snprintf(f->gmm, sizeof(f->gmm), "local:@ashlar-rack-%s", f->name);
+		strcat(strcpy(f->gmm, "local:@ashlar-rack-"), f->name);
 }
 
 void rack_check(struct rack_file *f, const char *path, struct rack_mistakes *all)
