@@ -26,11 +26,19 @@ void log_set_fd(int fd)
 	log_fd = fd;
 }
 
+static void line_clean(char *line, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		if ((unsigned char)line[i] < ' ' || line[i] == 0x7f)
+			line[i] = '?';
+}
+
 /* Ends the line (cut to fit) and writes it; a log that cannot be written is nobody's error. */
 static void line_write(char *line, size_t len)
 {
 	if (len > LOG_LINE_BYTES - 2)
 		len = LOG_LINE_BYTES - 2;
+	line_clean(line, len);
 	line[len++] = '\n';
 	while (write(log_fd, line, len) < 0 && errno == EINTR)
 		;

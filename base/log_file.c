@@ -115,8 +115,8 @@ size_t log_file_line(char *buf, size_t bytes, enum log_level level, const char *
 
 	clock_gettime(CLOCK_REALTIME, &now);
 	date_of(now.tv_sec / 86400, &y, &m, &d);
-	n = snprintf(buf, bytes / 2, "time=%04d-%02d-%02dT%02d:%02d:%02d.%03dZ level=%s component=\"%.100s\" msg=\"", y, m,
-		     d, (int)(now.tv_sec / 3600 % 24), (int)(now.tv_sec / 60 % 60), (int)(now.tv_sec % 60),
+	n = snprintf(buf, bytes / 2, "time=%04d-%02d-%02dT%02d:%02d:%02d.%03dZ level=%s component=\"%.100s\" msg=\"", y,
+		     m, d, (int)(now.tv_sec / 3600 % 24), (int)(now.tv_sec / 60 % 60), (int)(now.tv_sec % 60),
 		     (int)(now.tv_nsec / 1000000), log_level_names[level], name);
 	len = (size_t)n;
 	len += quoted(buf + len, bytes - len - 2, text);

@@ -40,7 +40,8 @@ static bool address_fits(const char *addr)
 	return last && last[1] && port_fits(last + 1);
 }
 
-void rack_check_address(const struct rack_file *f, const char *what, const char *addr, int line, struct rack_mistakes *all)
+void rack_check_address(const struct rack_file *f, const char *what, const char *addr, int line,
+			struct rack_mistakes *all)
 {
 	const char *fabric = strcmp(what, "node") == 0 ? "local" : f->fabric;
 	size_t len = strlen(fabric);
@@ -95,8 +96,9 @@ static void same_twice(const struct rack_file *f, unsigned i, struct rack_mistak
 			mistake(all, c->line, "%s and %s cannot both have the node address %s", other->name, c->name,
 				c->node);
 		if (strcmp(c->kind, "storage") == 0 && strcmp(other->kind, "storage") == 0)
-			mistake(all, c->line, "a second storage component: the root of the rack is that of %s (line %d)",
-				other->name, other->line);
+			mistake(all, c->line,
+				"a second storage component: the root of the rack is that of %s (line %d)", other->name,
+				other->line);
 	}
 }
 

@@ -79,7 +79,7 @@ static size_t key_bytes(const char *key)
 		const char *key;
 		size_t bytes;
 	} longest[] = {
-		{ "gmm", ADDR_BYTES },	{ "listen", ADDR_BYTES }, { "node", ADDR_BYTES },
+		{ "gmm", ADDR_BYTES },	{ "listen", ADDR_BYTES },    { "node", ADDR_BYTES },
 		{ "hook", HOOK_BYTES }, { "root", RACK_ROOT_BYTES },
 	};
 
@@ -104,8 +104,8 @@ static int key_set(cfg_t *cfg, cfg_opt_t *opt)
 	else if (strcmp(key, "log") == 0)
 		log_check(cfg, value);
 	else if ((strcmp(key, "name") == 0 || strcmp(key, "domain") == 0) && !rack_name_fits(value))
-		mistake(the.all, cfg->line, "%s: %s is no name (letters, digits, \".\", \"_\", \"-\"; at most %u)", key, value,
-			NAME_BYTES - 1);
+		mistake(the.all, cfg->line, "%s: %s is no name (letters, digits, \".\", \"_\", \"-\"; at most %u)", key,
+			value, NAME_BYTES - 1);
 	else if (strcmp(key, "root") == 0 && value[0] != '/')
 		mistake(the.all, cfg->line, "root: %s must begin with /", value);
 	return 0;

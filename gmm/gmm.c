@@ -101,6 +101,7 @@ static const struct rpc_service service = {
 		[IDX_X2G_SIGNAL] = signal_begin,
 	},
 	.closed = closed,
+	.lobby = true,
 };
 
 void gmm_accepted(void *ctx, struct net_conn *conn)

@@ -42,8 +42,8 @@ struct member {
 	uint64_t bytes, beat_ns;
 	uint64_t used_bytes; /* as reported */
 	uint32_t reported_processes;
-	bool again;   /* it was in a rack before, and has what it had then */
-	bool telling; /* it is back, and has not told of all its processes yet: nothing new is placed there */
+	bool again;	   /* it was in a rack before, and has what it had then */
+	bool telling;	   /* it is back, and has not told of all its processes yet: nothing new is placed there */
 	uint64_t promised; /* by us: bytes, and processes placed there */
 	uint32_t placed;
 	char name[NAME_BYTES], domain[NAME_BYTES], addr[ADDR_BYTES];
@@ -104,7 +104,7 @@ int gprocess_end(struct rpc_request *, const void *body, const void *tail, uint3
 /* keep.c */
 int keep_process(struct rpc_request *, const void *body, const void *tail, uint32_t tail_bytes, void *rep);
 void keep_unbind(struct gmm *, struct member *); /* the dead member comes back as another: its parts wait for that */
-void keep_bind(struct gmm *, struct member *); /* the member is back: it has what kept processes say of it */
+void keep_bind(struct gmm *, struct member *);	 /* the member is back: it has what kept processes say of it */
 
 /* ps.c */
 int ps_begin(struct rpc_request *, const void *body, const void *tail, uint32_t tail_bytes, void *rep);

@@ -3,7 +3,8 @@
  *  - a processor component tells of each process that runs there (X2G_KEEP), with what it has on other components, by
  *    their names; so pids do not collide, and what was promised stays so;
  *  - the others come before or after it: a part of a process waits, without member, for the component of its name.
- * A component that was started anew has nothing, and joins without the flag: nothing is bound to it.
+ * A component that was started anew has nothing, and joins without the flag: nothing is bound to it. But a storage
+ * component holds nothing of a process but its right to come: that is given once more, and calls that wait for it go on.
  */
 #include <errno.h>
 #include <string.h>
@@ -16,6 +17,33 @@ static void part_bind(struct gpart *part, struct member *m)
 	part->asked = true;
 	m->promised += part->promise;
 	m->placed++;
+}
+
+static void admitted_again(void *arg, int err, const void *rep, const void *tail, uint32_t tail_bytes)
+{
+	(void)arg;
+	(void)rep;
+	(void)tail;
+	(void)tail_bytes;
+	if (err && err != -EPIPE && err != -ECANCELED)
+		log_warn("a process is not admitted again by its storage component: %s", strerror(-err));
+}
+
+static void part_admit_again(struct gpart *part, struct member *m)
+{
+	const struct gprocess *p = part->process;
+	struct g2x_admit_req req = {
+		.cap = part->cap,
+		.bytes = part->bytes,
+		.pid = p->pid,
+		.processor_id = p->part[PART_PROCESSOR].member_id,
+		.uid = p->uid,
+		.gid = p->gid,
+	};
+	int err = rpc_call(m->peer->rpc, G2X_ADMIT, p->pid, &req, NULL, 0, RPC_DEADLINE_MS, admitted_again, NULL);
+
+	if (err)
+		log_warn("%s cannot be told of process %u again: %s", m->name, p->pid, strerror(-err));
 }
 
 /* Calls fn for each part of each process. */
@@ -39,8 +67,11 @@ static void unbind_one(struct gpart *part, struct member *m)
 
 static void bind_one(struct gpart *part, struct member *m)
 {
-	if (part->member_id == 0 && strcmp(part->name, m->name) == 0)
-		part_bind(part, m);
+	if (part->member_id || strcmp(part->name, m->name) || !(m->again || m->kind == KIND_STORAGE))
+		return;
+	part_bind(part, m);
+	if (!m->again)
+		part_admit_again(part, m);
 }
 
 void keep_unbind(struct gmm *g, struct member *m)
@@ -73,11 +104,12 @@ static void part_keep(struct gprocess *p, const struct kept_part *kept)
 	struct member *m = member_by_name(p->g, kept->name);
 
 	part->process = p;
+	part->cap = kept->cap;
 	memcpy(part->name, kept->name, NAME_BYTES);
 	part->bytes = kept->bytes;
 	part->promise = kept->promised ? kept->bytes : 0;
-	if (m && m->peer && m->again)
-		part_bind(part, m);
+	if (m && m->peer)
+		bind_one(part, m);
 }
 
 int keep_process(struct rpc_request *rq, const void *body, const void *tail, uint32_t tail_bytes, void *rep)

@@ -120,7 +120,7 @@ int member_join(struct rpc_request *rq, const void *body, const void *tail, uint
 	if (old && old->peer)
 		return -EEXIST;
 	if (old) {
-		if (req->flags & JOIN_AGAIN)
+		if (req->flags & JOIN_AGAIN || old->kind == KIND_STORAGE)
 			keep_unbind(g, old);
 		member_free(g, old);
 	}
@@ -143,12 +143,12 @@ int member_join(struct rpc_request *rq, const void *body, const void *tail, uint
 	list_add_tail(&g->members, &m->link);
 	g->n_members++;
 	p->member = m;
-	if (m->again)
-		keep_bind(g, m);
+	rpc_trust(p->rpc);
 	rep->epoch = ++g->epoch;
 	rep->id = m->id;
 	rep->heartbeat_ms = HEARTBEAT_MS;
 	log_info("%s %s joined from %s", kind_name(m->kind), m->name, m->addr);
+	keep_bind(g, m);
 	return 0;
 }
 

@@ -131,7 +131,10 @@ static uint32_t parts_fill(struct gprocess *p, struct placement_part *parts)
 	for (unsigned i = PART_STORAGE; i < p->n_parts; i++, n++) {
 		const struct member *m = member_find(p->g, p->part[i].member_id);
 
-		parts[n] = (struct placement_part){ .cap = p->part[i].cap, .id = m->id, .bytes = p->part[i].bytes, .promised = p->part[i].promise != 0 };
+		parts[n] = (struct placement_part){ .cap = p->part[i].cap,
+						    .id = m->id,
+						    .bytes = p->part[i].bytes,
+						    .promised = p->part[i].promise != 0 };
 		memcpy(parts[n].name, m->name, NAME_BYTES);
 		memcpy(parts[n].addr, m->addr, ADDR_BYTES);
 	}
@@ -208,6 +211,7 @@ int grun_begin(struct rpc_request *rq, const void *body, const void *tail, uint3
 	}
 	p->run = rq;
 	p->command = peer;
+	rpc_trust(peer->rpc);
 	return RPC_LATER;
 }
 

@@ -7,6 +7,7 @@
  */
 #ifndef PCOMPONENT_DAEMON_H
 #define PCOMPONENT_DAEMON_H
+#include <stdbool.h>
 #include "ashlar/component.h"
 
 struct daemon;

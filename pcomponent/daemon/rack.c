@@ -75,7 +75,11 @@ static uint32_t parts_fill(const struct dprocess *p, struct kept_part *kept)
 	for (uint32_t i = 0; i <= p->n_memory; i++) {
 		if (i && p->dispatcher && !p->hello && !p->guard[i - 1].rpc)
 			continue;
-		kept[n] = (struct kept_part){ .bytes = p->parts[i].bytes, .promised = p->parts[i].promised };
+		kept[n] = (struct kept_part){
+			.cap = p->parts[i].cap,
+			.bytes = p->parts[i].bytes,
+			.promised = p->parts[i].promised,
+		};
 		memcpy(kept[n++].name, p->parts[i].name, NAME_BYTES);
 	}
 	return n;

@@ -1,5 +1,6 @@
 /*
- * Log: one line on stderr per event, "name: level: text". Async-signal use: allowed (one write(2), no locks, no malloc).
+ * Log: one line on stderr per event, "name: level: text". Control characters in it (names come from peers and programs)
+ * are written as '?', so that nobody can forge a second line or speak to the terminal. Async-signal use: allowed (one write(2), no locks, no malloc).
  */
 #ifndef ASHLAR_BASE_LOG_H
 #define ASHLAR_BASE_LOG_H

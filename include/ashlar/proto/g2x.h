@@ -10,7 +10,7 @@ struct placement_part {
 	struct cap cap; /* the process's capability on that component: each component its own */
 	uint32_t id;
 	uint32_t promised; /* 1: bytes are set aside for it; 0: a quota only */
-	uint64_t bytes; /* memory: promised there */
+	uint64_t bytes;	   /* memory: promised there */
 	char name[NAME_BYTES];
 	char addr[ADDR_BYTES];
 	uint32_t reserved1;

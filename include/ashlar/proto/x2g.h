@@ -60,12 +60,13 @@ struct x2g_keep_rep {
 	uint64_t reserved0;
 };
 struct kept_part {
+	struct cap cap;	       /* of the process there: a storage component that starts anew is told of it again */
 	char name[NAME_BYTES]; /* of the component */
 	uint64_t bytes;	       /* memory: its quota there */
 	uint32_t promised;     /* 1: set aside for it */
 	uint32_t reserved0;
 };
-_Static_assert(sizeof(struct kept_part) == 48, "kept_part");
+_Static_assert(sizeof(struct kept_part) == 64, "kept_part");
 
 /*
  * A command wants to run a program. uid and gid count only where the fabric does not tell who the peer is (struct
@@ -121,7 +122,7 @@ struct ps_row {
 	uint64_t budget_bytes; /* of ExCache; 0: all that the processor component has */
 	uint64_t local_bytes, remote_bytes, cpu_ns, age_ms;
 	uint32_t pid, uid;
-	uint32_t state; /* letter of proc(5); '-': its program has not come yet; '?': its component did not tell */
+	uint32_t state;	 /* letter of proc(5); '-': its program has not come yet; '?': its component did not tell */
 	uint32_t silent; /* of its memory components: so many did not tell, remote_bytes lacks them */
 	char processor[NAME_BYTES];
 	char program[NAME_BYTES]; /* what it calls itself, cut; not to be trusted as text */
