@@ -102,6 +102,23 @@ static void same_twice(const struct rack_file *f, unsigned i, struct rack_mistak
 	}
 }
 
+/*
+ * On `local` each component has an address that stays, so that whoever uses it finds it again when it is started anew.
+ * Other fabrics have ports, which cannot be guessed: there the provider chooses, where the file does not.
+ */
+static void listen_default(const struct rack_file *f, struct rack_component *c)
+{
+	char addr[ADDR_BYTES];
+
+	if (*c->listen)
+		return;
+	if (strcmp(f->fabric, "local") == 0)
+		snprintf(addr, sizeof(addr), "local:@ashlar-rack-%s-%s", f->name, c->name);
+	else
+		snprintf(addr, sizeof(addr), "%s:auto", f->fabric);
+	strcpy(c->listen, addr);
+}
+
 static void node_default(struct rack_file *f, struct rack_component *c)
 {
 	char node[ADDR_BYTES];
@@ -127,6 +144,7 @@ static void components_check(struct rack_file *f, struct rack_mistakes *all)
 	for (unsigned i = 0; i < f->n_components; i++) {
 		same_twice(f, i, all);
 		node_default(f, &f->component[i]);
+		listen_default(f, &f->component[i]);
 	}
 	if (!*f->name)
 		mistake(all, 0, "a line name = \"...\" is needed, as the file's own name fits no rack");

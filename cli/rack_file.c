@@ -352,7 +352,8 @@ bool rack_file_parse(const char *text, const char *path, struct rack_file *out, 
 	do {
 		memset(out, 0, sizeof(*out));
 		whole = copy && pass(copy, path);
-	} while (!whole && all->n < RACK_MISTAKES_MAX && the.unknown_line && key_blank(copy, the.unknown_line, the.unknown_key));
+	} while (!whole && all->n < RACK_MISTAKES_MAX && the.unknown_line &&
+		 key_blank(copy, the.unknown_line, the.unknown_key));
 	free(copy);
 	if (whole)
 		rack_check(out, path, all);

@@ -25,7 +25,9 @@ struct rack_upping {
 
 static const char *binary_of(const char *kind)
 {
-	return strcmp(kind, "processor") == 0 ? "pcomponent" : strcmp(kind, "memory") == 0 ? "mcomponent" : "scomponent";
+	return strcmp(kind, "processor") == 0 ? "pcomponent"
+	       : strcmp(kind, "memory") == 0  ? "mcomponent"
+					      : "scomponent";
 }
 
 static void parts_plan(struct rack_upping *u)

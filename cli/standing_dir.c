@@ -195,14 +195,14 @@ int rack_find(const char *typed, char *path, size_t bytes)
 		int n = has_base ? rack_only(base, only, sizeof(only)) : 0;
 
 		if (n != 1)
-			return n ? cli_error("which rack? there is more than one: %s, ...", only) :
-				   cli_error("which rack? none of ours is up");
+			return n ? cli_error("which rack? there is more than one: %s, ...", only)
+				 : cli_error("which rack? none of ours is up");
 		typed = only;
 	}
 	if (strchr(typed, '/') || (stat(typed, &st) == 0 && S_ISREG(st.st_mode)))
 		return snprintf(path, bytes, "%s", typed) < (int)bytes ? 0 : cli_error("the path is too long");
-	if (rack_name_fits(typed) && ((has_base && rack_in(base, typed, path, bytes)) ||
-				      rack_in(RUN_OF_ROOT, typed, path, bytes)))
+	if (rack_name_fits(typed) &&
+	    ((has_base && rack_in(base, typed, path, bytes)) || rack_in(RUN_OF_ROOT, typed, path, bytes)))
 		return 0;
 	return cli_error("there is neither a rack file %s nor a rack of that name that is up", typed);
 }

@@ -45,8 +45,7 @@ static unsigned long long start_of(long pid)
 	snprintf(path, sizeof(path), "/proc/%ld/stat", pid);
 	if (!text_of(AT_FDCWD, path, text, sizeof(text)) || !(end = strrchr(text, ')')))
 		return 0;
-	if (sscanf(end + 1,
-		   " %c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu", &state,
+	if (sscanf(end + 1, " %c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu", &state,
 		   &start) != 2 ||
 	    state == 'Z' || state == 'X')
 		return 0;

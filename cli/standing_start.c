@@ -62,18 +62,17 @@ static void args_component(struct args *a, const struct rack_file *f, const stru
 }
 
 static void args_fill(struct args *a, const struct standing *s, const struct rack_file *f,
-		      const struct standing_part *part, char *automatic, size_t bytes)
+		      const struct standing_part *part)
 {
 	const struct rack_component *c = part->component;
 	const char *log = c && *c->log ? c->log : f->log, *hook = c && *c->hook ? c->hook : f->hook;
 
 	a->argv[a->n++] = part->binary;
-	snprintf(automatic, bytes, "%s:auto", f->fabric);
 	if (c)
 		args_component(a, f, c);
 	else
 		add(a, "--place", f->place);
-	add(a, "--listen", !c ? f->gmm : *c->listen ? c->listen : automatic);
+	add(a, "--listen", c ? c->listen : f->gmm);
 	add(a, "--fabric", f->fabric);
 	add(a, "--log", log);
 	add(a, "--hook", hook);
@@ -107,11 +106,11 @@ static void become(const struct standing *s, const char *path, const struct args
 int part_start(const struct standing *s, const struct rack_file *f, const char *bin, struct standing_part *part,
 	       const struct signals *signals)
 {
-	char path[PATH_MAX], automatic[NAME_BYTES + 8];
+	char path[PATH_MAX];
 	struct args a = { 0 };
 	int ready[2];
 
-	args_fill(&a, s, f, part, automatic, sizeof(automatic));
+	args_fill(&a, s, f, part);
 	if (snprintf(path, sizeof(path), "%s/%s", bin, part->binary) >= (int)sizeof(path) || access(path, X_OK))
 		return cli_error("cannot start %s: %s: %s", part->name, path, strerror(errno));
 	if (pipe2(ready, O_CLOEXEC | O_NONBLOCK))

@@ -19,7 +19,8 @@ static unsigned wait_ended(struct pollfd *fds, unsigned n, uint64_t deadline)
 		if (poll(fds, n, now < deadline ? (int)((deadline - now) / NS_PER_MS) + 1 : 0) > 0)
 			for (unsigned i = 0; i < n; i++)
 				if (fds[i].fd >= 0 && fds[i].revents) {
-					waitid(P_PIDFD, (id_t)fds[i].fd, NULL, WEXITED | WNOHANG); /* if it is our child */
+					waitid(P_PIDFD, (id_t)fds[i].fd, NULL,
+					       WEXITED | WNOHANG); /* if it is our child */
 					close(fds[i].fd);
 					fds[i].fd = -1;
 				}

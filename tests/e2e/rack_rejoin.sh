@@ -36,6 +36,17 @@ wait_status "$command"
 expect_status 3
 expect_freed "the end of a process that an earlier gmm placed"
 
+# Files outlive their storage component
+start run --rack "$rack" -- sh -c 'i=0; while [ $i -lt 1000000 ]; do read -r line </etc/hostname || exit 1; i=$((i + 1)); echo $i; done'
+wait_for 10 lines_more_than "$tmp/out" 5 || fail "the program does not start: $(cat "$tmp/err")"
+kill -KILL "$(part_pid s0)"
+ashlar rack up "$rack" >/dev/null || fail "the storage component does not come back"
+n=$(wc -l <"$tmp/out")
+wait_for 10 lines_more_than "$tmp/out" $((n + 5)) || fail "files do not come back: $(cat "$tmp/err")"
+kill -TERM "$command"
+wait_status "$command"
+expect_status 143
+
 # Promises outlive the gmm as well: what a processor component had promised is not promised again
 start run --rack "$rack" --excache 200M -- sleep 60
 wait_for 10 program_running "$command" || fail "no program: $(cat "$tmp/err")"

@@ -108,7 +108,8 @@ static void files(void **state)
 	close(saved);
 	assert_int_equal(err, 0);
 	assert_int_equal(strncmp(text, "time=20", 7), 0);
-	assert_non_null(strstr(text, "Z level=warning component=\"gmm\" msg=\"say \\\"x\\\" level=error?level=error ?[1m\"\n"));
+	assert_non_null(
+		strstr(text, "Z level=warning component=\"gmm\" msg=\"say \\\"x\\\" level=error?level=error ?[1m\"\n"));
 	assert_true(file_read(path, text, sizeof(text)) <= 4096 + 1024);
 	assert_non_null(strstr(text, "line 999\"\n"));
 	assert_true(file_read(old, text, sizeof(text)) <= 4096 + 1024);
@@ -118,8 +119,7 @@ static void files(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(lines),
-		cmocka_unit_test(limited),
+		cmocka_unit_test(lines), cmocka_unit_test(limited),
 		cmocka_unit_test(files), /* last: the log stays in its file */
 	};
 

@@ -92,7 +92,7 @@ struct rig_peer {
 	int admit_answer;
 	bool admit_hangs; /* keep the request */
 	uint64_t usage_bytes;
-	bool usage_short; /* answer for fewer than were asked for */
+	bool usage_short;	      /* answer for fewer than were asked for */
 	struct g2x_signal_req signal; /* the last one */
 	int signal_answer;
 	struct rpc_request *kept;

@@ -23,9 +23,9 @@ static void say_mistakes(void)
 		print_message("%d: %s\n", m.at[i].line, m.at[i].text);
 }
 
-#define MINIMAL                \
-	"processor p0 {}\n"    \
-	"memory m0 {}\n"       \
+#define MINIMAL             \
+	"processor p0 {}\n" \
+	"memory m0 {}\n"    \
 	"storage s0 { root = \"/\" }\n"
 
 static void test_minimal(void **state)
@@ -39,7 +39,7 @@ static void test_minimal(void **state)
 	assert_string_equal(f.component[0].kind, "processor");
 	assert_string_equal(f.component[1].name, "m0");
 	assert_int_equal(f.component[1].bytes, 0);
-	assert_string_equal(f.component[0].listen, "");
+	assert_string_equal(f.component[0].listen, "local:@ashlar-rack-lab-p0");
 	assert_string_equal(f.component[0].node, "");
 }
 
@@ -70,6 +70,7 @@ static void test_whole(void **state)
 	assert_string_equal(f.component[0].listen, "ofi:tcp:h:auto");
 	assert_string_equal(f.component[0].log, "debug");
 	assert_string_equal(f.component[0].hook, "x");
+	assert_string_equal(f.component[1].listen, "ofi:tcp:auto");
 	assert_string_equal(f.component[1].node, "local:@ashlar-rack-other-p1");
 	assert_true(f.component[2].bytes == 2ULL << 40);
 	assert_string_equal(f.root, "/srv");
@@ -131,7 +132,8 @@ static const struct {
 	{ MINIMAL "memory gmm { }\n", 4, "called gmm" },
 	{ MINIMAL "memory p0 { }\n", 4, "a component p0 already (line 1)" },
 	{ MINIMAL "memory m0 { }\n", 4, "duplicate title 'm0'" },
-	{ MINIMAL "memory m1 { listen = \"local:@ashlar-rack-x\" }\ngmm = \"local:@ashlar-rack-x\"\n", 4, "both listen" },
+	{ MINIMAL "memory m1 { listen = \"local:@ashlar-rack-x\" }\ngmm = \"local:@ashlar-rack-x\"\n", 4,
+	  "both listen" },
 	{ MINIMAL "memory m1 { listen = \"local:@x\" }\nmemory m2 { listen = \"local:@x\" }\n", 5, "both listen" },
 	{ MINIMAL "storage s1 { root = \"/tmp\" }\n", 4, "a second storage component" },
 	{ MINIMAL "processor p1 { node = \"ofi:tcp:h:1\" }\n", 4, "node" },
