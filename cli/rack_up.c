@@ -170,8 +170,10 @@ static int up_open(struct rack_upping *u, const char *path)
 	if (err)
 		return err;
 	if (u->n_alive == u->n) {
-		printf("rack %s is up already\n", u->standing.name);
-		return 0;
+		err = wait_listed(u); /* that they live does not say that they work */
+		if (!err)
+			printf("rack %s is up already\n", u->standing.name);
+		return err;
 	}
 	return start_missing(u);
 }
