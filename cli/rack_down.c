@@ -69,7 +69,7 @@ static void down_all(struct standing *s, const struct rack_file *f)
 		for (unsigned i = 0; i < parts.n; i++)
 			if (parts.rank[i] == rank)
 				names[n++] = parts.name[i];
-		parts_stop(s, names, n);
+		parts_stop(s, names, NULL, n);
 	}
 	socket_remove(f->gmm);
 	for (unsigned i = 0; i < f->n_components; i++) {

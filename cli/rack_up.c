@@ -130,12 +130,15 @@ static int wait_listed(struct rack_upping *u)
 static void take_back(struct rack_upping *u)
 {
 	const char *names[STANDING_PARTS_MAX];
+	pid_t pids[STANDING_PARTS_MAX];
 	unsigned n = 0;
 
 	for (unsigned i = u->n; i-- > 0;)
-		if (u->part[i].pid > 0)
+		if (u->part[i].pid > 0) {
+			pids[n] = u->part[i].pid;
 			names[n++] = u->part[i].name;
-	parts_stop(&u->standing, names, n);
+		}
+	parts_stop(&u->standing, names, pids, n);
 	if (u->n_alive == 0)
 		standing_remove(&u->standing);
 }

@@ -69,8 +69,11 @@ int parts_wait(const struct standing *, struct standing_part *, unsigned n, stru
 
 /* ---- standing_stop.c ---- */
 
-/* Ask the parts to end, all at once, wait, and kill what does not. Their pid files go. */
-void parts_stop(const struct standing *, const char *const *names, unsigned n);
+/*
+ * Ask the parts to end, all at once, wait, and kill what does not. Their pid files go. children: their pids where they
+ * are our own children (one may be too young to have a pid file); NULL: by their pid files.
+ */
+void parts_stop(const struct standing *, const char *const *names, const pid_t *children, unsigned n);
 
 /* ---- rack_up.c, rack_down.c, rack_logs.c: argv[0] is the verb ---- */
 int rack_up(const char *file);

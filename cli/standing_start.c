@@ -165,6 +165,8 @@ static int part_heard(const struct standing *s, struct standing_part *part)
 		return 0;
 	}
 	waitpid(part->pid, &status, 0);
+	part->pid = 0;
+	pid_file_remove(s, part->name);
 	cli_error("%s (%s) did not start: %s %d; its log ends:", part->name, part->binary,
 		  WIFSIGNALED(status) ? "signal" : "exit status",
 		  WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));

@@ -16,27 +16,30 @@ static unsigned wait_ended(struct pollfd *fds, unsigned n, uint64_t deadline)
 		uint64_t now = clock_ns();
 		unsigned left = 0;
 
-		if (poll(fds, n, now < deadline ? (int)((deadline - now) / NS_PER_MS) + 1 : 0) > 0)
-			for (unsigned i = 0; i < n; i++)
-				if (fds[i].fd >= 0 && fds[i].revents) {
-					waitid(P_PIDFD, (id_t)fds[i].fd, NULL,
-					       WEXITED | WNOHANG); /* if it is our child */
-					close(fds[i].fd);
-					fds[i].fd = -1;
-				}
 		for (unsigned i = 0; i < n; i++)
 			left += fds[i].fd >= 0;
 		if (!left || now >= deadline)
 			return left;
+		if (poll(fds, n, (int)((deadline - now) / NS_PER_MS) + 1) <= 0)
+			continue;
+		for (unsigned i = 0; i < n; i++) {
+			if (fds[i].fd < 0 || !fds[i].revents)
+				continue;
+			waitid(P_PIDFD, (id_t)fds[i].fd, NULL, WEXITED | WNOHANG); /* if it is our child */
+			close(fds[i].fd);
+			fds[i].fd = -1;
+		}
 	}
 }
 
-void parts_stop(const struct standing *s, const char *const *names, unsigned n)
+void parts_stop(const struct standing *s, const char *const *names, const pid_t *children, unsigned n)
 {
 	struct pollfd fds[STANDING_PARTS_MAX];
 
 	for (unsigned i = 0; i < n; i++) {
-		fds[i] = (struct pollfd){ .fd = pid_file_open(s, names[i]), .events = POLLIN };
+		int fd = children ? pidfd_open(children[i], 0) : pid_file_open(s, names[i]);
+
+		fds[i] = (struct pollfd){ .fd = fd, .events = POLLIN };
 		if (fds[i].fd < 0)
 			continue;
 		pidfd_send_signal(fds[i].fd, SIGTERM, NULL, 0);
