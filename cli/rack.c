@@ -39,9 +39,9 @@ static void file_usage(void)
 	       "    place = \"balance\"       # placement policy\n"
 	       "    log = \"warn\"            # error, warn, info or debug; also in each section\n"
 	       "    hook = \"...\"            # wrappers in front of the fabric; also in each section\n"
-	       "    processor p0 { excache = 4G  domain = \"d0\"  listen = \"local:auto\"  node = \"local:@n\" }\n"
-	       "    memory m0 { size = 8G  domain = \"d0\"  listen = \"local:auto\" }\n"
-	       "    storage s0 { root = \"/\"  domain = \"d0\"  listen = \"local:auto\" }\n");
+	       "    processor p0 { excache = 4G  domain = \"d0\"  node = \"local:@n\" }\n"
+	       "    memory m0 { size = 8G  domain = \"d0\"  listen = \"local:@m0\" }\n"
+	       "    storage s0 { root = \"/\"  domain = \"d0\"  listen = \"local:@s0\" }\n");
 }
 
 static const char *state_name(uint32_t state)
@@ -129,7 +129,7 @@ int rack_open(const char *typed, struct rack_file *file, struct place *place)
 
 	if (!err)
 		err = rack_file_read(path, file);
-	return err ? err : place_open(place, file->fabric, file->gmm);
+	return err ? err : place_open(place, file->fabric, file->gmm, file->node);
 }
 
 static int rack_verb(int n, char **word, bool json)

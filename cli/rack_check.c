@@ -103,35 +103,23 @@ static void same_twice(const struct rack_file *f, unsigned i, struct rack_mistak
 }
 
 /*
- * On `local` each component has an address that stays, so that whoever uses it finds it again when it is started anew.
- * Other fabrics have ports, which cannot be guessed: there the provider chooses, where the file does not.
+ * An address of the fabric local stays, so that whoever uses a component finds it again when it is started anew. Other
+ * fabrics have ports, which cannot be guessed: there the provider chooses, where the file does not. A processor
+ * component listens for those of its machine only, so always locally.
  */
-static void listen_default(const struct rack_file *f, struct rack_component *c)
+static void address_default(struct rack_file *f, struct rack_component *c)
 {
-	char addr[ADDR_BYTES];
+	bool processor = strcmp(c->kind, "processor") == 0, local = strcmp(f->fabric, "local") == 0;
+	char *to = processor ? c->node : c->listen, addr[ADDR_BYTES];
 
-	if (*c->listen)
-		return;
-	if (strcmp(f->fabric, "local") == 0)
+	if (processor || local)
 		snprintf(addr, sizeof(addr), "local:@ashlar-rack-%s-%s", f->name, c->name);
 	else
 		snprintf(addr, sizeof(addr), "%s:auto", f->fabric);
-	strcpy(c->listen, addr);
-}
-
-static void node_default(struct rack_file *f, struct rack_component *c)
-{
-	char node[ADDR_BYTES];
-
-	if (strcmp(c->kind, "processor") != 0 || strcmp(f->fabric, "local") == 0)
-		return;
-	if (!*c->node)
-		snprintf(node, sizeof(node), "local:@ashlar-rack-%s-%s", f->name, c->name);
-	else
-		strcpy(node, c->node);
-	strcpy(c->node, node);
-	if (!*f->node)
-		strcpy(f->node, node);
+	if (!*to)
+		strcpy(to, addr);
+	if (processor && !local && !*f->node)
+		memcpy(f->node, c->node, ADDR_BYTES);
 }
 
 static void components_check(struct rack_file *f, struct rack_mistakes *all)
@@ -143,8 +131,7 @@ static void components_check(struct rack_file *f, struct rack_mistakes *all)
 			mistake(all, 0, "there is no %s component", needed[i]);
 	for (unsigned i = 0; i < f->n_components; i++) {
 		same_twice(f, i, all);
-		node_default(f, &f->component[i]);
-		listen_default(f, &f->component[i]);
+		address_default(f, &f->component[i]);
 	}
 	if (!*f->name)
 		mistake(all, 0, "a line name = \"...\" is needed, as the file's own name fits no rack");

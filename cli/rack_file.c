@@ -163,9 +163,10 @@ static void take_component(cfg_t *cfg, const char *kind)
 	take(cfg, "domain", c->domain, sizeof(c->domain));
 	take(cfg, "log", c->log, sizeof(c->log));
 	take(cfg, "hook", c->hook, sizeof(c->hook));
-	take_address(cfg, "listen", c->listen);
 	if (strcmp(kind, "processor") == 0)
 		take_address(cfg, "node", c->node);
+	else
+		take_address(cfg, "listen", c->listen);
 	if (strcmp(kind, "storage") == 0) {
 		if (!cfg_getstr(cfg, "root"))
 			mistake(the.all, line, "storage %s lacks a line root = \"/...\": what does it export?", title);
@@ -207,14 +208,14 @@ static void watch_keys(cfg_t *cfg, const cfg_opt_t *options, const char *section
 }
 
 #define KEY(name) CFG_STR(name, NULL, CFGF_NONE)
-#define KEYS_OF_ALL KEY("domain"), KEY("listen"), KEY("log"), KEY("hook")
+#define KEYS_OF_ALL KEY("domain"), KEY("log"), KEY("hook")
 
 /* One pass; true: libconfuse read to the end. */
 static bool pass(const char *text, const char *path)
 {
 	cfg_opt_t processor[] = { KEY("excache"), KEY("node"), KEYS_OF_ALL, CFG_END() };
-	cfg_opt_t memory[] = { KEY("size"), KEYS_OF_ALL, CFG_END() };
-	cfg_opt_t storage[] = { KEY("root"), KEYS_OF_ALL, CFG_END() };
+	cfg_opt_t memory[] = { KEY("size"), KEY("listen"), KEYS_OF_ALL, CFG_END() };
+	cfg_opt_t storage[] = { KEY("root"), KEY("listen"), KEYS_OF_ALL, CFG_END() };
 	cfg_opt_t options[] = {
 		KEY("name"),
 		KEY("fabric"),

@@ -72,7 +72,7 @@ static void args_fill(struct args *a, const struct standing *s, const struct rac
 		args_component(a, f, c);
 	else
 		add(a, "--place", f->place);
-	add(a, "--listen", c ? c->listen : f->gmm);
+	add(a, "--listen", c ? c->listen : f->gmm); /* a processor component has none */
 	add(a, "--fabric", f->fabric);
 	add(a, "--log", log);
 	add(a, "--hook", hook);

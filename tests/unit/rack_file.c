@@ -39,8 +39,10 @@ static void test_minimal(void **state)
 	assert_string_equal(f.component[0].kind, "processor");
 	assert_string_equal(f.component[1].name, "m0");
 	assert_int_equal(f.component[1].bytes, 0);
-	assert_string_equal(f.component[0].listen, "local:@ashlar-rack-lab-p0");
-	assert_string_equal(f.component[0].node, "");
+	assert_string_equal(f.component[0].listen, "");
+	assert_string_equal(f.component[0].node, "local:@ashlar-rack-lab-p0");
+	assert_string_equal(f.component[2].listen, "local:@ashlar-rack-lab-s0");
+	assert_string_equal(f.node, "");
 }
 
 static void test_whole(void **state)
@@ -54,7 +56,7 @@ static void test_whole(void **state)
 			  "hook = \"delay:5\"\n"
 			  "/* and one of\n"
 			  "   several lines */\n"
-			  "processor p0 { excache = 64M domain = d0 listen = \"ofi:tcp:h:auto\" log = debug hook = x\n"
+			  "processor p0 { excache = 64M domain = d0 log = debug hook = x\n"
 			  "	node = \"local:@n0\" }\n"
 			  "processor p1 { excache = 1G }\n"
 			  "memory m0 { size = 2T }\n"
@@ -67,10 +69,10 @@ static void test_whole(void **state)
 	assert_string_equal(f.node, "local:@n0");
 	assert_int_equal(f.component[0].bytes, 64 << 20);
 	assert_string_equal(f.component[0].domain, "d0");
-	assert_string_equal(f.component[0].listen, "ofi:tcp:h:auto");
 	assert_string_equal(f.component[0].log, "debug");
 	assert_string_equal(f.component[0].hook, "x");
-	assert_string_equal(f.component[1].listen, "ofi:tcp:auto");
+	assert_string_equal(f.component[2].listen, "ofi:tcp:auto");
+	assert_string_equal(f.component[3].listen, "ofi:tcp:h:7001");
 	assert_string_equal(f.component[1].node, "local:@ashlar-rack-other-p1");
 	assert_true(f.component[2].bytes == 2ULL << 40);
 	assert_string_equal(f.root, "/srv");
@@ -136,6 +138,7 @@ static const struct {
 	  "both listen" },
 	{ MINIMAL "memory m1 { listen = \"local:@x\" }\nmemory m2 { listen = \"local:@x\" }\n", 5, "both listen" },
 	{ MINIMAL "storage s1 { root = \"/tmp\" }\n", 4, "a second storage component" },
+	{ MINIMAL "processor p1 { listen = \"local:@x\" }\n", 4, "unknown key: 'listen'" },
 	{ MINIMAL "processor p1 { node = \"ofi:tcp:h:1\" }\n", 4, "node" },
 	{ "processor p0 {}\nmemory m0 {}\nstorage s0 {}\n", 3, "lacks a line root" },
 	{ "processor p0 {}\nmemory m0 {}\nstorage s0 { root = \"srv\" }\n", 3, "must begin with /" },
