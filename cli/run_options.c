@@ -22,7 +22,7 @@ static const char help_text[] =
 	"  --memory N[xSIZE]   memory components of the private rack (default: 2), and the size of each\n"
 	"                      (default: together half of the machine), e.g. 4x512M\n"
 	"  --stats FILE        counters as JSON at exit (\"-\": stderr)\n"
-	"  --rack FILE         run on the rack that FILE names, instead of a private one\n"
+	"  --rack NAME|FILE    run on a rack that stands, instead of a private one\n"
 	"  --fabric NAME       fabric of the private rack: local, ofi:tcp or another provider of\n"
 	"                      libfabric; relay:local is local by way of the node daemon's relay (default:\n"
 	"                      $ASHLAR_FABRIC, or local)\n"

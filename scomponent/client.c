@@ -7,6 +7,7 @@
 #include <string.h>
 #include "ashlar/base/log.h"
 #include "ashlar/base/loop.h"
+#include "scomponent/identity.h"
 #include "scomponent/state.h"
 
 static void client_free(struct client *c)
@@ -48,7 +49,8 @@ struct client *client_of(struct rpc_request *rq)
 {
 	struct client *c = rpc_ctx(rpc_request_rpc(rq));
 
-	if (c->process && rpc_request_pid(rq) == c->process->pid)
+	if (c->process && rpc_request_pid(rq) == c->process->pid &&
+	    identity_take(c->process->uid, c->process->gid) == 0)
 		return c;
 	c->s->refused++;
 	return NULL;

@@ -8,6 +8,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 #include "ashlar/base/log.h"
+#include "scomponent/identity.h"
 #include "scomponent/resolve.h"
 #include "scomponent/state.h"
 
@@ -27,7 +28,7 @@ int scomponent_admit(struct scomponent *s, const struct g2x_admit_req *req)
 
 	if (process_find(s, req->pid))
 		return -EEXIST;
-	if (req->uid != geteuid()) {
+	if (!identity_can(req->uid)) {
 		log_error(
 			"process %u of user %u refused: this storage component runs as user %u and serves only that user",
 			req->pid, req->uid, geteuid());
@@ -39,6 +40,7 @@ int scomponent_admit(struct scomponent *s, const struct g2x_admit_req *req)
 	p->cap = req->cap;
 	p->pid = req->pid;
 	p->uid = req->uid;
+	p->gid = req->gid;
 	list_add_tail(&s->processes, &p->link);
 	return 0;
 }

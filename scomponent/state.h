@@ -26,7 +26,7 @@ struct scomponent {
 struct process {
 	struct list link;
 	struct cap cap;
-	uint32_t pid, uid;
+	uint32_t pid, uid, gid;
 	uint32_t handles; /* of all its connections */
 };
 

@@ -153,8 +153,8 @@ static void test_rack_file(void **state)
 	assert_int_equal(rack("# a rack\ngmm = \"local:@one\"\n"), 0);
 	assert_string_equal(file.gmm, "local:@one");
 	assert_string_equal(file.fabric, "local");
-	assert_int_equal(rack("gmm = local:@two\nfabric = \"x\""), 0);
-	assert_string_equal(file.gmm, "local:@two");
+	assert_int_equal(rack("gmm = \"x:two:2\"\nfabric = \"x\""), 0);
+	assert_string_equal(file.gmm, "x:two:2");
 	assert_string_equal(file.fabric, "x");
 }
 
