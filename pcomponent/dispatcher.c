@@ -152,6 +152,7 @@ static void files_open(void)
 		.pid = launch.pid,
 		.cwd = getcwd(cwd, sizeof(cwd)) ? cwd : "/",
 		.umask = mask,
+		.wait_s = launch.storage_wait_s,
 		.fd_floor = proc_fd_floor(),
 	};
 	int err;

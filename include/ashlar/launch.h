@@ -25,6 +25,7 @@
 #define LAUNCH_MAGIC 0x48434e554c4853ULL /* "SHLUNCH" */
 #define LAUNCH_VERSION 2u
 #define LAUNCH_FD_MIN 500
+#define STORAGE_WAIT_FOREVER UINT32_MAX
 
 struct launch_config {
 	uint64_t magic;
@@ -39,9 +40,10 @@ struct launch_config {
 	char fabric[NAME_BYTES]; /* what the dispatcher opens: "local" or "relay" */
 	char daemon[ADDR_BYTES]; /* the processor component's address, for D2P_HELLO */
 	char daemon_name[NAME_BYTES];
-	char relay[ADDR_BYTES]; /* for fabric "relay": net_options.relay */
-	char hook[HOOK_BYTES];	/* net_options.hook; empty: none */
-	uint32_t reserved0[2];
+	char relay[ADDR_BYTES];	 /* for fabric "relay": net_options.relay */
+	char hook[HOOK_BYTES];	 /* net_options.hook; empty: none */
+	uint32_t storage_wait_s; /* calls on files wait so long for a lost storage component; 0: not at all */
+	uint32_t reserved0;
 };
 _Static_assert(sizeof(struct launch_config) == 472, "launch_config has no holes");
 

@@ -67,6 +67,14 @@ static void refused(struct dprocess *p, int err)
 	p->budget.unfit_until_ns = loop_now(p->d->loop) + UNFIT_MS * NS_PER_MS;
 }
 
+/* Ctrl-Z: it cannot answer, and means no harm by that. */
+static bool stopped(struct dprocess *p)
+{
+	struct process_usage u = { 0 };
+
+	return !p->d->host->process_usage(p->host_fd, p->host_pid, &u) && (u.state == 'T' || u.state == 't');
+}
+
 static void answered(void *arg, int err, const void *rep, const void *tail, uint32_t tail_bytes)
 {
 	struct dprocess *p = arg;
@@ -82,7 +90,7 @@ static void answered(void *arg, int err, const void *rep, const void *tail, uint
 	p->budget.asked = 0;
 	if (!err)
 		p->budget.granted = asked;
-	else if (err == -ETIMEDOUT && shrunk && !(d->host->process_stopped && d->host->process_stopped(p->host_pid))) {
+	else if (err == -ETIMEDOUT && shrunk && !stopped(p)) {
 		log_warn("process %u does not give local memory back: it is ended", p->pid);
 		dprocess_end(p, "it kept local memory that others wait for", true);
 		return;

@@ -24,8 +24,8 @@
 #define START_WAIT_MS 500u  /* rather than start with less than it wants a process waits so long for others to shrink */
 #define HELLO_WAIT_MS 3000u /* without the least part: its dispatcher tells the user, and asks again */
 #define HUNGRY_MS 2000u	    /* a process that lately missed pages wants more */
-#define SHRINK_WARN_MS 3000u   /* whoever has not shrunk after this is named, */
-#define SHRINK_LIMIT_MS 30000u /* and ended after this, unless it is stopped */
+#define SHRINK_WARN_MS 10000u   /* whoever has not shrunk after this is named, */
+#define SHRINK_LIMIT_MS 60000u /* and ended after this, unless it is stopped */
 #define UNFIT_MS 5000u	       /* one that could not shrink is not asked again for so long */
 
 struct daemon {
@@ -39,6 +39,7 @@ struct daemon {
 	uint32_t n_processes, n_peers;
 	struct loop_timer settle;
 	bool settle_set;
+	bool gmm_was_lost; /* the next one knows nothing of our processes */
 };
 
 /* A connection to our listener: a command's or a dispatcher's, or not known yet. */
@@ -67,7 +68,7 @@ struct budget {
 struct dprocess {
 	struct list link;
 	struct daemon *d;
-	uint32_t pid, uid;
+	uint32_t pid, uid, gid;
 	struct cap cap;
 	uint64_t promised_bytes;
 	struct budget budget;

@@ -60,6 +60,7 @@ int daemon_admit(void *ctx, const struct g2x_admit_req *req, const struct placem
 	p->d = d;
 	p->pid = req->pid;
 	p->uid = req->uid;
+	p->gid = req->gid;
 	p->cap = req->cap;
 	p->promised_bytes = req->bytes;
 	memcpy(p->parts, parts, n_parts * sizeof(*parts));

@@ -15,10 +15,8 @@ static int prove(struct dpeer *peer, enum wire_kind kind, uint32_t pid, const st
 
 	net_conn_peer(rpc_conn(peer->rpc), &who);
 	if (rpc_peer_kind(peer->rpc) != kind || !p || !cap_equal(&p->cap, cap) ||
-	    (who.known && who.uid != p->uid && who.uid != 0)) {
-		log_warn("refused: %s without the capability of process %u", kind_name(rpc_peer_kind(peer->rpc)), pid);
-		return -EACCES;
-	}
+	    (who.known && who.uid != p->uid && who.uid != 0))
+		return rpc_refused(peer->rpc, pid, "without the capability");
 	*out = p;
 	return peer->process ? -EBUSY : 0;
 }
@@ -42,6 +40,7 @@ static int announce(struct rpc_request *rq, const void *body, const void *tail, 
 		return -EBUSY;
 	p->command = peer;
 	peer->process = p;
+	rpc_trust(peer->rpc);
 	loop_timer_del(p->d->loop, &p->announce);
 	rep->excache_bytes = p->promised_bytes ? p->promised_bytes : p->d->excache_bytes;
 	return 0;
@@ -109,6 +108,7 @@ static int hello(struct rpc_request *rq, const void *body, const void *tail, uin
 		return err;
 	p->dispatcher = peer;
 	peer->process = p;
+	rpc_trust(peer->rpc);
 	p->hello = rq;
 	err = guards_begin(p);
 	if (err) {
@@ -175,6 +175,7 @@ static const struct rpc_service service = {
 		[IDX_D2P_REPORT] = report,
 	},
 	.closed = closed,
+	.lobby = true,
 };
 
 void daemon_accepted(void *ctx, struct net_conn *conn)

@@ -29,11 +29,22 @@ static inline void played_close(int fd)
 {
 	close(fd);
 }
-static inline bool played_stopped(int32_t host_pid)
+static inline int played_signal(int fd, int signal)
 {
-	return host_stopped;
+	return 0;
 }
-static const struct daemon_host played = { played_open, played_kill, played_close, played_stopped };
+static inline int played_usage(int fd, int32_t host_pid, struct process_usage *u)
+{
+	u->state = host_stopped ? 'T' : 'S';
+	return 0;
+}
+static const struct daemon_host played = {
+	.process_open = played_open,
+	.process_kill = played_kill,
+	.process_close = played_close,
+	.process_signal = played_signal,
+	.process_usage = played_usage,
+};
 
 static inline void node_accept(void *arg, struct net_conn *conn)
 {
