@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include "pcomponent/daemon/internal.h"
+#include "pcomponent/daemon/start.h"
 
 int daemon_open(const struct daemon_config *config, struct daemon **out)
 {
@@ -17,6 +18,8 @@ int daemon_open(const struct daemon_config *config, struct daemon **out)
 	d->excache_bytes = config->excache_bytes;
 	list_init(&d->processes);
 	list_init(&d->peers);
+	list_init(&d->starts);
+	d->dispatcher = config->dispatcher;
 	budgets_open(d);
 	*out = d;
 	return 0;
@@ -30,6 +33,7 @@ void daemon_close(struct daemon *d)
 		dprocess_end(container_of(d->processes.next, struct dprocess, link), "the daemon ends", true);
 	while (!list_empty(&d->peers))
 		dpeer_close(container_of(d->peers.next, struct dpeer, link));
+	starts_close(d);
 	loop_timer_del(d->loop, &d->settle);
 	free(d);
 }

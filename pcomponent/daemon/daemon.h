@@ -28,6 +28,7 @@ struct daemon_config {
 	const struct daemon_host *host;
 	struct component *component; /* by which ends are reported; NULL: to nobody */
 	struct rpc_counters *counters;
+	const char *dispatcher; /* path of the program; NULL: this daemon starts no programs */
 	uint64_t excache_bytes; /* to divide among the processes of this machine */
 };
 

@@ -24,7 +24,7 @@
 #define START_WAIT_MS 500u  /* rather than start with less than it wants a process waits so long for others to shrink */
 #define HELLO_WAIT_MS 3000u /* without the least part: its dispatcher tells the user, and asks again */
 #define HUNGRY_MS 2000u	    /* a process that lately missed pages wants more */
-#define SHRINK_WARN_MS 10000u   /* whoever has not shrunk after this is named, */
+#define SHRINK_WARN_MS 10000u  /* whoever has not shrunk after this is named, */
 #define SHRINK_LIMIT_MS 60000u /* and ended after this, unless it is stopped */
 #define UNFIT_MS 5000u	       /* one that could not shrink is not asked again for so long */
 
@@ -35,7 +35,8 @@ struct daemon {
 	struct component *component;
 	struct rpc_counters *counters;
 	uint64_t excache_bytes, excache_promised; /* promised: budgets that were asked for by size */
-	struct list processes, peers;
+	const char *dispatcher;
+	struct list processes, peers, starts;
 	uint32_t n_processes, n_peers;
 	struct loop_timer settle;
 	bool settle_set;
@@ -48,6 +49,7 @@ struct dpeer {
 	struct daemon *d;
 	struct rpc *rpc;
 	struct dprocess *process;
+	struct dstart *start; /* a command's: the program that we started for it */
 };
 
 /* Our connection to one memory component of a process: when it closes there, the process is over. */

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include "ashlar/base/log.h"
 #include "pcomponent/daemon/internal.h"
+#include "pcomponent/daemon/start.h"
 
 /* Is the peer of this kind, has it the capability of process pid, and is it the user's for whom that was given? */
 static int prove(struct dpeer *peer, enum wire_kind kind, uint32_t pid, const struct cap *cap, struct dprocess **out)
@@ -136,6 +137,8 @@ static int report(struct rpc_request *rq, const void *body, const void *tail, ui
 
 static void dpeer_free(struct dpeer *peer)
 {
+	if (peer->start)
+		start_hang_up(peer->start);
 	list_del(&peer->link);
 	peer->d->n_peers--;
 	free(peer);
@@ -173,6 +176,13 @@ static const struct rpc_service service = {
 		[IDX_D2P_ANNOUNCE] = announce,
 		[IDX_D2P_HELLO] = hello,
 		[IDX_D2P_REPORT] = report,
+		[IDX_D2P_ARGS] = start_args,
+		[IDX_D2P_START] = start_begin,
+		[IDX_D2P_READ] = start_read,
+		[IDX_D2P_WRITE] = start_write,
+		[IDX_D2P_SIGNAL] = start_signal,
+		[IDX_D2P_WAIT] = start_wait,
+		[IDX_D2P_STATS] = start_stats,
 	},
 	.closed = closed,
 	.lobby = true,
