@@ -3,9 +3,9 @@
 . "$(dirname "$0")/functions.sh"
 requires stty
 rack_start 64M 2
-export rack
+export rack daemon
 terminal <<'END' || fail "not as at a terminal"
-type stty rows 31 cols 97; before=$(stty -g); echo size is set
+type noted() { bash -c 'echo $$ >$0; exec "$@"' $tmp/pid "$@"; }; tty >$tmp/tty; stty rows 31 cols 97; before=$(stty -g); echo size is set
 expect size is set
 type $ashlar run --rack $rack -- stty size; echo status $?
 expect 31 97
@@ -35,7 +35,7 @@ key C-c
 expect KeyboardInterrupt
 expect status (1|130)
 type $ashlar run --rack $rack -- sleep 60; echo status $?
-check pgrep -x sleep -P $(pgrep -x pcomponent | tr '\n' ',' | sed 's/,$//')
+check pgrep -x sleep -P $daemon >/dev/null
 key C-c
 expect status 130
 # raw keys reach it: Ctrl-Z too
@@ -47,21 +47,21 @@ key C-s
 expect \[26, 3, 19\]
 expect status 0
 # the size changes with that of the terminal
-type $ashlar run --rack $rack -- $python -c 'import os, signal; signal.signal(28, lambda n, f: print("now", os.get_terminal_size())); print("size" + "d", flush=True); signal.pause(); signal.pause()'; echo status $?
+type noted $ashlar run --rack $rack -- $python -c 'import os, signal; signal.signal(28, lambda n, f: print("now", os.get_terminal_size())); print("size" + "d", flush=True); signal.pause(); signal.pause()'; echo status $?
 expect sized
-check t=$(readlink /proc/$(pgrep -n -x ashlar)/fd/0); stty rows 20 cols 50 <$t; kill -WINCH $(pgrep -n -x ashlar)
+check stty rows 20 cols 50 <$(cat $tmp/tty)
 expect now os.terminal_size\(columns=50, lines=20\)
 key C-c
 expect status
 # the way out
 type $ashlar run --rack $rack -- sleep 61; echo status $?
-check pgrep -f 'sleep 61'
+check pgrep -x sleep -P $daemon >/dev/null
 type ~.
 expect left by
 expect status 125
 # SIGTERM: the terminal is as it was
-type $ashlar run --rack $rack -- sleep 62; echo status $?
-check pgrep -x ashlar && kill $(pgrep -n -x ashlar)
+type noted $ashlar run --rack $rack -- sleep 62; echo status $?
+check pgrep -x sleep -P $daemon >/dev/null && kill $(cat $tmp/pid)
 expect status 143
 type [ "$(stty -g)" = "$before" ] || stty size; [ "$(stty -g | cut -d: -f1-4)" = "$(echo $before | cut -d: -f1-4)" ] && echo modes as be""fore
 expect modes as before
