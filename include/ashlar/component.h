@@ -92,6 +92,7 @@ struct component_env {
 	struct net *net;  /* the rack's */
 	struct net *node; /* the machine's own (component_program.node); else the same */
 	struct component *component;
+	const char *hook; /* wrappers in front of net (--hook); NULL: none */
 };
 
 struct component_program {

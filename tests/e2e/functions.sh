@@ -105,11 +105,13 @@ in_state() { # pid, letter
 ashlar() { ASHLAR_TEST_MARK=$mark "$bin/ashlar" "$@"; }
 
 # start ARGS..: the command in the background; its pid is $command.
+started=0
 start() {
 	# Here as well: the child comes to it later, and nobody shall see what an earlier one wrote
+	started=$((started + 1))
 	: >"$tmp/out"
 	: >"$tmp/err"
-	ASHLAR_TEST_MARK=$mark "$bin/ashlar" "$@" >"$tmp/out" 2>"$tmp/err" <"$input" &
+	ASHLAR_TEST_MARK=$mark ASHLAR_TEST_START=$started "$bin/ashlar" "$@" >"$tmp/out" 2>"$tmp/err" <"$input" &
 	command=$!
 }
 
@@ -224,10 +226,12 @@ terminal() {
 		"$python" "$here/terminal.py"
 }
 
-# The program of an `ashlar run` with this pid, or nothing: that child of it that is in its session and has become it.
+# The program of an `ashlar run` that `start` began, by the pid of that, or nothing: the child of it that is in its session
+# and has become it; on a standing rack the child of a node daemon that has what `start` put into the environment.
 program_of() {
-	local stat pid comm rest
+	local stat pid comm rest told
 	local -a f
+	told=$(tr '\0' '\n' <"/proc/$1/environ" 2>/dev/null | grep '^ASHLAR_TEST_START=')
 	for stat in /proc/[0-9]*/stat; do
 		read -r rest <"$stat" 2>/dev/null || continue
 		pid=${rest%% *}
@@ -235,6 +239,8 @@ program_of() {
 		comm=${comm%)*}
 		read -ra f <<<"${rest##*) }"
 		# f: state ppid pgrp session
+		[ -n "$told" ] && [ "$comm" != dispatcher ] && [ "$(cat "/proc/${f[1]}/comm")" = pcomponent ] &&
+			grep -qzxF "$told" "/proc/$pid/environ" && echo "$pid" && return 0
 		[ "${f[1]}" = "$1" ] && [ "$comm" != ashlar ] && [ "$comm" != dispatcher ] &&
 			[ "${f[3]}" = "$(sed 's/.*) //' "/proc/$1/stat" | cut -d' ' -f4)" ] && echo "$pid" && return 0
 	done 2>/dev/null
