@@ -41,6 +41,7 @@ struct ofi_lane *ofi_lane_get(struct ofi_data *d, const uint64_t token[2])
 static void wire_close(struct ofi_lane *l)
 {
 	list_del(&l->waiting);
+	ofi_lane_unwatch(l);
 	if (l->ep) {
 		ofi_events_forget(lane_net(l), &l->ep->fid);
 		ofi_fid_close(&l->ep->fid);
@@ -116,8 +117,10 @@ static void lane_open(struct ofi_lane *l)
 	int err = l->data->info ? connect_active(l) : ask_passive(l);
 
 	l->state = OFI_LANE_CONNECTING;
-	if (!err)
+	if (!err) {
+		ofi_lane_watch(l);
 		return;
+	}
 	if (err != -EPIPE)
 		log_error("no data connection: %s", strerror(-err));
 	ofi_lane_fail(l, err == -EPIPE || err == -ECONNREFUSED ? -EPIPE : -EIO);
@@ -193,6 +196,7 @@ static void lane_post(struct ofi_lane *l)
 static void lane_up(struct ofi_lane *l)
 {
 	l->state = OFI_LANE_UP;
+	ofi_lane_watch(l);
 	if (l->suspect) {
 		/* The other side lives and lets us in: it was the transfer that it did not like. */
 		ofi_xfer_done(l->data, l->suspect, -EACCES);

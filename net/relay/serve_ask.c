@@ -214,16 +214,11 @@ static void ask_free(struct rclient *c, const struct relay_ask *q)
 static void ask_serve(struct rclient *c, const struct relay_ask *q)
 {
 	static void (*const serve[])(struct rclient *, const struct relay_ask *) = {
-		[RELAY_HELLO - RELAY_HELLO] = ask_hello,
-		[RELAY_CONNECT - RELAY_HELLO] = ask_connect,
-		[RELAY_DATA - RELAY_HELLO] = ask_data,
-		[RELAY_DATA_STOP - RELAY_HELLO] = ask_data_stop,
-		[RELAY_REMOTE - RELAY_HELLO] = ask_remote,
-		[RELAY_REMOTE_CLOSE - RELAY_HELLO] = ask_remote_close,
-		[RELAY_MR - RELAY_HELLO] = ask_region,
-		[RELAY_MR_GRANT - RELAY_HELLO] = ask_grant,
-		[RELAY_MR_SEAL - RELAY_HELLO] = ask_seal,
-		[RELAY_MR_FREE - RELAY_HELLO] = ask_free,
+		[RELAY_HELLO - RELAY_HELLO] = ask_hello,   [RELAY_CONNECT - RELAY_HELLO] = ask_connect,
+		[RELAY_DATA - RELAY_HELLO] = ask_data,	   [RELAY_DATA_STOP - RELAY_HELLO] = ask_data_stop,
+		[RELAY_REMOTE - RELAY_HELLO] = ask_remote, [RELAY_REMOTE_CLOSE - RELAY_HELLO] = ask_remote_close,
+		[RELAY_MR - RELAY_HELLO] = ask_region,	   [RELAY_MR_GRANT - RELAY_HELLO] = ask_grant,
+		[RELAY_MR_SEAL - RELAY_HELLO] = ask_seal,  [RELAY_MR_FREE - RELAY_HELLO] = ask_free,
 	};
 	uint32_t which = q->op - RELAY_HELLO;
 

@@ -24,14 +24,14 @@
 enum relay_op {
 	RELAY_HELLO = 0x5200, /* arg: RELAY_VERSION; the first question */
 	RELAY_CONNECT,	      /* addr, ms -> id and message socket */
-	RELAY_DATA,		/* id of a connection, arg: enum net_class -> id and data socket */
-	RELAY_DATA_STOP,	/* id of a data: what is under way will not touch memory any more */
-	RELAY_REMOTE,		/* id of a connection, key, bytes -> id */
-	RELAY_REMOTE_CLOSE,	/* id of a remote */
-	RELAY_MR,		/* bytes -> id and descriptor */
-	RELAY_MR_GRANT,		/* id of a region, to: id of a connection, arg: enum net_access -> key */
-	RELAY_MR_SEAL,		/* id of a region */
-	RELAY_MR_FREE,		/* id of a region */
+	RELAY_DATA,	      /* id of a connection, arg: enum net_class -> id and data socket */
+	RELAY_DATA_STOP,      /* id of a data: what is under way will not touch memory any more */
+	RELAY_REMOTE,	      /* id of a connection, key, bytes -> id */
+	RELAY_REMOTE_CLOSE,   /* id of a remote */
+	RELAY_MR,	      /* bytes -> id and descriptor */
+	RELAY_MR_GRANT,	      /* id of a region, to: id of a connection, arg: enum net_access -> key */
+	RELAY_MR_SEAL,	      /* id of a region */
+	RELAY_MR_FREE,	      /* id of a region */
 };
 
 struct relay_ask {
