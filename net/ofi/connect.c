@@ -6,12 +6,9 @@
 static int connect_within(struct ofi_net *net, struct ofi_conn *c, const struct fi_info *info, uint64_t deadline_ns)
 {
 	const struct ofi_hello hello = { .magic = OFI_MAGIC, .version = OFI_VERSION, .kind = OFI_HELLO_CONN };
-	int fd, err;
+	int err = fi_connect(c->ep, info->dest_addr, &hello, sizeof(hello));
 
-	err = fi_control(&c->eq->fid, FI_GETWAIT, &fd);
-	if (!err)
-		err = fi_connect(c->ep, info->dest_addr, &hello, sizeof(hello));
-	return err ? err : ofi_connected(net, c->eq, fd, deadline_ns);
+	return err ? err : ofi_connected(net, &c->eq, deadline_ns);
 }
 
 int ofi_connect(struct net *base, const char *addr, uint32_t timeout_ms, struct net_conn **out)
