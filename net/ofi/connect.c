@@ -5,8 +5,8 @@
 #include "ashlar/base/clock.h"
 #include "net/ofi/ofi.h"
 
-/* Send the request. *fd: what wakes who waits for its outcome. */
-static int connect_start(struct ofi_net *net, const char *addr, struct ofi_conn **out, int *fd)
+/* Send the request; the outcome comes to the connection's event queue. */
+static int connect_start(struct ofi_net *net, const char *addr, struct ofi_conn **out)
 {
 	const struct ofi_hello hello = { .magic = OFI_MAGIC, .version = OFI_VERSION, .kind = OFI_HELLO_CONN };
 	struct fi_info *info;
@@ -21,9 +21,7 @@ static int connect_start(struct ofi_net *net, const char *addr, struct ofi_conn 
 		return err;
 	}
 	c->info = info;
-	err = fi_control(&c->eq->fid, FI_GETWAIT, fd);
-	if (!err)
-		err = fi_connect(c->ep, info->dest_addr, &hello, sizeof(hello));
+	err = fi_connect(c->ep, info->dest_addr, &hello, sizeof(hello));
 	if (err)
 		ofi_conn_close(&c->base);
 	else
@@ -42,11 +40,11 @@ int ofi_connect(struct net *base, const char *addr, uint32_t timeout_ms, struct 
 	uint64_t deadline = clock_ns() + timeout_ms * NS_PER_MS;
 	struct ofi_net *net = ofi_net(base);
 	struct ofi_conn *c;
-	int fd, err = connect_start(net, addr, &c, &fd);
+	int err = connect_start(net, addr, &c);
 
 	if (err)
 		return outcome(err);
-	err = ofi_connected(net, c->eq, fd, deadline);
+	err = ofi_connected(net, &c->eq, deadline);
 	if (err)
 		ofi_conn_close(&c->base);
 	else
@@ -59,7 +57,6 @@ int ofi_connect(struct net *base, const char *addr, uint32_t timeout_ms, struct 
 struct connecting {
 	struct net_connecting base;
 	struct ofi_conn *conn;
-	int fd;
 	struct loop_timer limit, again;
 };
 
@@ -68,7 +65,7 @@ static struct ofi_conn *connecting_free(struct connecting *k)
 	struct loop *loop = k->conn->base.net->opt.loop;
 	struct ofi_conn *c = k->conn;
 
-	loop_fd_del(loop, k->fd);
+	loop_fd_del(loop, c->eq.fd);
 	loop_timer_del(loop, &k->limit);
 	loop_timer_del(loop, &k->again);
 	free(k);
@@ -89,11 +86,11 @@ static void connecting_look(void *arg)
 {
 	struct connecting *k = arg;
 	struct loop *loop = k->conn->base.net->opt.loop;
-	int err = ofi_eq_outcome(k->conn->eq);
+	int err = ofi_eq_outcome(k->conn->eq.eq);
 
 	if (err != -EAGAIN)
 		connecting_end(k, err);
-	else if (!ofi_may_wait(ofi_net(k->conn->base.net), &k->conn->eq->fid))
+	else if (!ofi_eq_may_wait(ofi_net(k->conn->base.net), &k->conn->eq))
 		loop_timer_set(loop, &k->again, loop_now(loop));
 }
 
@@ -116,12 +113,12 @@ int ofi_connect_begin(struct net *net, const char *addr, uint32_t timeout_ms, st
 
 	if (!k)
 		return -ENOMEM;
-	err = connect_start(ofi_net(net), addr, &k->conn, &k->fd);
+	err = connect_start(ofi_net(net), addr, &k->conn);
 	if (err) {
 		free(k);
 		return outcome(err);
 	}
-	err = loop_fd_add(loop, k->fd, EPOLLIN, connecting_event, k);
+	err = loop_fd_add(loop, k->conn->eq.fd, EPOLLIN, connecting_event, k);
 	if (err) {
 		ofi_conn_close(&k->conn->base);
 		free(k);

@@ -103,9 +103,15 @@ struct ofi_context {
 	enum ofi_what what;
 };
 
-/* A completion queue with its wait descriptor. */
+/* A queue of completions or events with its wait descriptor; wait: only where fi_trywait does not do (wait.c). */
 struct ofi_cq {
 	struct fid_cq *cq;
+	struct fid_wait *wait;
+	int fd;
+};
+struct ofi_eq {
+	struct fid_eq *eq;
+	struct fid_wait *wait;
 	int fd;
 };
 
@@ -118,8 +124,8 @@ struct ofi_net {
 	size_t iov_max;
 	struct fid_fabric *fabric;
 	struct fid_domain *domain; /* of messages and of our lanes: no region lies in it */
-	struct fid_eq *eq;	   /* with a loop: events of listeners, accepted connections and lanes */
-	int eq_fd;
+	struct ofi_eq eq;	   /* with a loop: events of listeners, accepted connections and lanes */
+	bool wait_sets;
 	struct loop_timer eq_timer;
 	unsigned eq_empty;
 	bool refusal_logged;
@@ -157,7 +163,7 @@ struct ofi_conn {
 	struct ofi_life *life;
 	struct fid_ep *ep;
 	struct ofi_cq cq;
-	struct fid_eq *eq;	       /* active: its own */
+	struct ofi_eq eq;	       /* active: its own */
 	struct fi_info *info;	       /* active: how to connect lanes */
 	struct ofi_listener *listener; /* accepted, not yet handed out */
 	struct list accepting;
@@ -260,8 +266,7 @@ struct ofi_lane {
 	uint64_t token[2], secret[2];
 	struct fid_ep *ep;
 	struct ofi_cq cq;
-	struct fid_eq *eq; /* active */
-	int eq_fd;
+	struct ofi_eq eq; /* active */
 	struct list queue, flight;
 	unsigned in_flight;
 	int watched_fd; /* in the loop; 0: none */
@@ -313,15 +318,17 @@ int ofi_address_name(struct ofi_net *, const struct sockaddr *, char *out); /* A
 /* wait.c */
 int ofi_cq_open(struct ofi_net *, struct fid_domain *, struct ofi_cq *);
 void ofi_cq_close(struct ofi_cq *);
-int ofi_eq_open(struct ofi_net *, struct fid_eq **, int *fd);
+int ofi_eq_open(struct ofi_net *, struct ofi_eq *);
+void ofi_eq_close(struct ofi_eq *);
 /* The endpoint is bound and enabled; eq may be NULL. */
 int ofi_ep_open(struct fid_domain *, struct fi_info *, struct fid_eq *, struct fid_cq *, void *context,
 		struct fid_ep **);
-void ofi_fid_close(struct fid *);		   /* NULL is fine; what cannot be closed is logged */
-bool ofi_may_wait(struct ofi_net *, struct fid *); /* else there is something to take already */
+void ofi_fid_close(struct fid *);			 /* NULL is fine; what cannot be closed is logged */
+bool ofi_cq_may_wait(struct ofi_net *, struct ofi_cq *); /* else there is something to take already */
+bool ofi_eq_may_wait(struct ofi_net *, struct ofi_eq *);
 int ofi_poll_until(struct pollfd *, unsigned n, uint64_t deadline_ns); /* 0, -ETIMEDOUT, -EINTR */
 /* Wait for the outcome of a connect: 0, -ETIMEDOUT, -ECONNREFUSED, ... */
-int ofi_connected(struct ofi_net *, struct fid_eq *, int fd, uint64_t deadline_ns);
+int ofi_connected(struct ofi_net *, struct ofi_eq *, uint64_t deadline_ns);
 int ofi_eq_outcome(struct fid_eq *); /* of a connect without waiting: 0, -EAGAIN, or why it failed */
 
 /* event.c */

@@ -28,7 +28,7 @@ static int fabric_open(struct ofi_net *net)
 
 static void net_free(struct ofi_net *net)
 {
-	if (net->eq)
+	if (net->eq.eq)
 		ofi_events_close(net);
 	if (net->domain)
 		ofi_fid_close(&net->domain->fid);
@@ -63,6 +63,7 @@ static int ofi_open(const char *arg, const struct net_options *opt, struct net *
 	if (!net)
 		return -ENOMEM;
 	strcpy(net->prov, arg);
+	net->wait_sets = strcmp(arg, "net") == 0;
 	list_init(&net->ties);
 	list_init(&net->waiting);
 	list_init(&net->deferred);

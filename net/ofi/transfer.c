@@ -192,19 +192,19 @@ static unsigned sleep_on(struct ofi_data *d, struct pollfd *p)
 
 	p[n++] = (struct pollfd){ .fd = d->life->event_fd, .events = POLLIN };
 	if (d->conn) {
-		if (!ofi_may_wait(net, &net->eq->fid))
+		if (!ofi_eq_may_wait(net, &net->eq))
 			return 0;
-		p[n++] = (struct pollfd){ .fd = net->eq_fd, .events = POLLIN };
+		p[n++] = (struct pollfd){ .fd = net->eq.fd, .events = POLLIN };
 	}
 	for (struct list *i = d->lanes.next; i != &d->lanes && n < LANES_POLLED_MAX; i = i->next) {
 		struct ofi_lane *l = container_of(i, struct ofi_lane, link);
 
-		if (l->state == OFI_LANE_CONNECTING && l->eq) {
-			if (!ofi_may_wait(net, &l->eq->fid))
+		if (l->state == OFI_LANE_CONNECTING && l->eq.eq) {
+			if (!ofi_eq_may_wait(net, &l->eq))
 				return 0;
-			p[n++] = (struct pollfd){ .fd = l->eq_fd, .events = POLLIN };
+			p[n++] = (struct pollfd){ .fd = l->eq.fd, .events = POLLIN };
 		} else if (l->state == OFI_LANE_UP && (l->in_flight || !list_empty(&l->queue))) {
-			if (!ofi_may_wait(net, &l->cq.cq->fid))
+			if (!ofi_cq_may_wait(net, &l->cq))
 				return 0;
 			p[n++] = (struct pollfd){ .fd = l->cq.fd, .events = POLLIN };
 		}
@@ -229,6 +229,8 @@ int ofi_data_wait(struct net_data *base, uint64_t deadline_ns)
 			return -EPIPE;
 		if (!d->pending)
 			return -ETIMEDOUT; /* nothing is under way, so nothing will come */
+		if (clock_ns() >= deadline_ns)
+			return -ETIMEDOUT;
 		n = sleep_on(d, p);
 		if (!n)
 			continue;

@@ -1,6 +1,6 @@
 /*
  * A net_data on the loop (net_data_set_events): the descriptors of its lanes are watched, and whoever uses it is told of
- * completions. libfabric's descriptors wake only those who asked before they slept (ofi_may_wait), so each poll asks;
+ * completions. libfabric's descriptors wake only those who asked before they slept (ofi_cq_may_wait), so each poll asks;
  * what is there already is looked at by a timer of the same turn.
  */
 #include <sys/epoll.h>
@@ -20,10 +20,10 @@ static bool lane_may_wait(struct ofi_lane *l)
 {
 	struct ofi_net *net = ofi_net(l->data->base.net);
 
-	if (l->state == OFI_LANE_CONNECTING && l->eq)
-		return ofi_may_wait(net, &l->eq->fid);
+	if (l->state == OFI_LANE_CONNECTING && l->eq.eq)
+		return ofi_eq_may_wait(net, &l->eq);
 	if (l->state == OFI_LANE_UP && (l->in_flight || !list_empty(&l->queue)))
-		return ofi_may_wait(net, &l->cq.cq->fid);
+		return ofi_cq_may_wait(net, &l->cq);
 	return true;
 }
 
@@ -89,8 +89,8 @@ void ofi_lane_watch(struct ofi_lane *l)
 
 	if (!l->data->watched)
 		return;
-	if (l->state == OFI_LANE_CONNECTING && l->eq)
-		fd = l->eq_fd;
+	if (l->state == OFI_LANE_CONNECTING && l->eq.eq)
+		fd = l->eq.fd;
 	else if (l->state == OFI_LANE_UP)
 		fd = l->cq.fd;
 	if (fd == l->watched_fd)

@@ -24,7 +24,7 @@
 #include "ashlar/base/loop.h"
 #include "ashlar/net.h"
 
-static const char *const tested_fabrics[] = { "local", "ofi:tcp" };
+static const char *const tested_fabrics[] = { "local", "ofi:tcp", "ofi:net" };
 
 /* What a test must know of the fabric it runs on. */
 static inline bool fabric_is_local(const char *fabric)
