@@ -47,6 +47,7 @@ static void config_fill(struct launch_config *c, const struct run_options *o, co
 	c->excache_bytes = p->excache_bytes;
 	c->pid = p->pid;
 	c->log_level = o->log_level;
+	c->storage_wait_s = o->storage_wait_s;
 	snprintf(c->fabric, sizeof(c->fabric), "%s", fabric_relayed(o->fabric) ? "relay" : o->fabric);
 	relay_address(p->daemon_addr, c->relay);
 	snprintf(c->daemon, sizeof(c->daemon), "%s", p->daemon_addr);

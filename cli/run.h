@@ -7,9 +7,11 @@
 #include <sys/types.h>
 #include "ashlar/base/cap.h"
 #include "ashlar/base/log.h"
+#include "ashlar/launch.h"
 #include "ashlar/proto/x2g.h"
 #include "ashlar/stats.h"
 #include "cli/cli.h"
+#include "cli/rack_file.h"
 
 struct net;
 struct rpc;
@@ -23,6 +25,7 @@ struct run_options {
 	const char *stats;	/* file, "-": stderr; NULL: none */
 	const char *rack;	/* rack file; NULL: a private rack */
 	const char *fabric, *root;
+	uint32_t storage_wait_s;		  /* of launch_config */
 	enum log_level log_level, rack_log_level; /* of the process; of the private rack's components */
 	char **program;				  /* argv of the program, ended by NULL */
 };
@@ -81,15 +84,6 @@ int private_rack_up(struct private_rack *, const struct run_options *, struct si
 void private_rack_down(struct private_rack *);
 /* A part that has ended by itself, waited for: its name is in part->name, wait status in *status. NULL: none. */
 const struct rack_part *private_rack_ended(struct private_rack *, int *status);
-
-/* ---- rack_file.c ---- */
-
-struct rack_file {
-	char gmm[ADDR_BYTES];
-	char fabric[NAME_BYTES];
-	char node[ADDR_BYTES]; /* of the node daemon of this machine; empty where the fabric is local */
-};
-int rack_file_read(const char *path, struct rack_file *); /* 0, or EXIT_ASHLAR after one line */
 
 /* ---- fabric.c ---- */
 

@@ -51,6 +51,7 @@ int local_conn_new(struct net *net, int fd, const struct net_peer *peer, struct 
 	c->fd = fd;
 	c->life = life;
 	c->peer = *peer;
+	c->keys_max = LOCAL_KEYS_MAX;
 	list_init(&c->tx);
 	__atomic_fetch_add(&local->conns, 1, __ATOMIC_RELAXED);
 	*out = c;
@@ -159,6 +160,7 @@ void local_conn_close(struct net_conn *conn)
 	c->started = false;
 	local_tx_drop(c);
 	local_keys_drop(c);
+	local_user_put(c);
 	if (c->fd >= 0)
 		close(c->fd);
 	c->fd = -1;
