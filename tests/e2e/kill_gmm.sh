@@ -1,6 +1,6 @@
 #!/bin/bash
 # kill -9 of the gmm: programs run on; new ones do not start, and are told so.
-# also: asan
+# also: asan ofi
 . "$(dirname "$0")/functions.sh"
 rack_noise=yes
 rack_start 64M 2

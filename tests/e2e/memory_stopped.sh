@@ -1,7 +1,7 @@
 #!/bin/bash
 # Misses need no processor of the memory components: they go on while those are stopped, as long as slabs are left. (A
 # fabric without such devices, ofi:tcp, needs it after all: there the program waits, and goes on with them.)
-# also: asan
+# also: asan ofi
 . "$(dirname "$0")/functions.sh"
 rack_noise=yes # they tell that they are heard of again
 case $fabric in ofi:*) passive= ;; *) passive=yes ;; esac
