@@ -72,9 +72,12 @@ now_ms() {
 	echo $((${t/./} / 1000))
 }
 
-# wait_for SECONDS CMD..: until the command succeeds; false when the time is over
+# wait_for SECONDS CMD..: until the command succeeds; false when the time is over. Long times are patience with a
+# program at work, and four times as long on a slower fabric than local; short ones are promises.
 wait_for() {
-	local end=$(($(now_ms) + $1 * 1000))
+	local seconds=$1 end
+	[ "$fabric" = local ] || [ "$seconds" -lt 5 ] || seconds=$((4 * seconds))
+	end=$(($(now_ms) + seconds * 1000))
 	shift
 	until "$@"; do
 		[ "$(now_ms)" -lt "$end" ] || return 1
@@ -381,7 +384,8 @@ rack_descriptors() {
 expect_freed() { # what ended
 	local from
 	from=$(now_ms)
-	wait_for 1 rack_is_empty || {
+	# Asking takes a while where the command opens a library for it
+	wait_for "$([ "$fabric" = local ] && echo 1 || echo 4)" rack_is_empty || {
 		ashlar rack status "$rack" >&2
 		fail "frames or processes are left a second after $1"
 	}
