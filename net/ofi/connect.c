@@ -11,6 +11,21 @@ static int connect_within(struct ofi_net *net, struct ofi_conn *c, const struct 
 	return err ? err : ofi_connected(net, &c->eq, deadline_ns);
 }
 
+/* One who hangs up, or answers with what is no libfabric of ours, is nobody for the caller. */
+static int refusal(int err)
+{
+	switch (err) {
+	case -EPIPE:
+	case -ECONNRESET:
+	case -ENOTCONN:
+	case -ENOPROTOOPT:
+	case -EIO:
+		return -ECONNREFUSED;
+	default:
+		return err;
+	}
+}
+
 int ofi_connect(struct net *base, const char *addr, uint32_t timeout_ms, struct net_conn **out)
 {
 	uint64_t deadline = clock_ns() + timeout_ms * NS_PER_MS;
@@ -31,8 +46,7 @@ int ofi_connect(struct net *base, const char *addr, uint32_t timeout_ms, struct 
 	err = connect_within(net, c, info, deadline);
 	if (err) {
 		ofi_conn_close(&c->base);
-		/* The other end went away while it was asked: nobody there, for the caller. */
-		return err == -EPIPE || err == -ECONNRESET || err == -ENOTCONN ? -ECONNREFUSED : err;
+		return refusal(err);
 	}
 	*out = &c->base;
 	return 0;
