@@ -241,7 +241,7 @@ static void start_costs(const char *fabric)
 	printf("%s, open a protection domain: %lu ns\n", fabric, since(&t));
 	net_pd_close(pd);
 	net_close(net);
-	client_open(&c, fabric, SPINS, 0, 1);
+	client_open(&c, fabric, SLEEPS_HERE, 0, 1);
 	d = c;
 	t = now_ns();
 	MUST(!net_connect(c.net, c.addr, 5000, &d.conn));
