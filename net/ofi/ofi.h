@@ -51,6 +51,7 @@
 #define OFI_EMPTY_MAX 64u			/* wake-ups of the event queue in a row that bring nothing */
 #define OFI_EMPTY_MS 50u			/* pause after so many */
 #define OFI_SPIN_NS 40000u			/* a wait for a transfer looks for so long before it sleeps */
+#define OFI_PRIVATE_MAX 256u			/* private data of a connect request that we look at */
 #define OFI_MAGIC 0x6c687361u			/* "ashl" */
 #define OFI_VERSION 1u
 
