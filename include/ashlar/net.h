@@ -135,7 +135,10 @@ long net_recv(struct net_conn *, void *buf, size_t len);
  * CLOCK_MONOTONIC deadline_ns has passed; -EINTR.
  */
 int net_conn_wait(struct net_conn *, uint64_t deadline_ns);
-/* A descriptor that polls readable/hung-up with the connection: only for poll(2) and epoll, never to be read. */
+/*
+ * A descriptor that polls readable/hung-up with the connection: only for poll(2) and epoll, never to be read. Fabrics that
+ * cannot tell a hang-up apart (ofi) say readable for both; net_recv tells.
+ */
 int net_conn_fd(const struct net_conn *);
 /*
  * Mark the connection dead: every transfer through it fails from now on, also one under way (checked before and after).
@@ -223,7 +226,10 @@ int net_data_poll(struct net_data *, struct net_completion *, int n);
 /* Wait until one is there or deadline_ns has passed (-ETIMEDOUT) or the peer is gone (-EPIPE). */
 int net_data_wait(struct net_data *, uint64_t deadline_ns);
 
-/* Post, wait, take: the completion's err, or -ETIMEDOUT. Only while nothing else is in flight on this net_data. */
+/*
+ * Post, wait, take: the completion's err, or -ETIMEDOUT: the transfer is then still under way, and the pieces stay its own
+ * until net_data_close. Only while nothing else is in flight on this net_data but what timed out.
+ */
 int net_read_sync(struct net_data *, struct net_remote *, uint64_t off, const struct net_sge *, unsigned n,
 		  uint64_t deadline_ns);
 int net_write_sync(struct net_data *, struct net_remote *, uint64_t off, const struct net_sge *, unsigned n,

@@ -29,10 +29,19 @@ static int connect_start(struct ofi_net *net, const char *addr, struct ofi_conn 
 	return err;
 }
 
-/* The other end went away while it was asked: nobody there, for the caller. */
+/* One who hangs up, or answers with what is no libfabric of ours, is nobody for the caller. */
 static int outcome(int err)
 {
-	return err == -EPIPE || err == -ECONNRESET || err == -ENOTCONN ? -ECONNREFUSED : err;
+	switch (err) {
+	case -EPIPE:
+	case -ECONNRESET:
+	case -ENOTCONN:
+	case -ENOPROTOOPT:
+	case -EIO:
+		return -ECONNREFUSED;
+	default:
+		return err;
+	}
 }
 
 int ofi_connect(struct net *base, const char *addr, uint32_t timeout_ms, struct net_conn **out)

@@ -59,7 +59,7 @@ struct event {
 	size_t len; /* of the private data */
 	union {
 		struct fi_eq_cm_entry cm;
-		uint8_t bytes[sizeof(struct fi_eq_cm_entry) + 256];
+		uint8_t bytes[sizeof(struct fi_eq_cm_entry) + OFI_PRIVATE_MAX];
 	} u;
 };
 

@@ -43,7 +43,8 @@ static void wire_close(struct ofi_lane *l)
 	list_del(&l->waiting);
 	ofi_lane_unwatch(l);
 	if (l->ep) {
-		ofi_events_forget(lane_net(l), &l->ep->fid);
+		if (!l->data->info) /* one that came by the loop */
+			ofi_events_forget(lane_net(l), &l->ep->fid);
 		ofi_fid_close(&l->ep->fid);
 	}
 	ofi_cq_close(&l->cq);

@@ -51,6 +51,8 @@
 #define OFI_ROUNDS_MAX 32u			/* frames or events taken before others get their turn */
 #define OFI_EMPTY_MAX 64u			/* wake-ups of the event queue in a row that bring nothing */
 #define OFI_EMPTY_MS 50u			/* pause after so many */
+#define OFI_SPIN_NS 40000u			/* a wait for a transfer looks for so long before it sleeps */
+#define OFI_PRIVATE_MAX 256u			/* private data of a connect request that we look at */
 #define OFI_MAGIC 0x6c687361u			/* "ashl" */
 #define OFI_VERSION 1u
 
@@ -125,7 +127,7 @@ struct ofi_net {
 	struct fid_fabric *fabric;
 	struct fid_domain *domain; /* of messages and of our lanes: no region lies in it */
 	struct ofi_eq eq;	   /* with a loop: events of listeners, accepted connections and lanes */
-	bool wait_sets;
+	bool wait_sets, may_spin;  /* wait.c; there is more than one core */
 	struct loop_timer eq_timer;
 	unsigned eq_empty;
 	bool refusal_logged;

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include "ashlar/base/log.h"
 #include "net/ofi/ofi.h"
 
@@ -63,6 +64,7 @@ static int ofi_open(const char *arg, const struct net_options *opt, struct net *
 	if (!net)
 		return -ENOMEM;
 	strcpy(net->prov, arg);
+	net->may_spin = sysconf(_SC_NPROCESSORS_ONLN) > 1;
 	net->wait_sets = strcmp(arg, "net") == 0;
 	list_init(&net->ties);
 	list_init(&net->waiting);

@@ -212,9 +212,21 @@ static unsigned sleep_on(struct ofi_data *d, struct pollfd *p)
 	return n;
 }
 
+/* Look again and again for a little while; true when something came. */
+static bool spin(struct ofi_data *d)
+{
+	uint64_t end = clock_ns() + OFI_SPIN_NS;
+
+	do
+		ofi_data_run(d);
+	while (list_empty(&d->done) && clock_ns() < end);
+	return !list_empty(&d->done);
+}
+
 int ofi_data_wait(struct net_data *base, uint64_t deadline_ns)
 {
 	struct ofi_data *d = container_of(base, struct ofi_data, base);
+	bool may_spin = ofi_net(base->net)->may_spin;
 	struct pollfd p[LANES_POLLED_MAX];
 	unsigned n;
 	int err;
@@ -229,6 +241,9 @@ int ofi_data_wait(struct net_data *base, uint64_t deadline_ns)
 			return -EPIPE;
 		if (!d->pending)
 			return -ETIMEDOUT; /* nothing is under way, so nothing will come */
+		if (may_spin && spin(d))
+			return 0;
+		may_spin = false;
 		if (clock_ns() >= deadline_ns)
 			return -ETIMEDOUT;
 		n = sleep_on(d, p);

@@ -128,9 +128,9 @@ int ofi_poll_until(struct pollfd *p, unsigned n, uint64_t deadline_ns)
 int ofi_eq_outcome(struct fid_eq *eq)
 {
 	struct fi_eq_err_entry e = { 0 };
-	struct {
+	union {
 		struct fi_eq_cm_entry cm;
-		uint8_t data[256];
+		uint8_t bytes[sizeof(struct fi_eq_cm_entry) + OFI_PRIVATE_MAX];
 	} buf;
 	uint32_t event;
 	ssize_t n;
