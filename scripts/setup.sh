@@ -9,6 +9,8 @@ libcmocka-dev libjansson-dev libconfuse-dev
 clang-format cppcheck
 python3 sqlite3 perl mawk grep xz-utils zstd openssl bc
 procps util-linux
+musl-tools libklibc-dev klibc-utils dietlibc-dev
+shfmt gron ripgrep sd
 "
 
 fail() {
