@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include "ashlar/base/clock.h"
 #include "ashlar/base/log.h"
 
 #define LOG_LINE_BYTES 1024
@@ -28,11 +29,19 @@ void log_set_fd(int fd)
 	log_fd = fd;
 }
 
+static void line_clean(char *line, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		if ((unsigned char)line[i] < ' ' || line[i] == 0x7f)
+			line[i] = '?';
+}
+
 /* Ends the line (cut to fit) and writes it; a log that cannot be written is nobody's error. */
 static void line_write(char *line, size_t len)
 {
 	if (len > LOG_LINE_BYTES - 2)
 		len = LOG_LINE_BYTES - 2;
+	line_clean(line, len);
 	line[len++] = '\n';
 	while (write(log_fd, line, len) < 0 && errno == EINTR)
 		;
@@ -57,6 +66,23 @@ void log_at(enum log_level level, const char *fmt, ...)
 	va_end(ap);
 	line_write(line, (size_t)head + (size_t)(text < 0 ? 0 : text));
 	errno = saved;
+}
+
+bool log_allowed(struct log_limit *l, uint64_t now_ns)
+{
+	uint32_t left_out = l->left_out;
+
+	if (!l->from_ns || now_ns - l->from_ns >= NS_PER_S) {
+		*l = (struct log_limit){ .from_ns = now_ns };
+		if (left_out)
+			log_warn("%u lines of this kind were left out", left_out);
+	}
+	if (l->said == LOG_BURST) {
+		l->left_out++;
+		return false;
+	}
+	l->said++;
+	return true;
 }
 
 void log_bug(const char *file, int line, const char *what)

@@ -7,6 +7,7 @@
 #include <sys/types.h>
 #include "ashlar/base/cap.h"
 #include "ashlar/base/log.h"
+#include "ashlar/launch.h"
 #include "ashlar/proto/x2g.h"
 #include "ashlar/stats.h"
 #include "cli/cli.h"
@@ -23,6 +24,7 @@ struct run_options {
 	const char *stats;	/* file, "-": stderr; NULL: none */
 	const char *rack;	/* rack file; NULL: a private rack */
 	const char *fabric, *root;
+	uint32_t storage_wait_s;		  /* of launch_config */
 	enum log_level log_level, rack_log_level; /* of the process; of the private rack's components */
 	char **program;				  /* argv of the program, ended by NULL */
 };

@@ -24,6 +24,8 @@ static const char help_text[] =
 	"  --rack FILE         run on the rack that FILE names, instead of a private one\n"
 	"  --fabric NAME       fabric of the private rack (default and only one yet: local)\n"
 	"  --root DIR          what the storage component of the private rack exports (default: /)\n"
+	"  --storage-wait S    with --rack: calls on files wait S seconds for a storage component that is\n"
+	"                      lost, then they fail (EIO); default: until it is back\n"
 	"  --log LEVEL         what is told on stderr: error, warn, info or debug (default: warn for the\n"
 	"                      process, error for the components of the private rack)\n"
 	"  --help              print this and exit\n"
@@ -31,7 +33,7 @@ static const char help_text[] =
 	"Exit status: the program's own; 128+N after signal N; 125 when ashlar itself failed;\n"
 	"126 when the program cannot be executed, 127 when it is not found.\n";
 
-enum { OPT_EXCACHE = 256, OPT_MEMORY, OPT_STATS, OPT_RACK, OPT_FABRIC, OPT_ROOT, OPT_LOG, OPT_HELP };
+enum { OPT_EXCACHE = 256, OPT_MEMORY, OPT_STATS, OPT_RACK, OPT_FABRIC, OPT_ROOT, OPT_STORAGE_WAIT, OPT_LOG, OPT_HELP };
 
 static const struct option long_options[] = {
 	{ "excache", required_argument, NULL, OPT_EXCACHE },
@@ -40,6 +42,7 @@ static const struct option long_options[] = {
 	{ "rack", required_argument, NULL, OPT_RACK },
 	{ "fabric", required_argument, NULL, OPT_FABRIC },
 	{ "root", required_argument, NULL, OPT_ROOT },
+	{ "storage-wait", required_argument, NULL, OPT_STORAGE_WAIT },
 	{ "log", required_argument, NULL, OPT_LOG },
 	{ "help", no_argument, NULL, OPT_HELP },
 	{ NULL, 0, NULL, 0 },
@@ -98,6 +101,19 @@ static int fabric_set(struct run_options *o, const char *value)
 	return 0;
 }
 
+static int storage_wait_set(struct run_options *o, const char *value)
+{
+	char *end;
+	unsigned long n;
+
+	errno = 0;
+	n = strtoul(value, &end, 10);
+	if (value[0] < '0' || value[0] > '9' || errno || *end || n >= STORAGE_WAIT_FOREVER)
+		return cli_error("bad value for --storage-wait: %s (seconds are meant)", value);
+	o->storage_wait_s = (uint32_t)n;
+	return 0;
+}
+
 static int text_set(const char **to, const char *option, const char *value)
 {
 	if (!*value)
@@ -126,6 +142,8 @@ static int option_take(struct run_options *o, int c)
 		return fabric_set(o, optarg);
 	case OPT_ROOT:
 		return text_set(&o->root, "root", optarg);
+	case OPT_STORAGE_WAIT:
+		return storage_wait_set(o, optarg);
 	case OPT_LOG:
 		return log_set(o, optarg);
 	case OPT_HELP:
@@ -144,6 +162,7 @@ int run_options(int argc, char **argv, struct run_options *o)
 	*o = (struct run_options){ .memories = MEMORIES_DEFAULT,
 				   .fabric = "local",
 				   .root = "/",
+				   .storage_wait_s = STORAGE_WAIT_FOREVER,
 				   .log_level = LOG_WARN,
 				   .rack_log_level = LOG_ERROR };
 	opterr = 0;
@@ -165,6 +184,8 @@ int run_options(int argc, char **argv, struct run_options *o)
 		return cli_error("which program shall run? (try ashlar run --help)");
 	if (o->rack && private_only)
 		return cli_error("--memory and --root describe a private rack; --rack names one that stands already");
+	if (!o->rack)
+		o->storage_wait_s = 0; /* a private rack's components are not started anew */
 	o->program = argv + optind;
 	return 0;
 }

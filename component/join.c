@@ -131,7 +131,9 @@ static void join_done(void *arg, int err, const void *body, const void *tail, ui
 
 static int join_send(struct component *c)
 {
-	struct x2g_join_req req = { .kind = c->config.kind, .bytes = c->config.bytes };
+	struct x2g_join_req req = { .kind = c->config.kind,
+				    .bytes = c->config.bytes,
+				    .flags = c->ever_joined ? JOIN_AGAIN : 0 };
 
 	snprintf(req.name, sizeof(req.name), "%s", c->config.name);
 	snprintf(req.domain, sizeof(req.domain), "%s", c->config.domain);

@@ -74,6 +74,10 @@ int main(int argc, char **argv)
 		.admit = daemon_admit,
 		.revoke = daemon_revoke,
 		.load = daemon_load,
+		.usage = daemon_usage,
+		.signal = daemon_signal,
+		.gmm_lost = daemon_gmm_lost,
+		.joined = daemon_joined,
 	};
 	static const struct component_program program = {
 		.name = "pcomponent",

@@ -30,6 +30,10 @@ struct component_ops {
 	uint64_t (*revoke)(void *ctx, uint32_t pid);
 	/* Fill in what the heartbeat reports (zeroed before). */
 	void (*load)(void *ctx, struct x2g_beat_req *beat);
+	/* G2X_USAGE: fill in a row (zeroed before) for each of n processes; one that is not here stays zero. */
+	void (*usage)(void *ctx, const uint32_t *pids, uint32_t n, struct process_usage *rows);
+	/* G2X_SIGNAL: the number is checked. 0; -ESRCH; -EAGAIN: its program has not come yet; -errno. */
+	int (*signal)(void *ctx, uint32_t pid, int signal);
 	/* The gmm is gone (it had been joined). Processes that it admitted and that came stay. */
 	void (*gmm_lost)(void *ctx);
 	/* Joined (again). */

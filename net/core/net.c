@@ -76,6 +76,13 @@ int net_connect(struct net *net, const char *addr, uint32_t timeout_ms, struct n
 	return net->ops->connect(net, addr, timeout_ms, out);
 }
 
+bool net_address_fits(const char *fabric, const char *addr)
+{
+	size_t n = strlen(fabric);
+
+	return strncmp(addr, fabric, n) == 0 && addr[n] == ':';
+}
+
 void net_conn_close(struct net_conn *conn)
 {
 	conn->net->ops->conn_close(conn);

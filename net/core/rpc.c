@@ -21,6 +21,7 @@ static void rpc_end(struct rpc *r, int calls_err)
 	r->dead = true;
 	net_conn_kill(r->conn);
 	loop_timer_del(r->loop, &r->hello_timer);
+	rpc_lobby_leave(r);
 	rpc_serve_end(r);
 	rpc_call_end(r, calls_err);
 }
@@ -62,6 +63,8 @@ void rpc_breach(struct rpc *r, const char *words, const void *buf, size_t len)
 
 	r->counters->malformed++;
 	net_conn_peer(r->conn, &peer);
+	if (!log_allowed(&r->counters->log, r->loop ? loop_now(r->loop) : clock_ns()))
+		return;
 	log_warn("connection to %s (process %d) ended: %s: %s", kind_name(r->peer_kind), peer.host_pid, words,
 		 msg_format(buf, len, line, sizeof(line)));
 }
@@ -173,7 +176,9 @@ int rpc_open(struct loop *loop, struct net_conn *conn, enum wire_kind kind, cons
 		err = rpc_hello_send(conn, kind);
 	if (err)
 		goto out_free;
-	loop_timer_set(loop, &r->hello_timer, loop_now(loop) + RPC_DEADLINE_MS * NS_PER_MS);
+	loop_timer_set(loop, &r->hello_timer, loop_now(loop) + RPC_HELLO_MS * NS_PER_MS);
+	if (service->lobby)
+		rpc_lobby_enter(r);
 	*out = r;
 	return 0;
 

@@ -5,6 +5,7 @@
  * This is the path of a miss: no lock, no allocation, no call but into the provider.
  */
 #include <errno.h>
+#include "ashlar/base/log.h"
 #include "net/core/provider.h"
 
 #define NET_TRANSFER_MAX (1ULL << 30) /* bytes of one transfer */
@@ -23,6 +24,14 @@ int net_data_open(struct net_conn *conn, enum net_class class, struct net_data *
 void net_data_close(struct net_data *d)
 {
 	d->net->ops->data_close(d);
+}
+
+int net_data_set_events(struct net_data *d, void (*ready)(void *arg), void *arg)
+{
+	BUG_ON(!d->net->opt.loop || d->ready);
+	d->ready = ready;
+	d->ready_arg = arg;
+	return d->net->ops->data_start ? d->net->ops->data_start(d) : 0;
 }
 
 int net_remote_open(struct net_conn *conn, const struct net_key *key, uint64_t bytes, struct net_remote **out)

@@ -50,6 +50,7 @@ int local_conn_new(struct net *net, int fd, const struct net_peer *peer, struct 
 	c->fd = fd;
 	c->life = life;
 	c->peer = *peer;
+	c->keys_max = LOCAL_KEYS_MAX;
 	list_init(&c->tx);
 	__atomic_fetch_add(&local->conns, 1, __ATOMIC_RELAXED);
 	*out = c;
@@ -146,6 +147,7 @@ void local_conn_close(struct net_conn *conn)
 	c->started = false;
 	local_tx_drop(c);
 	local_keys_drop(c);
+	local_user_put(c);
 	close(c->fd);
 	c->fd = -1;
 	local_life_put(c->life);

@@ -17,6 +17,7 @@ int daemon_open(const struct daemon_config *config, struct daemon **out)
 	d->excache_bytes = config->excache_bytes;
 	list_init(&d->processes);
 	list_init(&d->peers);
+	budgets_open(d);
 	*out = d;
 	return 0;
 }
@@ -29,6 +30,7 @@ void daemon_close(struct daemon *d)
 		dprocess_end(container_of(d->processes.next, struct dprocess, link), "the daemon ends", true);
 	while (!list_empty(&d->peers))
 		dpeer_close(container_of(d->peers.next, struct dpeer, link));
+	loop_timer_del(d->loop, &d->settle);
 	free(d);
 }
 

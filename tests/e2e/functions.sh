@@ -245,26 +245,41 @@ program_running() { # pid of the command; sets $program
 # rack_start [SIZE [N [ROOT [EXCACHE]]]]: N memory components of SIZE each (2 of 64M). $rack is its file; $gmm, $daemon,
 # $storage and the array $memory are pids.
 rack_start() {
-	local size=${1:-64M} n=${2:-2} root=${3:-/} excache=${4:-1G} addr=local:@$mark i
+	local n=${2:-2} i
+	memory_size=${1:-64M} storage_root=${3:-/} excache_size=${4:-1G}
 	rack=$tmp/rack.conf
-	printf 'gmm = "%s"\n' "$addr" >"$rack"
-	rack_part gmm --listen "$addr"
-	gmm=$part
-	rack_part scomponent --gmm "$addr" --name s0 --root "$root"
-	storage=$part
+	printf 'gmm = "%s"\n' "local:@$mark" >"$rack"
+	rack_gmm
+	rack_storage
 	memory=()
 	for ((i = 0; i < n; i++)); do
-		rack_part mcomponent --gmm "$addr" --name "m$i" --size "$size"
-		memory+=("$part")
+		rack_memory "$i"
 	done
-	rack_part pcomponent --gmm "$addr" --name p0 --excache "$excache"
-	daemon=$part
+	rack_processor
 	for i in "${parts[@]}"; do
 		wait_for 10 has_line "$tmp/ready.$i" '^ready ' || {
 			show "$tmp/log.$i"
 			fail "a component of the rack does not start"
 		}
 	done
+}
+
+# The components one by one: also to start one anew after its end
+rack_gmm() {
+	rack_part gmm --listen "local:@$mark"
+	gmm=$part
+}
+rack_storage() { # at an address that stays: programs come back to it
+	rack_part scomponent --gmm "local:@$mark" --name s0 --root "$storage_root" --listen "local:@$mark-s0"
+	storage=$part
+}
+rack_memory() { # number
+	rack_part mcomponent --gmm "local:@$mark" --name "m$1" --size "$memory_size"
+	memory[$1]=$part
+}
+rack_processor() {
+	rack_part pcomponent --gmm "local:@$mark" --name p0 --excache "$excache_size"
+	daemon=$part
 }
 
 parts=()

@@ -1,9 +1,12 @@
 /*
- * Log: one line on stderr per event, "name: level: text". Async-signal use: allowed (one write(2), no locks, no malloc).
+ * Log: one line on stderr per event, "name: level: text". Control characters in it (names come from peers and programs)
+ * are written as '?', so that nobody can forge a second line or speak to the terminal. Async-signal use: allowed (one write(2), no locks, no malloc).
  */
 #ifndef ASHLAR_BASE_LOG_H
 #define ASHLAR_BASE_LOG_H
 #include <stdarg.h>
+#include <stdbool.h>
+#include <stdint.h>
 
 enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG };
 
@@ -19,6 +22,17 @@ void log_at(enum log_level level, const char *fmt, ...) __attribute__((format(pr
 #define log_warn(...) log_at(LOG_WARN, __VA_ARGS__)
 #define log_info(...) log_at(LOG_INFO, __VA_ARGS__)
 #define log_debug(...) log_at(LOG_DEBUG, __VA_ARGS__)
+
+/*
+ * For lines that a peer can cause at will: LOG_BURST of them a second, the rest is counted and told with the next one
+ * that is let through. Zero-initialised; now_ns: the loop's clock.
+ */
+#define LOG_BURST 8u
+struct log_limit {
+	uint64_t from_ns;
+	uint32_t said, left_out;
+};
+bool log_allowed(struct log_limit *, uint64_t now_ns);
 
 /* A broken invariant of ours (never an error of a peer or a program): print and abort. */
 void log_bug(const char *file, int line, const char *what) __attribute__((noreturn));
