@@ -24,7 +24,8 @@ struct run_options {
 	const char *stats;	/* file, "-": stderr; NULL: none */
 	const char *rack;	/* rack file; NULL: a private rack */
 	const char *fabric, *root;
-	uint32_t storage_wait_s;		  /* of launch_config */
+	bool kernel_6_1;	 /* ASHLAR_KERNEL: use no more of the host kernel than Debian's 6.1 has */
+	uint32_t storage_wait_s; /* of launch_config */
 	enum log_level log_level, rack_log_level; /* of the process; of the private rack's components */
 	char **program;				  /* argv of the program, ended by NULL */
 };

@@ -146,6 +146,10 @@ static json_t *detail_json(const struct stats_page *p, uint64_t begin_ns)
 	put(o, "zero_evictions", p->zero_evictions);
 	put(o, "waits", p->waits);
 	put(o, "inline_reclaims", p->inline_reclaims);
+	put(o, "protect_calls", p->protect_calls);
+	put(o, "drop_calls", p->drop_calls);
+	json_object_set_new(o, "kernel_drop_vector", json_boolean(p->kernel_used & STATS_KERNEL_DROP));
+	json_object_set_new(o, "kernel_pagemap_scan", json_boolean(p->kernel_used & STATS_KERNEL_SCAN));
 	put(o, "slabs", p->slabs);
 	put(o, "unknown_calls", p->unknown_calls);
 	put(o, "local_bytes_max", p->local_bytes_max);

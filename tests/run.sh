@@ -12,6 +12,7 @@
 # build/tests/log/NAME.log and is shown only when it failed. Two kinds of line in the head of a script speak to us:
 #   # timeout: 300      seconds, where the usual limit does not fit
 #   # also: asan        run a second time with the sanitized monitors, under the name e2e-asan/...
+#   # also: 6.1         and with what Debian's own kernel has (ASHLAR_KERNEL=6.1), under the name e2e-6.1/...
 # Tests find the programs by ASHLAR_BIN, the build folder by ASHLAR_BUILD, and the sources by ASHLAR_TOP.
 # House, unit, proto and model tests run two at a time; e2e tests alone.
 
@@ -85,7 +86,11 @@ for f in tests/e2e/*.sh; do
 	[ "$n" != functions ] || continue
 	t=$(head_says "$f" timeout)
 	add "e2e/$n" "$f" "${t:-$limit_e2e}" "$ASHLAR_BUILD/bin"
-	case " $(head_says "$f" also) " in
+	also=" $(head_says "$f" also) "
+	case $also in
+	*" 6.1 "*) add "e2e-6.1/$n" "$f" "${t:-$limit_e2e}" "$ASHLAR_BUILD/bin" ;;
+	esac
+	case $also in
 	*" asan "*) add "e2e-asan/$n" "$f" "$((2 * ${t:-$limit_e2e}))" "$ASHLAR_BUILD/asan/bin" ;;
 	esac
 done
@@ -122,11 +127,12 @@ if [ "${bits:-0}" -gt 28 ] && setarch -R true 2>/dev/null; then
 fi
 
 start() { # index
-	local i=$1 log wrap=()
+	local i=$1 log wrap=() kernel=
+	case ${names[i]} in e2e-6.1/*) kernel=6.1 ;; esac
 	case ${files[i]}${bins[i]} in *"/$variant/"* | */asan/bin) wrap=("${fixed[@]}") ;; esac
 	log=$logs/${names[i]}.log
 	mkdir -p "${log%/*}"
-	ASHLAR_BIN=${bins[i]} ASHLAR_TEST=${names[i]} \
+	ASHLAR_BIN=${bins[i]} ASHLAR_TEST=${names[i]} ASHLAR_KERNEL=$kernel \
 		timeout --kill-after=15 "${limits[i]}" "${wrap[@]}" "${files[i]}" >"$log" 2>&1 </dev/null &
 	running[$!]=$i
 	started[$!]=$EPOCHREALTIME

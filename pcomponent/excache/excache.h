@@ -33,6 +33,7 @@ struct excache_config {
 	struct stats_page *stats;
 	int fd_floor;
 	const char *policy; /* eviction policy by name; NULL: the default */
+	bool kernel_6_1;    /* use only what Debian's kernel 6.1 has, also where the host kernel has more */
 	/*
 	 * Copy n bytes out of a resident page of the program: 0, or -EFAULT where it may not be read; takes no lock and
 	 * causes no miss. NULL: system calls are used instead, which cost about 0.5 us more for each page written back.
