@@ -11,6 +11,7 @@
 #include "ashlar/proto/x2g.h"
 #include "ashlar/stats.h"
 #include "cli/cli.h"
+#include "cli/rack_file.h"
 
 struct net;
 struct rpc;
@@ -84,14 +85,6 @@ int private_rack_up(struct private_rack *, const struct run_options *, struct si
 void private_rack_down(struct private_rack *);
 /* A part that has ended by itself, waited for: its name is in part->name, wait status in *status. NULL: none. */
 const struct rack_part *private_rack_ended(struct private_rack *, int *status);
-
-/* ---- rack_file.c ---- */
-
-struct rack_file {
-	char gmm[ADDR_BYTES];
-	char fabric[NAME_BYTES];
-};
-int rack_file_read(const char *path, struct rack_file *); /* 0, or EXIT_ASHLAR after one line */
 
 /* ---- place.c: the process gets its place in the rack ---- */
 

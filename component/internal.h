@@ -51,6 +51,7 @@ struct component_args {
 	struct component_config config;
 	char fabric[NAME_BYTES];
 	int log_level;
+	const char *log_file;	   /* NULL: stderr */
 	int lifeline_fd, ready_fd; /* -1: none */
 };
 /* 0: go on; 1: --help was printed; -EINVAL after one line on stderr. */

@@ -84,6 +84,7 @@ static void beat_due(void *arg)
 	struct component *c = arg;
 
 	component_beat(c);
+	log_flush();
 	loop_timer_set(c->loop, &c->beat, loop_now(c->loop) + c->heartbeat_ms * NS_PER_MS);
 }
 

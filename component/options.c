@@ -72,6 +72,11 @@ static int set_log(void *ctx, const char *v)
 {
 	return log_set(ctx, v);
 }
+static int set_log_file(void *ctx, const char *v)
+{
+	((struct component_args *)ctx)->log_file = v;
+	return *v ? 0 : -EINVAL;
+}
 static int set_lifeline(void *ctx, const char *v)
 {
 	return fd_set_option(&((struct component_args *)ctx)->lifeline_fd, v);
@@ -92,6 +97,8 @@ static const struct component_option options_all[] = {
 	{ "listen", "ADDR", "listen at ADDR (default: local:auto)", set_listen },
 	{ "fabric", "NAME", "provider of the fabric (default and only one yet: local)", set_fabric },
 	{ "log", "LEVEL", "error, warn (default), info or debug", set_log },
+	{ "log-file", "FILE", "tell it there instead of on stderr; 1 MB, and FILE.1 with the 1 MB before",
+	  set_log_file },
 	{ "lifeline", "FD", "end when the other end of this descriptor closes", set_lifeline },
 	{ "ready-fd", "FD", "write the line \"ready ADDR\" there once at work", set_ready },
 	{ NULL, NULL, NULL, NULL },

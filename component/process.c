@@ -14,6 +14,7 @@
 #include "component/internal.h"
 
 #define EXIT_FAILED 1
+#define LOG_FILE_BYTES (1u << 20)
 #define EXIT_USAGE 2
 
 struct process {
@@ -221,6 +222,11 @@ int component_main(int argc, char **argv, const struct component_program *progra
 	else
 		snprintf(p.log_name, sizeof(p.log_name), "%s %s", program->name, p.args.config.name);
 	log_open(p.log_name, (enum log_level)p.args.log_level);
+	log_limit(true);
+	if (p.args.log_file && (ret = log_file(p.args.log_file, LOG_FILE_BYTES))) {
+		log_error("cannot write the log %s: %s", p.args.log_file, strerror(-ret));
+		return EXIT_FAILED;
+	}
 	descriptors_raise();
 	return process_run(&p) ? EXIT_FAILED : p.status; /* why is in the log already */
 }

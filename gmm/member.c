@@ -213,6 +213,7 @@ static void watch_due(void *arg)
 		g->epoch++;
 		log_warn("%s %s is silent; nothing new is placed there", kind_name(m->kind), m->name);
 	}
+	log_flush();
 	loop_timer_set(g->loop, &g->watch, now + HEARTBEAT_MS * NS_PER_MS);
 }
 

@@ -60,7 +60,6 @@ struct rpc_counters {
 	uint64_t requests[MSG_COUNT]; /* applied */
 	uint64_t duplicates, malformed, refused, retries, timeouts;
 	struct rpc_lobby lobby;
-	struct log_limit log; /* of lines about breaches and refusals */
 };
 
 /*

@@ -6,6 +6,7 @@
 #include <string.h>
 #include "ashlar/base/log.h"
 #include "net/core/provider.h"
+#include "net/hook/hook.h"
 
 static const struct net_provider *provider_find(const char *fabric, size_t len)
 {
@@ -19,6 +20,7 @@ int net_open(const char *fabric, const struct net_options *opt, struct net **out
 {
 	size_t len = strcspn(fabric, ":");
 	const struct net_provider *ops = provider_find(fabric, len);
+	struct net *wrapped;
 	int err;
 
 	if (!ops)
@@ -32,7 +34,14 @@ int net_open(const char *fabric, const struct net_options *opt, struct net **out
 	(*out)->opt.loop = opt->loop;
 	(*out)->opt.fd_floor = opt->fd_floor;
 	strcpy((*out)->name, fabric);
-	return 0;
+	if (!opt->hook)
+		return 0;
+	err = hook_open(opt->hook, *out, &wrapped);
+	if (err)
+		net_close(*out);
+	else
+		*out = wrapped;
+	return err;
 }
 
 void net_close(struct net *net)

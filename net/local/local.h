@@ -101,7 +101,6 @@ struct local_listener {
 	void (*accepted)(void *, struct net_conn *);
 	void *arg;
 	bool busy, closing, full_logged;
-	struct log_limit refusals;
 	struct loop_timer full;
 	uint64_t dev, ino; /* of the socket file; 0: none */
 	char addr[ADDR_BYTES];

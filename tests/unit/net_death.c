@@ -158,10 +158,11 @@ static void dead_owner_with_loop(void **state)
 	struct owner mortal;
 	struct net *net;
 
+	ends = 0;
 	owner_start(provider, &mortal);
 	assert_int_equal(loop_open(&loop), 0);
 	opt.loop = loop;
-	assert_int_equal(net_open(provider, &opt, &net), 0);
+	assert_int_equal(net_open_tested(provider, &opt, &net), 0);
 	assert_int_equal(net_connect(net, mortal.addr, 1000, &loop_conn), 0);
 	assert_int_equal(net_conn_set_events(loop_conn, &events, &mortal), 0);
 	assert_int_equal(net_data_open(loop_conn, NET_DEMAND, &loop_data), 0);
