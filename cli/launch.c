@@ -87,7 +87,7 @@ static void child_exec(const char *path, struct launch_config *c, char **program
 	snprintf(fd_text, sizeof(fd_text), "%d", fd);
 	argv = dispatcher_argv(fd_text, program);
 	if (c->stats_fd < 0 || fd < 0 || !argv)
-		_exit(cli_error("cannot start the program: %s", strerror(errno)));
+		_exit(cli_error("cannot start the program: %s", cli_why(errno)));
 	sigprocmask(SIG_SETMASK, &s->original, NULL);
 	execv(path, argv);
 	_exit(cli_error("cannot start the dispatcher %s: %s", path, strerror(errno)));
@@ -104,7 +104,7 @@ int launch(const char *bin, const struct run_options *o, const struct place *p, 
 	config_fill(&config, o, p);
 	*child = fork();
 	if (*child < 0)
-		return cli_error("cannot start the program: %s", strerror(errno));
+		return cli_error("cannot start the program: %s", cli_why(errno));
 	if (*child == 0)
 		child_exec(path, &config, o->program, stats_fd, s, parent);
 	return 0;

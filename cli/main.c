@@ -16,6 +16,8 @@ static void usage(void)
 	run_usage();
 	printf("\n");
 	rack_usage();
+	printf("\n");
+	doctor_usage();
 }
 
 static const struct command {
@@ -24,6 +26,7 @@ static const struct command {
 } commands[] = {
 	{ "run", cmd_run },
 	{ "rack", cmd_rack },
+	{ "doctor", cmd_doctor },
 };
 
 int main(int argc, char **argv)

@@ -26,10 +26,10 @@ int stats_open(struct stats *s, const struct run_options *o)
 	s->page_fd = fd_high(memfd_create("ashlar-stats", MFD_CLOEXEC | MFD_ALLOW_SEALING));
 	if (s->page_fd < 0 || ftruncate(s->page_fd, sizeof(*s->page)) ||
 	    fcntl(s->page_fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL))
-		return cli_error("cannot make the page of counters: %s", strerror(errno));
+		return cli_error("cannot make the page of counters: %s", cli_why(errno));
 	s->page = mmap(NULL, sizeof(*s->page), PROT_READ | PROT_WRITE, MAP_SHARED, s->page_fd, 0);
 	if (s->page == MAP_FAILED)
-		return cli_error("cannot make the page of counters: %s", strerror(errno));
+		return cli_error("cannot make the page of counters: %s", cli_why(errno));
 	s->page->magic = STATS_MAGIC;
 	return 0;
 }

@@ -44,6 +44,11 @@ unsigned excache_fill_max(uint64_t lines)
 	return lines / 32 < UFFD_ZEROS_MAX ? (unsigned)(lines / 32) : UFFD_ZEROS_MAX;
 }
 
+int excache_host_check(void)
+{
+	return uffd_check();
+}
+
 int excache_open(const struct excache_config *c)
 {
 	const struct policy_ops *policy = policy_find(c->policy);

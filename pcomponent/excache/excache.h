@@ -43,6 +43,8 @@ struct excache_config {
 	void (*message)(const char *fmt, ...);
 };
 
+/* Does the host kernel give what a remote page needs? 0, or -errno of userfaultfd. Before all else, nothing is open. */
+int excache_host_check(void);
 /* Connect to the memory components (P2M_HELLO on each). 0 or -errno after a message that names the component. */
 int excache_open(const struct excache_config *);
 /* Undo it: all ports are closed, no registered memory is left. For tests; a process that ends need not. */

@@ -97,8 +97,15 @@ static int fd_make(void)
 		return 0;
 	err = errno;
 	fd_drop(&uffd.fd);
-	log_error("this kernel gives no userfaultfd with SIGBUS and write protection (error %d)", err);
 	return -err;
+}
+
+int uffd_check(void)
+{
+	int err = fd_make();
+
+	fd_drop(&uffd.fd);
+	return err;
 }
 
 int uffd_register(uint64_t start, uint64_t bytes)

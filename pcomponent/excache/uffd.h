@@ -16,6 +16,8 @@
  */
 int uffd_open(int fd_floor, bool kernel_6_1, uint32_t *used);
 void uffd_close(void);
+/* Does this machine give us a userfaultfd as we need it? 0 or -errno. */
+int uffd_check(void);
 
 /* Move a descriptor out of the program's numbers: the new one, -1 as it came. */
 int uffd_fd_raise(int fd);
