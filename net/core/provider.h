@@ -50,6 +50,7 @@ struct net_data {
 	enum net_class class;
 	void (*ready)(void *arg); /* NULL until set */
 	void *ready_arg;
+	uint64_t sync_cookies; /* given to synchronous transfers; the provider leaves it alone */
 };
 struct net_remote {
 	struct net *net;
@@ -130,5 +131,6 @@ void net_conn_deliver(struct net_conn *, const void *buf, size_t len);
 extern const struct net_provider *const net_providers[];
 
 extern const struct net_provider net_provider_local;
+extern const struct net_provider net_provider_ofi;
 
 #endif

@@ -117,6 +117,12 @@ int net_data_wait(struct net_data *d, uint64_t deadline_ns)
 	return d->net->ops->data_wait(d, deadline_ns);
 }
 
+/* One that no earlier transfer has which timed out and completes now. */
+static uint64_t sync_cookie(struct net_data *d)
+{
+	return ++d->sync_cookies;
+}
+
 static int completion_take(struct net_data *d, uint64_t cookie, uint64_t deadline_ns)
 {
 	struct net_completion c;
@@ -135,15 +141,17 @@ static int completion_take(struct net_data *d, uint64_t cookie, uint64_t deadlin
 int net_read_sync(struct net_data *d, struct net_remote *r, uint64_t off, const struct net_sge *sge, unsigned n,
 		  uint64_t deadline_ns)
 {
-	int err = net_read(d, r, off, sge, n, (uintptr_t)sge);
+	uint64_t cookie = sync_cookie(d);
+	int err = net_read(d, r, off, sge, n, cookie);
 
-	return err ? err : completion_take(d, (uintptr_t)sge, deadline_ns);
+	return err ? err : completion_take(d, cookie, deadline_ns);
 }
 
 int net_write_sync(struct net_data *d, struct net_remote *r, uint64_t off, const struct net_sge *sge, unsigned n,
 		   uint64_t deadline_ns)
 {
-	int err = net_write(d, r, off, sge, n, (uintptr_t)sge);
+	uint64_t cookie = sync_cookie(d);
+	int err = net_write(d, r, off, sge, n, cookie);
 
-	return err ? err : completion_take(d, (uintptr_t)sge, deadline_ns);
+	return err ? err : completion_take(d, cookie, deadline_ns);
 }

@@ -9,6 +9,7 @@
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -28,7 +29,14 @@ static const char *const tested_fabrics[] = {
 	"local",
 	"local+emulate",
 	"local+trace:file=/dev/null;emulate:latency=2us,jitter=1us,bandwidth=100G;error:op=read,p=0,do=EIO",
+	"ofi:tcp",
 };
+
+/* What a test must know of the fabric it runs on. */
+static inline bool fabric_is_local(const char *fabric)
+{
+	return strncmp(fabric, "local", 5) == 0;
+}
 
 enum owner_op {
 	OWNER_ECHO,  /* the message comes back */
