@@ -72,9 +72,9 @@ struct rack_part {
 struct private_rack {
 	struct rack_part part[RACK_PARTS_MAX];
 	unsigned n;
-	int lifeline_fd; /* its end ends them all */
-	char gmm[ADDR_BYTES];
-	char bin[4096]; /* folder of the programs */
+	int lifeline_fd;			/* its end ends them all */
+	char gmm[ADDR_BYTES], node[ADDR_BYTES]; /* node: of the node daemon */
+	char bin[4096];				/* folder of the programs */
 };
 
 /* Where the programs are; also needed for a rack that stands already. 0 or EXIT_ASHLAR. */
@@ -86,10 +86,19 @@ void private_rack_down(struct private_rack *);
 /* A part that has ended by itself, waited for: its name is in part->name, wait status in *status. NULL: none. */
 const struct rack_part *private_rack_ended(struct private_rack *, int *status);
 
+/* ---- fabric.c ---- */
+
+struct place;
+const char *fabric_rack(const char *fabric); /* what the components open */
+bool fabric_relayed(const char *fabric);     /* commands and programs go by the relay of their node daemon */
+int fabric_check(const char *fabric);	     /* 0, or EXIT_ASHLAR after one line */
+int fabric_open(struct place *, const char *fabric, const char *node); /* the same */
+void fabric_close(struct place *);
+
 /* ---- place.c: the process gets its place in the rack ---- */
 
 struct place {
-	struct net *net;
+	struct net *net, *node;	  /* by which the rack is reached; by which the node daemon is */
 	struct rpc *gmm, *daemon; /* daemon: the process's life line */
 	struct cap cap;
 	uint32_t pid;
@@ -97,7 +106,8 @@ struct place {
 	char daemon_addr[ADDR_BYTES], daemon_name[NAME_BYTES], gmm_addr[ADDR_BYTES];
 };
 
-int place_open(struct place *, const char *fabric, const char *gmm); /* 0 or EXIT_ASHLAR, as all of these */
+/* node: of the node daemon of this machine, not asked where the fabric is local. 0 or EXIT_ASHLAR, as all of these. */
+int place_open(struct place *, const char *fabric, const char *gmm, const char *node);
 int place_process(struct place *, const struct run_options *);
 void place_close(struct place *);
 /* The rack's table, at most max rows; rep->rows of them. 0 or -errno. */

@@ -22,7 +22,9 @@ static const char help_text[] =
 	"                      (default: together half of the machine), e.g. 4x512M\n"
 	"  --stats FILE        counters as JSON at exit (\"-\": stderr)\n"
 	"  --rack FILE         run on the rack that FILE names, instead of a private one\n"
-	"  --fabric NAME       fabric of the private rack (default and only one yet: local)\n"
+	"  --fabric NAME       fabric of the private rack: local, ofi:tcp or another provider of\n"
+	"                      libfabric; relay:local is local by way of the node daemon's relay (default:\n"
+	"                      $ASHLAR_FABRIC, or local)\n"
 	"  --root DIR          what the storage component of the private rack exports (default: /)\n"
 	"  --storage-wait S    with --rack: calls on files wait S seconds for a storage component that is\n"
 	"                      lost, then they fail (EIO); default: until it is back\n"
@@ -95,10 +97,8 @@ static int log_set(struct run_options *o, const char *value)
 
 static int fabric_set(struct run_options *o, const char *value)
 {
-	if (strcmp(value, "local") != 0)
-		return cli_error("there is no fabric %s in this build (only: local)", value);
 	o->fabric = value;
-	return 0;
+	return fabric_check(value);
 }
 
 static int storage_wait_set(struct run_options *o, const char *value)
@@ -152,7 +152,7 @@ static int option_take(struct run_options *o, int c)
 	case OPT_RACK:
 		return text_set(&o->rack, "rack", optarg);
 	case OPT_FABRIC:
-		return fabric_set(o, optarg);
+		return text_set(&o->fabric, "fabric", optarg);
 	case OPT_ROOT:
 		return text_set(&o->root, "root", optarg);
 	case OPT_STORAGE_WAIT:
@@ -173,7 +173,7 @@ int run_options(int argc, char **argv, struct run_options *o)
 	int c, err;
 
 	*o = (struct run_options){ .memories = MEMORIES_DEFAULT,
-				   .fabric = "local",
+				   .fabric = getenv("ASHLAR_FABRIC"),
 				   .root = "/",
 				   .storage_wait_s = STORAGE_WAIT_FOREVER,
 				   .log_level = LOG_WARN,
@@ -195,6 +195,9 @@ int run_options(int argc, char **argv, struct run_options *o)
 	}
 	if (optind >= argc)
 		return cli_error("which program shall run? (try ashlar run --help)");
+	err = fabric_set(o, o->fabric && *o->fabric ? o->fabric : "local");
+	if (err)
+		return err;
 	if (o->rack && private_only)
 		return cli_error("--memory and --root describe a private rack; --rack names one that stands already");
 	if (!o->rack)

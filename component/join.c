@@ -142,12 +142,11 @@ static int join_send(struct component *c)
 	return rpc_call(c->gmm, X2G_JOIN, 0, &req, NULL, 0, RPC_DEADLINE_MS, join_done, c);
 }
 
-static void join_try(void *arg)
+static void join_connected(void *arg, int err, struct net_conn *conn)
 {
 	struct component *c = arg;
-	struct net_conn *conn;
-	int err = net_connect(c->net, c->config.gmm, JOIN_CONNECT_MS, &conn);
 
+	c->connecting = NULL;
 	if (err == -EINVAL && !c->ever_joined) {
 		log_error("%s is not an address of this fabric", c->config.gmm);
 		give_up(c, err);
@@ -166,6 +165,15 @@ static void join_try(void *arg)
 		c->gmm = NULL;
 		retry_or_give_up(c, err);
 	}
+}
+
+static void join_try(void *arg)
+{
+	struct component *c = arg;
+	int err = net_connect_begin(c->net, c->config.gmm, JOIN_CONNECT_MS, join_connected, c, &c->connecting);
+
+	if (err)
+		join_connected(c, err, NULL);
 }
 
 void join_begin(struct component *c)
@@ -204,6 +212,9 @@ void join_end(struct component *c)
 {
 	struct rpc *gmm = c->gmm;
 
+	if (c->connecting)
+		net_connect_cancel(c->connecting);
+	c->connecting = NULL;
 	loop_timer_del(c->loop, &c->retry);
 	loop_timer_del(c->loop, &c->beat);
 	c->gmm = NULL;

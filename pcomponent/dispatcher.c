@@ -47,7 +47,8 @@ struct placement {
 };
 
 static struct launch_config launch;
-static struct net *net;
+static struct net *net;	     /* the rack */
+static struct net *node_net; /* the node daemon: always this machine's own fabric */
 static struct rpc *daemon_rpc;
 static struct placement placement;
 
@@ -92,7 +93,7 @@ static void daemon_hello(void)
 	bool waiting = false;
 	int err;
 
-	err = rpc_connect_sync(net, launch.daemon, KIND_DISPATCHER, KIND_PROCESSOR, CONNECT_MS, &daemon_rpc);
+	err = rpc_connect_sync(node_net, launch.daemon, KIND_DISPATCHER, KIND_PROCESSOR, CONNECT_MS, &daemon_rpc);
 	while (!err) {
 		bytes = sizeof(parts);
 		err = rpc_call_sync(daemon_rpc, D2P_HELLO, launch.pid, 0, &req, NULL, 0, RPC_DEADLINE_MS, &rep, parts,
@@ -226,12 +227,24 @@ static void start(struct thread *t, const struct load_result *r, uint64_t mask)
 	trap_resume(&f, 0);
 }
 
+static void fabrics_open(void)
+{
+	struct net_options opt = { .fd_floor = proc_fd_floor(), .relay = launch.relay };
+	int err;
+
+	if ((err = net_open("local", &opt, &node_net)))
+		proc_fail(125, "fabric local: %s", strerror(-err));
+	net = node_net;
+	opt.hook = launch.hook[0] ? launch.hook : NULL;
+	if ((opt.hook || strcmp(launch.fabric, "local") != 0) && (err = net_open(launch.fabric, &opt, &net)))
+		proc_fail(125, "fabric %s: %s", launch.fabric, strerror(-err));
+}
+
 int main(int argc, char **argv, char **envp)
 {
 	struct load_program p;
 	static struct load_result r;
 	uint64_t mask = 0, all = SIGS_ALL_BLOCKED;
-	struct net_options opt = { 0 };
 	struct thread *t;
 	int err;
 
@@ -247,11 +260,7 @@ int main(int argc, char **argv, char **envp)
 	host_check();
 	log_open("ashlar: dispatcher", (enum log_level)launch.log_level);
 	stats_open();
-	opt.fd_floor = proc_fd_floor();
-	opt.relay = launch.relay;
-	opt.hook = launch.hook[0] ? launch.hook : NULL;
-	if ((err = net_open(launch.fabric, &opt, &net)))
-		proc_fail(125, "fabric %s: %s", launch.fabric, strerror(-err));
+	fabrics_open();
 	daemon_hello();
 	memory_open();
 	files_open();

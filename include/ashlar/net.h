@@ -66,6 +66,7 @@ struct net_stats {
  * on this machine; -EINVAL: the argument or an option is wrong. Why it failed is in the log.
  */
 int net_open(const char *fabric, const struct net_options *, struct net **out);
+bool net_fabric_known(const char *fabric); /* this program has its provider; whether it works here is another matter */
 void net_close(struct net *);
 const struct net_stats *net_stats(const struct net *);
 const char *net_fabric_name(const struct net *); /* as net_open got it */

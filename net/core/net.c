@@ -16,6 +16,11 @@ static const struct net_provider *provider_find(const char *fabric, size_t len)
 	return NULL;
 }
 
+bool net_fabric_known(const char *fabric)
+{
+	return provider_find(fabric, strcspn(fabric, ":")) != NULL;
+}
+
 int net_open(const char *fabric, const struct net_options *opt, struct net **out)
 {
 	size_t len = strcspn(fabric, ":");

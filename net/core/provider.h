@@ -131,6 +131,7 @@ void net_conn_deliver(struct net_conn *, const void *buf, size_t len);
 extern const struct net_provider *const net_providers[];
 
 extern const struct net_provider net_provider_local;
+extern const struct net_provider net_provider_relay;
 extern const struct net_provider net_provider_ofi;
 
 #endif

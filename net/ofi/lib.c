@@ -118,7 +118,8 @@ int ofi_lib_provider(const char *prov, struct fi_info **hints, struct fi_info **
 	err = ofi_lib.getinfo(VERSION, NULL, NULL, 0, h, &info);
 	actions_restore(&actions);
 	if (err || !info) {
-		log_error("libfabric's provider \"%s\" offers no connected endpoints with one-sided transfers here", prov);
+		log_error("libfabric's provider \"%s\" offers no connected endpoints with one-sided transfers here",
+			  prov);
 		err = -ENODEV;
 	} else if (strcmp(info->fabric_attr->prov_name, prov) != 0) {
 		log_error("asked libfabric for provider \"%s\", it offers \"%s\"", prov, info->fabric_attr->prov_name);

@@ -37,20 +37,20 @@
 #include "ashlar/base/loop.h"
 #include "net/core/provider.h"
 
-#define OFI_WINDOW 32u			  /* frames a peer may have sent that we have not consumed */
-#define OFI_CREDITS_SPARE 4u		  /* credit frames that may be under way beside them */
+#define OFI_WINDOW 32u				/* frames a peer may have sent that we have not consumed */
+#define OFI_CREDITS_SPARE 4u			/* credit frames that may be under way beside them */
 #define OFI_RX (OFI_WINDOW + OFI_CREDITS_SPARE) /* receive buffers of a connection */
-#define OFI_TX_BYTES_MAX (256u << 10)	  /* messages queued without credit, with a loop */
-#define OFI_TX_BYTES_SYNC (96u << 10)	  /* the same without one */
-#define OFI_TX_KEYS_MAX (2 * RPC_CREDITS) /* key frames queued without credit */
-#define OFI_KEYS_MAX (2 * RPC_CREDITS)	  /* keys of one connection that wait to be taken up */
-#define OFI_ENDS_MAX 256u		  /* lanes into one net_pd from one connection */
-#define OFI_XFERS 128u			  /* transfers of one net_data in flight */
-#define OFI_IOV_MAX 4u			  /* pieces of one libfabric operation; more make several */
-#define OFI_ROUNDS_MAX 32u		  /* frames or events taken before others get their turn */
-#define OFI_EMPTY_MAX 64u		  /* wake-ups of the event queue in a row that bring nothing */
-#define OFI_EMPTY_MS 50u		  /* pause after so many */
-#define OFI_MAGIC 0x6c687361u		  /* "ashl" */
+#define OFI_TX_BYTES_MAX (256u << 10)		/* messages queued without credit, with a loop */
+#define OFI_TX_BYTES_SYNC (96u << 10)		/* the same without one */
+#define OFI_TX_KEYS_MAX (2 * RPC_CREDITS)	/* key frames queued without credit */
+#define OFI_KEYS_MAX (2 * RPC_CREDITS)		/* keys of one connection that wait to be taken up */
+#define OFI_ENDS_MAX 256u			/* lanes into one net_pd from one connection */
+#define OFI_XFERS 128u				/* transfers of one net_data in flight */
+#define OFI_IOV_MAX 4u				/* pieces of one libfabric operation; more make several */
+#define OFI_ROUNDS_MAX 32u			/* frames or events taken before others get their turn */
+#define OFI_EMPTY_MAX 64u			/* wake-ups of the event queue in a row that bring nothing */
+#define OFI_EMPTY_MS 50u			/* pause after so many */
+#define OFI_MAGIC 0x6c687361u			/* "ashl" */
 #define OFI_VERSION 1u
 
 enum ofi_kind { OFI_MESSAGE = 0x4d4f, OFI_KEY, OFI_CLOSED, OFI_LANE, OFI_CREDIT };
@@ -73,7 +73,7 @@ struct ofi_closed_body {
 	uint64_t access; /* what the key lost */
 };
 struct ofi_lane_body {
-	uint64_t token[2]; /* of the key */
+	uint64_t token[2];  /* of the key */
 	uint64_t secret[2]; /* what the lane that comes back must say */
 };
 
@@ -122,7 +122,7 @@ struct ofi_net {
 	struct loop_timer eq_timer;
 	unsigned eq_empty;
 	bool refusal_logged;
-	uint32_t conns; /* atomic */
+	uint32_t conns;		   /* atomic */
 	struct list ties, waiting; /* of all connections; lanes that wait to be connected back */
 	struct list deferred;	   /* events that came while a transfer waited */
 };
@@ -156,8 +156,8 @@ struct ofi_conn {
 	struct ofi_life *life;
 	struct fid_ep *ep;
 	struct ofi_cq cq;
-	struct fid_eq *eq;	/* active: its own */
-	struct fi_info *info;	/* active: how to connect lanes */
+	struct fid_eq *eq;	       /* active: its own */
+	struct fi_info *info;	       /* active: how to connect lanes */
 	struct ofi_listener *listener; /* accepted, not yet handed out */
 	struct list accepting;
 	int poll_fd; /* epoll over the queue and life->event_fd */
@@ -173,8 +173,8 @@ struct ofi_conn {
 	unsigned credits; /* frames that we may still send */
 	unsigned owed;	  /* frames consumed that the peer has not heard of */
 	struct list tx, tx_flight;
-	uint32_t tx_bytes, tx_keys; /* queued in tx */
-	bool tx_refused;	    /* -EAGAIN was said */
+	uint32_t tx_bytes, tx_keys;		  /* queued in tx */
+	bool tx_refused;			  /* -EAGAIN was said */
 	bool started, busy, closing, ended, over; /* over: nothing more will arrive */
 	struct list grants;			  /* arrived, oldest first */
 	unsigned n_grants, n_waiting, prune_at;
@@ -313,7 +313,7 @@ int ofi_eq_open(struct ofi_net *, struct fid_eq **, int *fd);
 /* The endpoint is bound and enabled; eq may be NULL. */
 int ofi_ep_open(struct fid_domain *, struct fi_info *, struct fid_eq *, struct fid_cq *, void *context,
 		struct fid_ep **);
-void ofi_fid_close(struct fid *); /* NULL is fine; what cannot be closed is logged */
+void ofi_fid_close(struct fid *);		   /* NULL is fine; what cannot be closed is logged */
 bool ofi_may_wait(struct ofi_net *, struct fid *); /* else there is something to take already */
 int ofi_poll_until(struct pollfd *, unsigned n, uint64_t deadline_ns); /* 0, -ETIMEDOUT, -EINTR */
 /* Wait for the outcome of a connect: 0, -ETIMEDOUT, -ECONNREFUSED, ... */
@@ -323,7 +323,7 @@ int ofi_eq_outcome(struct fid_eq *); /* of a connect without waiting: 0, -EAGAIN
 /* event.c */
 int ofi_events_open(struct ofi_net *);
 void ofi_events_close(struct ofi_net *);
-void ofi_events_lanes(struct ofi_net *);			       /* only those of our lanes; the loop gets the others */
+void ofi_events_lanes(struct ofi_net *);		      /* only those of our lanes; the loop gets the others */
 void ofi_events_forget(struct ofi_net *, const struct fid *); /* before it is closed */
 
 /* listen.c */
@@ -353,7 +353,7 @@ void ofi_life_kill(struct ofi_life *);
 
 /* send.c */
 int ofi_send(struct net_conn *, const void *buf, size_t len);
-int ofi_send_key(struct ofi_conn *, const struct ofi_key_body *);	    /* 0, -EAGAIN, -EPIPE, -ENOMEM */
+int ofi_send_key(struct ofi_conn *, const struct ofi_key_body *);		       /* 0, -EAGAIN, -EPIPE, -ENOMEM */
 void ofi_send_control(struct ofi_conn *, enum ofi_kind, const void *body, size_t len); /* kills the conn if it cannot */
 void ofi_flush(struct ofi_conn *);
 bool ofi_tx_room(const struct ofi_conn *);

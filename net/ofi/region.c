@@ -140,7 +140,8 @@ static void range_give(struct ofi_pd *pd, void *addr, uint64_t bytes)
 {
 	struct range *r = malloc(sizeof(*r));
 
-	BUG_ON(mmap(addr, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0) == MAP_FAILED);
+	BUG_ON(mmap(addr, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0) ==
+	       MAP_FAILED);
 	if (!r)
 		return;
 	r->addr = addr;

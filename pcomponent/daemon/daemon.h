@@ -25,7 +25,8 @@ extern const struct daemon_host daemon_host_linux;
 
 struct daemon_config {
 	struct loop *loop;
-	struct net *net;
+	struct net *net;   /* the rack's */
+	struct net *relay; /* where programs reach the rack through a relay of ours: the machine's own net; else NULL */
 	const struct daemon_host *host;
 	struct component *component; /* by which ends are reported; NULL: to nobody */
 	struct rpc_counters *counters;
@@ -36,6 +37,7 @@ int daemon_open(const struct daemon_config *, struct daemon **out);
 void daemon_close(struct daemon *); /* its processes end with it */
 
 /* Its side of struct component: ctx is the struct daemon. */
+int daemon_listening(void *ctx); /* opens the relay, beside the component's own address */
 void daemon_accepted(void *ctx, struct net_conn *);
 int daemon_admit(void *ctx, const struct g2x_admit_req *, const struct placement_part *, uint32_t n_parts);
 uint64_t daemon_revoke(void *ctx, uint32_t pid);

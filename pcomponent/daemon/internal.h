@@ -16,7 +16,7 @@
 #include "pcomponent/daemon/daemon.h"
 
 #define ANNOUNCE_MS 10000u	/* admitted and not announced: the command is gone */
-#define GUARD_CONNECT_MS 200u	/* reaching one memory component may hold the loop for so long */
+#define GUARD_CONNECT_MS 5000u	/* reaching one memory component */
 #define GUARD_DEADLINE_MS 5000u /* its answer */
 
 #define START_BYTES (16UL << 20) /* what a process wants before it has told */
@@ -30,7 +30,8 @@
 
 struct daemon {
 	struct loop *loop;
-	struct net *net;
+	struct net *net, *relay_net;
+	struct relay *relay; /* NULL: programs use the fabric themselves */
 	const struct daemon_host *host;
 	struct component *component;
 	struct rpc_counters *counters;
@@ -53,6 +54,7 @@ struct dpeer {
 /* Our connection to one memory component of a process: when it closes there, the process is over. */
 struct dguard {
 	struct dprocess *process;
+	struct net_connecting *connecting;
 	struct rpc *rpc; /* NULL: not connected, or that component is gone */
 };
 
@@ -96,7 +98,7 @@ int dprocess_watch(struct dprocess *, int32_t host_pid);
 void dprocess_end(struct dprocess *, const char *why, bool tell);
 
 /* guard.c */
-/* Connect to the memory components. 0: guard_done comes for each; -errno: none will. */
+/* Connect to the memory components; dprocess_admit_dispatcher is called when all have answered. 0 or -errno. */
 int guards_begin(struct dprocess *);
 void guards_end(struct dprocess *);
 
