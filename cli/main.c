@@ -17,6 +17,10 @@ static void usage(void)
 	printf("\n");
 	rack_usage();
 	printf("\n");
+	ps_usage();
+	printf("\n");
+	kill_usage();
+	printf("\n");
 	doctor_usage();
 }
 
@@ -24,9 +28,7 @@ static const struct command {
 	const char *name;
 	int (*run)(int argc, char **argv);
 } commands[] = {
-	{ "run", cmd_run },
-	{ "rack", cmd_rack },
-	{ "doctor", cmd_doctor },
+	{ "run", cmd_run }, { "rack", cmd_rack }, { "ps", cmd_ps }, { "kill", cmd_kill }, { "doctor", cmd_doctor },
 };
 
 int main(int argc, char **argv)
