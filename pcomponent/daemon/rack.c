@@ -28,7 +28,7 @@ static void command_wake(const struct daemon *d, const struct dprocess *p)
 
 	if (!p->command)
 		return;
-	net_conn_peer(rpc_conn(p->command->rpc), &who);
+	net_conn_peer(rpc_conn(p->command->base.rpc), &who);
 	fd = who.known ? d->host->process_open(who.host_pid) : -1;
 	if (fd < 0)
 		return;
