@@ -12,6 +12,12 @@
 int cli_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 /*
+ * What errno means, for things that a machine may lack or a container deny: then ashlar doctor is pointed to. Until the next
+ * call.
+ */
+const char *cli_why(int err);
+
+/*
  * Move a descriptor of ours out of the way of the program's low numbers, close-on-exec. Returns the new one (the old is
  * closed), or -1 with errno (the old is closed as well). fd < 0 is passed through.
  */
@@ -24,10 +30,12 @@ int cmd_run(int argc, char **argv);
 int cmd_rack(int argc, char **argv);
 int cmd_ps(int argc, char **argv);
 int cmd_kill(int argc, char **argv);
+int cmd_doctor(int argc, char **argv);
 /* Their part of --help. */
 void run_usage(void);
 void rack_usage(void);
 void ps_usage(void);
 void kill_usage(void);
+void doctor_usage(void);
 
 #endif

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -23,6 +24,16 @@ int cli_error(const char *fmt, ...)
 	if (write(STDERR_FILENO, line, len) < 0)
 		return EXIT_ASHLAR; /* nobody listens; the exit status says it too */
 	return EXIT_ASHLAR;
+}
+
+const char *cli_why(int err)
+{
+	static char text[160];
+	bool machine = err == EPERM || err == ENOSYS || err == EMFILE || err == ENFILE || err == EAGAIN ||
+		       err == EINVAL;
+
+	snprintf(text, sizeof(text), "%s%s", strerror(err), machine ? " (ashlar doctor says how to mend it)" : "");
+	return text;
 }
 
 int fd_high_floor(void)

@@ -47,6 +47,7 @@ static void config_fill(struct launch_config *c, const struct run_options *o, co
 	c->excache_bytes = p->excache_bytes;
 	c->pid = p->pid;
 	c->log_level = o->log_level;
+	c->flags = o->kernel_6_1 ? LAUNCH_KERNEL_6_1 : 0u;
 	c->storage_wait_s = o->storage_wait_s;
 	snprintf(c->fabric, sizeof(c->fabric), "%s", fabric_relayed(o->fabric) ? "relay" : o->fabric);
 	relay_address(p->daemon_addr, c->relay);
@@ -89,7 +90,7 @@ static void child_exec(const char *path, struct launch_config *c, char **program
 	snprintf(fd_text, sizeof(fd_text), "%d", fd);
 	argv = dispatcher_argv(fd_text, program);
 	if (c->stats_fd < 0 || fd < 0 || !argv)
-		_exit(cli_error("cannot start the program: %s", strerror(errno)));
+		_exit(cli_error("cannot start the program: %s", cli_why(errno)));
 	sigprocmask(SIG_SETMASK, &s->original, NULL);
 	execv(path, argv);
 	_exit(cli_error("cannot start the dispatcher %s: %s", path, strerror(errno)));
@@ -106,7 +107,7 @@ int launch(const char *bin, const struct run_options *o, const struct place *p, 
 	config_fill(&config, o, p);
 	*child = fork();
 	if (*child < 0)
-		return cli_error("cannot start the program: %s", strerror(errno));
+		return cli_error("cannot start the program: %s", cli_why(errno));
 	if (*child == 0)
 		child_exec(path, &config, o->program, stats_fd, s, parent);
 	return 0;

@@ -20,16 +20,15 @@ static void usage(void)
 	ps_usage();
 	printf("\n");
 	kill_usage();
+	printf("\n");
+	doctor_usage();
 }
 
 static const struct command {
 	const char *name;
 	int (*run)(int argc, char **argv);
 } commands[] = {
-	{ "run", cmd_run },
-	{ "rack", cmd_rack },
-	{ "ps", cmd_ps },
-	{ "kill", cmd_kill },
+	{ "run", cmd_run }, { "rack", cmd_rack }, { "ps", cmd_ps }, { "kill", cmd_kill }, { "doctor", cmd_doctor },
 };
 
 int main(int argc, char **argv)

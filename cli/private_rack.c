@@ -112,7 +112,7 @@ static int part_exec(struct private_rack *r, struct rack_part *part, const struc
 		return cli_error("cannot start %s: %s: %s", part->name, path, strerror(errno));
 	pid = fork();
 	if (pid < 0)
-		return cli_error("cannot start %s: %s", part->name, strerror(errno));
+		return cli_error("cannot start %s: %s", part->name, cli_why(errno));
 	if (pid == 0) {
 		part_settle(parent, lifeline, ready);
 		sigprocmask(SIG_SETMASK, &s->original, NULL);
@@ -165,7 +165,7 @@ static int part_start(struct private_rack *r, struct rack_part *part, const stru
 	arg_add(&a, "--ready-fd", "4");
 
 	if (pipe_high(ready, O_NONBLOCK))
-		return cli_error("cannot start %s: %s", part->name, strerror(errno));
+		return cli_error("cannot start %s: %s", part->name, cli_why(errno));
 	part->ready_fd = ready[0];
 	err = part_exec(r, part, &a, lifeline, ready[1], s);
 	close(ready[1]);
@@ -267,7 +267,7 @@ static int parts_start(struct private_rack *r, const struct run_options *o, stru
 	int err = 0;
 
 	if (pipe_high(lifeline, 0))
-		return cli_error("cannot start a rack: %s", strerror(errno));
+		return cli_error("cannot start a rack: %s", cli_why(errno));
 	r->lifeline_fd = lifeline[1];
 	for (unsigned i = 0; i < r->n && !err; i++) {
 		err = part_start(r, &r->part[i], o, lifeline[0], s);

@@ -25,8 +25,9 @@ struct run_options {
 	const char *stats;	/* file, "-": stderr; NULL: none */
 	const char *rack;	/* rack file; NULL: a private rack */
 	const char *fabric, *root;
-	char hook[HOOK_BYTES];			  /* what --emulate asks for, as net_options.hook; empty: nothing */
-	uint32_t storage_wait_s;		  /* of launch_config */
+	char hook[HOOK_BYTES];	 /* what --emulate asks for, as net_options.hook; empty: nothing */
+	uint32_t storage_wait_s; /* of launch_config */
+	bool kernel_6_1;	 /* ASHLAR_KERNEL: use no more of the host kernel than Debian's 6.1 has */
 	enum log_level log_level, rack_log_level; /* of the process; of the private rack's components */
 	char **program;				  /* argv of the program, ended by NULL */
 };

@@ -147,6 +147,19 @@ static int text_set(const char **to, const char *option, const char *value)
 	return 0;
 }
 
+/* The variable speaks to the command; the dispatcher hears of it by its launch_config. */
+static int kernel_set(struct run_options *o)
+{
+	const char *value = getenv("ASHLAR_KERNEL");
+
+	if (!value || !*value)
+		return 0;
+	if (strcmp(value, "6.1") != 0)
+		return cli_error("bad value of ASHLAR_KERNEL: %s (6.1 is meant, or none)", value);
+	o->kernel_6_1 = true;
+	return 0;
+}
+
 void run_usage(void)
 {
 	fputs(help_text, stdout);
@@ -217,5 +230,5 @@ int run_options(int argc, char **argv, struct run_options *o)
 	if (!o->rack)
 		o->storage_wait_s = 0; /* a private rack's components are not started anew */
 	o->program = argv + optind;
-	return 0;
+	return kernel_set(o);
 }

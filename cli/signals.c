@@ -28,7 +28,7 @@ int signals_open(struct signals *s)
 	taken_set(&set);
 	sigprocmask(SIG_BLOCK, &set, &s->original);
 	s->fd = fd_high(signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
-	return s->fd < 0 ? cli_error("cannot watch signals: %s", strerror(errno)) : 0;
+	return s->fd < 0 ? cli_error("cannot watch signals: %s", cli_why(errno)) : 0;
 }
 
 bool signals_take(struct signals *s, struct signal_seen *seen)

@@ -26,10 +26,10 @@ int stats_open(struct stats *s, const struct run_options *o)
 	s->page_fd = fd_high(memfd_create("ashlar-stats", MFD_CLOEXEC | MFD_ALLOW_SEALING));
 	if (s->page_fd < 0 || ftruncate(s->page_fd, sizeof(*s->page)) ||
 	    fcntl(s->page_fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL))
-		return cli_error("cannot make the page of counters: %s", strerror(errno));
+		return cli_error("cannot make the page of counters: %s", cli_why(errno));
 	s->page = mmap(NULL, sizeof(*s->page), PROT_READ | PROT_WRITE, MAP_SHARED, s->page_fd, 0);
 	if (s->page == MAP_FAILED)
-		return cli_error("cannot make the page of counters: %s", strerror(errno));
+		return cli_error("cannot make the page of counters: %s", cli_why(errno));
 	s->page->magic = STATS_MAGIC;
 	return 0;
 }
@@ -146,6 +146,10 @@ static json_t *detail_json(const struct stats_page *p, uint64_t begin_ns)
 	put(o, "zero_evictions", p->zero_evictions);
 	put(o, "waits", p->waits);
 	put(o, "inline_reclaims", p->inline_reclaims);
+	put(o, "protect_calls", p->protect_calls);
+	put(o, "drop_calls", p->drop_calls);
+	json_object_set_new(o, "kernel_drop_vector", json_boolean(p->kernel_used & STATS_KERNEL_DROP));
+	json_object_set_new(o, "kernel_pagemap_scan", json_boolean(p->kernel_used & STATS_KERNEL_SCAN));
 	put(o, "slabs", p->slabs);
 	put(o, "unknown_calls", p->unknown_calls);
 	put(o, "local_bytes_max", p->local_bytes_max);

@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -33,6 +34,9 @@
 #include "pcomponent/vm/vm.h"
 
 #define CONNECT_MS 5000u
+#ifndef HWCAP2_FSGSBASE
+#define HWCAP2_FSGSBASE 2u
+#endif
 #define USER_CS 0x33
 #define USER_SS 0x2b
 #define UC_SS_FLAGS 6u /* UC_SIGCONTEXT_SS | UC_STRICT_RESTORE_SS */
@@ -113,6 +117,20 @@ static void daemon_hello(void)
 	memcpy(placement.memory, parts + 1, rep.n_memory * sizeof(parts[0]));
 }
 
+/*
+ * What every program needs sooner or later is looked for before it starts: a container may deny it, and a program that
+ * grows must not be the one to find out.
+ */
+static void host_check(void)
+{
+	int err = excache_host_check();
+
+	if (err)
+		proc_fail(125, "userfaultfd: %s (ashlar doctor says how to mend it)", strerror(-err));
+	if (!(getauxval(AT_HWCAP2) & HWCAP2_FSGSBASE))
+		proc_fail(125, "this processor or kernel has no FSGSBASE (ashlar doctor says how to mend it)");
+}
+
 static void memory_open(void)
 {
 	struct excache_memory m[PROCESS_MEMORY_MAX];
@@ -125,6 +143,7 @@ static void memory_open(void)
 		.stats = process_stats,
 		.fd_floor = proc_fd_floor(),
 		.message = service_memory_message,
+		.kernel_6_1 = launch.flags & LAUNCH_KERNEL_6_1,
 	};
 	uint32_t i;
 	int err;
@@ -174,7 +193,7 @@ static struct thread *first_thread(void)
 	t->tid = (int)syscall(SYS_gettid);
 	threads_add(t);
 	if ((err = trap_open()) || (err = trap_thread_enter(t)))
-		proc_fail(125, "system call user dispatch: %s", strerror(-err));
+		proc_fail(125, "system call user dispatch: %s (ashlar doctor says how to mend it)", strerror(-err));
 	return t;
 }
 
@@ -236,8 +255,9 @@ int main(int argc, char **argv, char **envp)
 	heap_open();
 	config_read(argv[1]);
 	if ((err = proc_fd_floor_open()))
-		proc_fail(125, "limit of open files: %s", strerror(-err));
+		proc_fail(125, "limit of open files: %s (ashlar doctor looks at limits)", strerror(-err));
 	message_open(proc_fd_floor());
+	host_check();
 	log_open("ashlar: dispatcher", (enum log_level)launch.log_level);
 	stats_open();
 	fabrics_open();
@@ -249,7 +269,7 @@ int main(int argc, char **argv, char **envp)
 	signal_inherit();
 	t = first_thread();
 	if ((err = service_open(net, daemon_rpc, launch.pid, launch.daemon_name)))
-		proc_fail(125, "service thread: %s", strerror(-err));
+		proc_fail(125, "service thread: %s (ashlar doctor looks at limits)", strerror(-err));
 	p = (struct load_program){ .typed = argv[2], .argv = argv + 3, .envp = envp };
 	load_program(t, &p, &r);
 	fs_proc_self(r.exe, r.argv);

@@ -10,6 +10,8 @@ libfabric-dev libfabric1
 clang-format cppcheck
 python3 sqlite3 perl mawk grep xz-utils zstd openssl bc
 procps util-linux
+musl-tools libklibc-dev klibc-utils dietlibc-dev
+shfmt gron ripgrep sd
 "
 
 fail() {

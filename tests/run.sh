@@ -12,8 +12,8 @@
 # (functions.sh is their library). Exit status 0 is passed, 77 skipped, all else failed. What it prints goes to
 # build/tests/log/NAME.log and is shown only when it failed. Two kinds of line in the head of a script speak to us:
 #   # timeout: 300      seconds, where the usual limit does not fit
-#   # also: asan ofi    run again with the sanitized monitors, under the name e2e-asan/..., and on the fabric ofi:tcp,
-#                       under the name e2e-ofi/...
+#   # also: asan ofi 6.1  run again with the sanitized monitors, under the name e2e-asan/..., on the fabric ofi:tcp, under
+#                       the name e2e-ofi/..., and with what Debian's own kernel has (ASHLAR_KERNEL=6.1), under e2e-6.1/...
 # Tests find the fabric by ASHLAR_FABRIC, the programs by ASHLAR_BIN, the build folder by ASHLAR_BUILD, and the sources by ASHLAR_TOP.
 # House, unit, proto and model tests run two at a time; e2e tests alone.
 
@@ -92,10 +92,14 @@ for f in tests/e2e/*.sh; do
 	[ "$n" != functions ] || continue
 	t=$(head_says "$f" timeout)
 	add "e2e/$n" "$f" "${t:-$limit_e2e}" "$ASHLAR_BUILD/bin"
-	case " $(head_says "$f" also) " in
+	also=" $(head_says "$f" also) "
+	case $also in
+	*" 6.1 "*) add "e2e-6.1/$n" "$f" "${t:-$limit_e2e}" "$ASHLAR_BUILD/bin" ;;
+	esac
+	case $also in
 	*" asan "*) add "e2e-asan/$n" "$f" "$((2 * ${t:-$limit_e2e}))" "$ASHLAR_BUILD/asan/bin" ;;
 	esac
-	case " $(head_says "$f" also) " in
+	case $also in
 	*" ofi "*) add "e2e-ofi/$n" "$f" "${t:-$limit_e2e}" "$ASHLAR_BUILD/bin" ofi:tcp ;;
 	esac
 done
@@ -132,11 +136,12 @@ if [ "${bits:-0}" -gt 28 ] && setarch -R true 2>/dev/null; then
 fi
 
 start() { # index
-	local i=$1 log wrap=()
+	local i=$1 log wrap=() kernel=
+	case ${names[i]} in e2e-6.1/*) kernel=6.1 ;; esac
 	case ${files[i]}${bins[i]} in *"/$variant/"* | */asan/bin) wrap=("${fixed[@]}") ;; esac
 	log=$logs/${names[i]}.log
 	mkdir -p "${log%/*}"
-	ASHLAR_FABRIC=${fabrics[i]} ASHLAR_BIN=${bins[i]} ASHLAR_TEST=${names[i]} \
+	ASHLAR_FABRIC=${fabrics[i]} ASHLAR_BIN=${bins[i]} ASHLAR_TEST=${names[i]} ASHLAR_KERNEL=$kernel \
 		timeout --kill-after=15 "${limits[i]}" "${wrap[@]}" "${files[i]}" >"$log" 2>&1 </dev/null &
 	running[$!]=$i
 	started[$!]=$EPOCHREALTIME

@@ -25,6 +25,10 @@
 #define LAUNCH_MAGIC 0x48434e554c4853ULL /* "SHLUNCH" */
 #define LAUNCH_VERSION 2u
 #define LAUNCH_FD_MIN 500
+
+enum launch_flags {
+	LAUNCH_KERNEL_6_1 = 1, /* use no more of the host kernel than Debian's 6.1 has (ASHLAR_KERNEL of the command) */
+};
 #define STORAGE_WAIT_FOREVER UINT32_MAX
 
 struct launch_config {
@@ -36,7 +40,7 @@ struct launch_config {
 	uint32_t pid;		 /* in the rack */
 	int32_t stats_fd;	 /* memfd of sizeof(struct stats_page), to be mapped shared */
 	int32_t log_level;	 /* enum log_level */
-	uint32_t flags;		 /* 0 */
+	uint32_t flags;		 /* enum launch_flags */
 	char fabric[NAME_BYTES]; /* what the dispatcher opens: "local" or "relay" */
 	char daemon[ADDR_BYTES]; /* the processor component's address, for D2P_HELLO */
 	char daemon_name[NAME_BYTES];

@@ -13,6 +13,12 @@
 #define STATS_MAGIC 0x5354415453484c41ULL
 #define STATS_SYSCALLS 512u
 
+/* What the dispatcher uses of the host kernel that Debian's own 6.1 has not. */
+enum stats_kernel {
+	STATS_KERNEL_DROP = 1, /* process_madvise(MADV_DONTNEED) on oneself (6.13) */
+	STATS_KERNEL_SCAN = 2, /* PAGEMAP_SCAN (6.7) */
+};
+
 struct stats_call {
 	uint64_t count, total_ns;
 };
@@ -28,13 +34,15 @@ struct stats_page {
 	uint64_t misses;	 /* lines fetched from a memory component on demand */
 	uint64_t zero_fills, wp_faults, victim_hits, prefetched, prefetch_used;
 	uint64_t evictions, writebacks, writeback_bytes, zero_evictions;
-	uint64_t waits;		  /* faults that waited for another thread's transfer of the same line */
-	uint64_t inline_reclaims; /* faults that had to make room themselves */
+	uint64_t waits;			    /* faults that waited for another thread's transfer of the same line */
+	uint64_t inline_reclaims;	    /* faults that had to make room themselves */
+	uint64_t protect_calls, drop_calls; /* system calls of evictions */
 	uint64_t remote_bytes, remote_peak_bytes, slabs;
 	uint64_t reads, read_bytes, writes, write_bytes, messages;
 	uint64_t unknown_calls;
 	uint64_t local_bytes_max; /* the dispatcher's own memory: its stated bound */
 	uint32_t components, threads_peak;
+	uint32_t kernel_used, reserved0; /* enum stats_kernel */
 	struct hist miss;
 	struct stats_call call[STATS_SYSCALLS];
 	uint64_t component_bytes[PROCESS_MEMORY_MAX]; /* remote bytes per memory component */

@@ -44,9 +44,15 @@ unsigned excache_fill_max(uint64_t lines)
 	return lines / 32 < UFFD_ZEROS_MAX ? (unsigned)(lines / 32) : UFFD_ZEROS_MAX;
 }
 
+int excache_host_check(void)
+{
+	return uffd_check();
+}
+
 int excache_open(const struct excache_config *c)
 {
 	const struct policy_ops *policy = policy_find(c->policy);
+	uint32_t used = 0;
 	int err;
 
 	if (!policy || c->budget_bytes / PAGE_BYTES < EXCACHE_LINES_MIN) {
@@ -68,9 +74,10 @@ int excache_open(const struct excache_config *c)
 		return err;
 	err = lines_open();
 	if (!err)
-		err = uffd_open(c->fd_floor);
+		err = uffd_open(c->fd_floor, c->kernel_6_1, &used);
 	if (!err)
-		err = present_open();
+		err = present_open(c->kernel_6_1, &used);
+	STAT_SET(c->stats->kernel_used, used);
 	if (!err)
 		err = backing_open();
 	if (!err)

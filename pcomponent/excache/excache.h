@@ -33,6 +33,7 @@ struct excache_config {
 	struct stats_page *stats;
 	int fd_floor;
 	const char *policy; /* eviction policy by name; NULL: the default */
+	bool kernel_6_1;    /* use only what Debian's kernel 6.1 has, also where the host kernel has more */
 	/*
 	 * Copy n bytes out of a resident page of the program: 0, or -EFAULT where it may not be read; takes no lock and
 	 * causes no miss. NULL: system calls are used instead, which cost about 0.5 us more for each page written back.
@@ -42,6 +43,8 @@ struct excache_config {
 	void (*message)(const char *fmt, ...);
 };
 
+/* Does the host kernel give what a remote page needs? 0, or -errno of userfaultfd. Before all else, nothing is open. */
+int excache_host_check(void);
 /* Connect to the memory components (P2M_HELLO on each). 0 or -errno after a message that names the component. */
 int excache_open(const struct excache_config *);
 /* Undo it: all ports are closed, no registered memory is left. For tests; a process that ends need not. */

@@ -63,8 +63,9 @@ static int host_copy(void *host, uint64_t vpn, unsigned n, bool zero, bool prote
 
 static int host_protect(void *host, uint64_t vpn, unsigned n)
 {
-	(void)host;
-	return uffd_protect(vpn << PAGE_SHIFT, n);
+	struct excache_port *p = host;
+
+	return uffd_protect(vpn << PAGE_SHIFT, n, &p->counters.protect_calls);
 }
 
 static int host_unprotect(void *host, uint64_t vpn)
@@ -82,12 +83,12 @@ static void *page_addr(uint64_t vpn)
 
 static void host_drop(void *host, const struct hostvm_run *run, unsigned n)
 {
+	struct excache_port *p = host;
 	struct iovec iov[LINE_EVICT_MAX];
 
-	(void)host;
 	for (unsigned i = 0; i < n; i++)
 		iov[i] = (struct iovec){ page_addr(run[i].vpn), run[i].pages << PAGE_SHIFT };
-	uffd_drop(iov, n);
+	p->counters.drop_calls += uffd_drop(iov, n);
 }
 
 static int host_read(void *host, const uint64_t *vpn, unsigned n, uint64_t *zeros)

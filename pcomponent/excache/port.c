@@ -210,6 +210,8 @@ void port_count(struct excache_port *p)
 	STAT_ADD(s->wp_faults, p->counters.wp_faults);
 	STAT_ADD(s->waits, p->counters.waits);
 	STAT_ADD(s->inline_reclaims, p->counters.inline_reclaims);
+	STAT_ADD(s->protect_calls, p->counters.protect_calls);
+	STAT_ADD(s->drop_calls, p->counters.drop_calls);
 	p->counters = (struct port_counters){ .misses = 0 };
 	p->uncounted = 0;
 	hist_flush(&s->miss, &p->miss);

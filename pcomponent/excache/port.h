@@ -19,7 +19,7 @@
 
 /* Counters of a port since it last added them to the statistics page. */
 struct port_counters {
-	uint64_t misses, zero_fills, wp_faults, waits, inline_reclaims;
+	uint64_t misses, zero_fills, wp_faults, waits, inline_reclaims, protect_calls, drop_calls;
 };
 
 struct excache_port {

@@ -5,10 +5,10 @@
 #include "pcomponent/excache/present.h"
 #include <errno.h>
 #include <fcntl.h>
-#include <stdbool.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 #include "ashlar/base/limits.h"
+#include "ashlar/stats.h"
 #include "pcomponent/excache/uffd.h"
 
 #define ENTRY_PRESENT (1ULL << 63)
@@ -56,12 +56,13 @@ static bool scan_probe(void)
 	return scan(page, page + PAGE_BYTES, runs, &walked) == 1 && runs[0].start == page;
 }
 
-int present_open(void)
+int present_open(bool kernel_6_1, uint32_t *used)
 {
 	fd = uffd_fd_raise(open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC));
 	if (fd < 0)
 		return -errno;
-	scan_works = scan_probe();
+	scan_works = !kernel_6_1 && scan_probe();
+	*used |= scan_works ? STATS_KERNEL_SCAN : 0u;
 	return 0;
 }
 

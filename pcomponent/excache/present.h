@@ -4,9 +4,11 @@
  */
 #ifndef PCOMPONENT_EXCACHE_PRESENT_H
 #define PCOMPONENT_EXCACHE_PRESENT_H
+#include <stdbool.h>
 #include <stdint.h>
 
-int present_open(void);
+/* Probe for PAGEMAP_SCAN, unless kernel_6_1; STATS_KERNEL_SCAN in *used says that it works. 0 or -errno. */
+int present_open(bool kernel_6_1, uint32_t *used);
 void present_close(void);
 
 /* Call fn for each run of pages that are there, ascending. 0 or -errno. */

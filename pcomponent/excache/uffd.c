@@ -9,6 +9,7 @@
 #include <unistd.h>
 #include "ashlar/base/limits.h"
 #include "ashlar/base/log.h"
+#include "ashlar/stats.h"
 #include "pcomponent/excache/uffd.h"
 
 #ifndef UFFD_USER_MODE_ONLY
@@ -57,7 +58,7 @@ static bool drop_vector_works(void)
 	return works;
 }
 
-int uffd_open(int fd_floor)
+int uffd_open(int fd_floor, bool kernel_6_1, uint32_t *used)
 {
 	uffd.floor = fd_floor;
 	uffd.self = uffd_fd_raise((int)syscall(SYS_pidfd_open, getpid(), 0));
@@ -71,7 +72,8 @@ int uffd_open(int fd_floor)
 		uffd_close();
 		return -err;
 	}
-	uffd.drop_vector = drop_vector_works();
+	uffd.drop_vector = !kernel_6_1 && drop_vector_works();
+	*used |= uffd.drop_vector ? STATS_KERNEL_DROP : 0u;
 	return 0;
 }
 
@@ -95,8 +97,15 @@ static int fd_make(void)
 		return 0;
 	err = errno;
 	fd_drop(&uffd.fd);
-	log_error("this kernel gives no userfaultfd with SIGBUS and write protection (error %d)", err);
 	return -err;
+}
+
+int uffd_check(void)
+{
+	int err = fd_make();
+
+	fd_drop(&uffd.fd);
+	return err;
 }
 
 int uffd_register(uint64_t start, uint64_t bytes)
@@ -141,16 +150,17 @@ static int protection(uint64_t addr, uint64_t pages, uint64_t mode)
  * Kernel 6.1 wants the range inside one mapping, later ones want all mappings in it registered: halve it until they are
  * content. A single page that is not registered is none of ours.
  */
-int uffd_protect(uint64_t addr, uint64_t pages)
+int uffd_protect(uint64_t addr, uint64_t pages, uint64_t *calls)
 {
 	int err = protection(addr, pages, UFFDIO_WRITEPROTECT_MODE_WP);
 
+	++*calls;
 	if (err != -ENOENT)
 		return err;
 	if (pages == 1)
 		return 0;
-	err = uffd_protect(addr, pages / 2);
-	return err ? err : uffd_protect(addr + pages / 2 * PAGE_BYTES, pages - pages / 2);
+	err = uffd_protect(addr, pages / 2, calls);
+	return err ? err : uffd_protect(addr + pages / 2 * PAGE_BYTES, pages - pages / 2, calls);
 }
 
 int uffd_unprotect(uint64_t addr, uint64_t pages)
@@ -173,20 +183,26 @@ static unsigned iov_skip(struct iovec **iov, unsigned n, size_t bytes)
 	return n;
 }
 
-void uffd_drop(struct iovec *iov, unsigned n)
+unsigned uffd_drop(struct iovec *iov, unsigned n)
 {
+	unsigned calls = 0;
+
 	while (n > 0) {
 		long done = -1;
 
-		if (uffd.drop_vector)
+		if (uffd.drop_vector) {
 			done = syscall(SYS_process_madvise, uffd.self, iov, n, MADV_DONTNEED, 0);
+			calls++;
+		}
 		if (done <= 0) {
 			/* A page that stays would be taken for a dropped one: its later contents would be lost. */
 			BUG_ON(madvise(iov->iov_base, iov->iov_len, MADV_DONTNEED) != 0);
 			done = (long)iov->iov_len;
+			calls++;
 		}
 		n = iov_skip(&iov, n, (size_t)done);
 	}
+	return calls;
 }
 
 /* /proc/self/mem reads what the program itself may not (PROT_NONE). */

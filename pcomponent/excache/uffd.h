@@ -10,9 +10,14 @@
 
 #define UFFD_ZEROS_MAX 64u /* pages of zeros mapped by one uffd_copy */
 
-/* Probe what this kernel can do; the userfaultfd itself is opened by the first uffd_register. 0 or -errno. */
-int uffd_open(int fd_floor);
+/*
+ * Probe what this kernel can do, and use no more than Debian's 6.1 has if kernel_6_1; STATS_KERNEL_DROP in *used: many
+ * runs of pages are dropped by one call. The userfaultfd itself is opened by the first uffd_register. 0 or -errno.
+ */
+int uffd_open(int fd_floor, bool kernel_6_1, uint32_t *used);
 void uffd_close(void);
+/* Does this machine give us a userfaultfd as we need it? 0 or -errno. */
+int uffd_check(void);
 
 /* Move a descriptor out of the program's numbers: the new one, -1 as it came. */
 int uffd_fd_raise(int fd);
@@ -20,11 +25,14 @@ int uffd_fd_raise(int fd);
 int uffd_register(uint64_t start, uint64_t bytes);
 /* Map pages copies of src (NULL: zeros, at most UFFD_ZEROS_MAX) at addr. Pages mapped (>= 1), or -errno. */
 int uffd_copy(uint64_t addr, const void *src, unsigned pages, bool protect);
-/* Protect what is present in the range; parts of it may be unmapped or not registered. */
-int uffd_protect(uint64_t addr, uint64_t pages);
+/*
+ * Protect what is present in the range; parts of it may be unmapped or not registered. *calls grows by the system calls
+ * that it took.
+ */
+int uffd_protect(uint64_t addr, uint64_t pages, uint64_t *calls);
 int uffd_unprotect(uint64_t addr, uint64_t pages);
-/* Drop pages. iov is used up. */
-void uffd_drop(struct iovec *iov, unsigned n);
+/* Drop pages. iov is used up. Returns the number of system calls that it took. */
+unsigned uffd_drop(struct iovec *iov, unsigned n);
 /* Read memory of this process whatever its protection. 0 or -errno. */
 int uffd_read(const struct iovec *from, unsigned n, void *to);
 

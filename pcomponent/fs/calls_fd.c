@@ -11,8 +11,10 @@
 
 long sys_dup(struct thread *t, const uint64_t a[6])
 {
+	long ret = fd_dup((int)a[0], 0, false);
+
 	(void)t;
-	return fd_dup((int)a[0], 0, false);
+	return ret == -EINVAL ? -EMFILE : ret; /* a limit of 0: to F_DUPFD a bad argument, to dup a full table */
 }
 
 long sys_dup2(struct thread *t, const uint64_t a[6])

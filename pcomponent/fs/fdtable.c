@@ -15,8 +15,9 @@ static struct {
 	pthread_mutex_t lock;
 	struct file **file; /* by number, fd_floor of them */
 	int floor;
-	int top;  /* no entry at or above this number */
-	int null; /* what stands in for files; above the floor */
+	int limit; /* the program's RLIMIT_NOFILE, at most floor: no new number at or above it */
+	int top;   /* no entry at or above this number */
+	int null;  /* what stands in for files; above the floor */
 } table = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
 int fdtable_open(int floor)
@@ -32,8 +33,19 @@ int fdtable_open(int floor)
 	table.file = calloc((size_t)floor, sizeof(*table.file));
 	if (!table.file)
 		return -ENOMEM;
-	table.floor = floor;
+	table.floor = table.limit = floor;
 	return 0;
+}
+
+void fd_limit(int limit)
+{
+	__atomic_store_n(&table.limit, limit < table.floor ? limit : table.floor, __ATOMIC_RELAXED);
+}
+
+/* As new descriptors may have. Those that are open already stay, whatever the limit becomes. */
+static bool within_limit(long fd)
+{
+	return fd < __atomic_load_n(&table.limit, __ATOMIC_RELAXED);
 }
 
 int fd_floor(void)
@@ -93,7 +105,7 @@ struct file *fd_remote(int fd)
 
 long fd_adopt(long fd)
 {
-	if (fd < table.floor)
+	if (within_limit(fd))
 		return fd;
 	host1(SYS_close, fd);
 	return -EMFILE;
@@ -172,7 +184,7 @@ long fd_dup(int fd, int from, bool cloexec)
 
 	if (fd_hidden(fd))
 		return -EBADF;
-	if (from < 0 || from >= table.floor)
+	if (from < 0 || !within_limit(from))
 		return -EINVAL;
 	pthread_mutex_lock(&table.lock);
 	ret = is_reserved(fd) ? -EBADF : fd_adopt(host3(SYS_fcntl, fd, cloexec ? F_DUPFD_CLOEXEC : F_DUPFD, from));
@@ -188,7 +200,7 @@ long fd_dup_to(int fd, int to, int flags)
 	struct file *old = NULL;
 	long ret;
 
-	if (fd_hidden(fd) || to < 0 || fd_hidden(to))
+	if (fd_hidden(fd) || to < 0 || !within_limit(to))
 		return -EBADF;
 	pthread_mutex_lock(&table.lock);
 	ret = is_reserved(fd) ? -EBADF : is_reserved(to) ? -EBUSY : host3(SYS_dup3, fd, to, flags);

@@ -10,6 +10,8 @@
 
 int fdtable_open(int fd_floor);
 int fd_floor(void);
+/* The program's limit of open files is now this; above the floor it does not reach. */
+void fd_limit(int limit);
 
 /* The file behind a descriptor, counted; NULL: a host object, or closed, or hidden. */
 struct file *fd_file(int fd);
@@ -25,7 +27,7 @@ bool fd_hidden(int fd);
 long fd_reserve(bool cloexec);
 void fd_install(int fd, struct file *f);
 void fd_unreserve(int fd);
-/* A host descriptor just made for the program: the same number, or -EMFILE after closing it when it is above the floor. */
+/* A host descriptor just made for the program: the same number, or -EMFILE after closing it when it is above the limit. */
 long fd_adopt(long fd);
 /*
  * Make a host descriptor under the table's lock and let f (counted up) stand behind it: for files that are host

@@ -6,6 +6,7 @@
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+#include "pcomponent/fs/fdtable.h"
 #include "pcomponent/proc/calls.h"
 #include "pcomponent/proc/proc.h"
 #include "pcomponent/sys/sys.h"
@@ -14,8 +15,9 @@
 #define FDS_OURS 4096u /* slabs of a large process, connections */
 
 static struct rlimit nofile; /* as the program sees it */
+static uint64_t floor_fd;    /* the soft limit at start */
 
-int proc_fd_floor_open(void)
+static int floor_make(void)
 {
 	struct rlimit host;
 
@@ -38,9 +40,17 @@ int proc_fd_floor_open(void)
 	return setrlimit(RLIMIT_NOFILE, &host) ? -errno : 0;
 }
 
+int proc_fd_floor_open(void)
+{
+	int err = floor_make();
+
+	floor_fd = nofile.rlim_cur;
+	return err;
+}
+
 int proc_fd_floor(void)
 {
-	return (int)nofile.rlim_cur;
+	return (int)floor_fd;
 }
 
 static long nofile_set(const struct rlimit *set)
@@ -49,8 +59,10 @@ static long nofile_set(const struct rlimit *set)
 		return -EINVAL;
 	if (set->rlim_max > nofile.rlim_max)
 		return -EPERM;
-	/* The floor stays where it was at start: lowering is remembered, raising ends there. */
+	/* The floor stays where it was at start: raising ends there. */
 	nofile.rlim_max = set->rlim_max;
+	nofile.rlim_cur = set->rlim_cur < floor_fd ? set->rlim_cur : floor_fd;
+	fd_limit((int)nofile.rlim_cur);
 	return 0;
 }
 

@@ -184,7 +184,15 @@ compare_with_native() { # what, native status, status on the rack
 		diff -a "$tmp/native.err" "$tmp/rack.err" | head -n 30 | cut -c 1-300 >&2
 	}
 	[ -z "$bad" ] || fail "$1 is not as natively"
+	expect_kernel
 	echo "$1: as natively, exit status $2"
+}
+
+# As tests/run.sh asked by ASHLAR_KERNEL: nothing beyond Debian's 6.1 was used. (A killed program may have told nothing.)
+expect_kernel() {
+	[ -n "${ASHLAR_KERNEL:-}" ] || return 0
+	[ "$(stat_of "$tmp/stats" detail.kernel_drop_vector)$(stat_of "$tmp/stats" detail.kernel_pagemap_scan)" = 00 ] ||
+		fail "more of the kernel was used than $ASHLAR_KERNEL has"
 }
 
 # squeeze [-p PART] PROGRAM ARGS..: the program natively, its footprint measured, and on a private rack with a PARTth

@@ -1,6 +1,6 @@
 #!/bin/bash
 # Static, static position independent and position dependent programs run as well as the usual kind.
-# also: asan
+# also: asan 6.1
 . "$(dirname "$0")/functions.sh"
 requires gcc
 cat >p.c <<'END'
