@@ -32,6 +32,15 @@ static void file_make(const char *path, const char *text)
 	fclose(f);
 }
 
+/* A link that the last round put there would lead us out of the export, as it may not lead the monitor. */
+static void link_remove(const char *path)
+{
+	struct stat st;
+
+	if (!lstat(path, &st) && S_ISLNK(st.st_mode))
+		unlink(path);
+}
+
 /* What the last round left is as good as anything, but some files must be there. */
 static void tree_fill(void)
 {
@@ -41,11 +50,14 @@ static void tree_fill(void)
 
 	for (unsigned i = 0; i < 3; i++) {
 		snprintf(path, sizeof(path), "%s/%s", root, dirs[i]);
+		if (i)
+			link_remove(path);
 		if (mkdir(path, 0755) && errno == EEXIST)
 			(void)!chmod(path, 0755);
 	}
 	for (unsigned i = 0; i < 4; i++) {
 		snprintf(path, sizeof(path), "%s/%s", root, names[i]);
+		link_remove(path);
 		(void)!chmod(path, 0644);
 		file_make(path, names[i]);
 	}
