@@ -59,8 +59,9 @@ static void config_read(const char *arg)
 	char *end;
 	long fd = strtol(arg, &end, 10);
 
-	if (*end || pread((int)fd, &sealed.launch, sizeof(sealed.launch), 0) != sizeof(sealed.launch) || sealed.launch.magic != LAUNCH_MAGIC ||
-	    sealed.launch.version != LAUNCH_VERSION || sealed.launch.bytes != sizeof(sealed.launch))
+	if (*end || pread((int)fd, &sealed.launch, sizeof(sealed.launch), 0) != sizeof(sealed.launch) ||
+	    sealed.launch.magic != LAUNCH_MAGIC || sealed.launch.version != LAUNCH_VERSION ||
+	    sealed.launch.bytes != sizeof(sealed.launch))
 		proc_fail(125, "the dispatcher is started by `ashlar run`, not by hand");
 	close((int)fd);
 	sealed.launch.fabric[sizeof(sealed.launch.fabric) - 1] = 0;
@@ -134,7 +135,8 @@ static void memory_open(void)
 	}
 	process_stats->components = sealed.placement.n_memory;
 	if ((err = excache_open(&c)))
-		proc_fail(125, "local memory of %lu bytes: %s", (unsigned long)sealed.launch.excache_bytes, strerror(-err));
+		proc_fail(125, "local memory of %lu bytes: %s", (unsigned long)sealed.launch.excache_bytes,
+			  strerror(-err));
 }
 
 static void files_open(void)

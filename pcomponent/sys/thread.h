@@ -24,7 +24,7 @@ struct excache_port;
 #define THREAD_SCRATCH_BYTES (16u << 10) /* argument copies without malloc */
 #define THREAD_SCRATCH_EXTRA 8		 /* malloc'ed ones per call */
 
-struct trap_head { /* read-only once the thread runs; offsets are known to trap/entry.S */
+struct trap_head {	       /* read-only once the thread runs; offsets are known to trap/entry.S */
 	struct thread *thread; /* 0 */
 	uint64_t our_fs;       /* 8 */
 	uint64_t magic;	       /* 16: TRAP_MAGIC */

@@ -88,9 +88,10 @@ static void dispatcher_fault(const struct trap_frame *f)
 
 	if (__atomic_exchange_n(&dying, 1, __ATOMIC_RELAXED))
 		host1(SYS_exit_group, 125);
-	log_error("fault in the dispatcher at %#lx, address %#lx, error %lu: the program has written to memory that is not "
-		  "its own, or this is a bug of ashlar",
-		  (unsigned long)f->regs.ip, (unsigned long)f->info.si_addr, (unsigned long)f->regs.err);
+	log_error(
+		"fault in the dispatcher at %#lx, address %#lx, error %lu: the program has written to memory that is not "
+		"its own, or this is a bug of ashlar",
+		(unsigned long)f->regs.ip, (unsigned long)f->info.si_addr, (unsigned long)f->regs.err);
 	log_bug(__FILE__, __LINE__, "fault in the dispatcher");
 }
 

@@ -34,7 +34,7 @@ one() { # kind, line (with @ for the address), function that prints the address
 	elif [ "$status" -gt 128 ] && [ "$status" -lt 160 ]; then
 		outcome="signal $((status - 128))"
 		! has_line "$tmp/err" '^ashlar: ' || outcome+=" with a message"
-	elif [ "$status" -ge 1 ] && [ "$status" -le 4 ]; then
+	elif [[ $status == [1-4] || $status == 98 ]]; then
 		outcome="error seen by the program"
 	else
 		show "$tmp/out" "$tmp/err"

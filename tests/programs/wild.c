@@ -64,8 +64,8 @@ static int work(void)
 		if (m[i] != mix(i))
 			return 2;
 	fd = mkstemp(name);
-	if (fd < 0 || write(fd, name, sizeof(name)) != sizeof(name) || pread(fd, text, sizeof(text), 0) != sizeof(name) ||
-	    strcmp(text, name) != 0 || close(fd) || unlink(name))
+	if (fd < 0 || write(fd, name, sizeof(name)) != sizeof(name) ||
+	    pread(fd, text, sizeof(text), 0) != sizeof(name) || strcmp(text, name) != 0 || close(fd) || unlink(name))
 		return 3;
 	if (pthread_create(&t, NULL, worker, name) || pthread_join(t, &ret) || ret != name)
 		return 4;
@@ -180,7 +180,8 @@ static long call(const char *name, uint64_t a)
 	if (!strcmp(name, "mprotect"))
 		return mprotect(p, 4096, PROT_NONE);
 	if (!strcmp(name, "mmap-fixed"))
-		return mmap(p, 4096, PROT_READ | PROT_WRITE, MAP_FIXED | MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED;
+		return mmap(p, 4096, PROT_READ | PROT_WRITE, MAP_FIXED | MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) ==
+		       MAP_FAILED;
 	if (!strcmp(name, "mremap"))
 		return mremap(p, 4096, 4096, MREMAP_MAYMOVE | MREMAP_FIXED, (void *)0x100000000) == MAP_FAILED;
 	if (!strcmp(name, "mremap-to")) {
