@@ -81,17 +81,22 @@ void trap_sigsys(struct trap_frame *f, uint64_t *fs)
 	t->wait_mask_set = false;
 }
 
-/* A fault of our own code. One that comes while we say so, or in another thread meanwhile, only ends the process. */
+/*
+ * A fault of our own code. The words go out by themselves first, as whatever else we have may be overwritten; a fault
+ * that comes while we say more, or in another thread meanwhile, only ends the process.
+ */
 static void dispatcher_fault(const struct trap_frame *f)
 {
+	static const char words[] =
+		"ashlar: fault in the dispatcher: the program has written to memory that is not its own, "
+		"or this is a bug of ashlar\n";
 	static int dying;
 
 	if (__atomic_exchange_n(&dying, 1, __ATOMIC_RELAXED))
 		host1(SYS_exit_group, 125);
-	log_error(
-		"fault in the dispatcher at %#lx, address %#lx, error %lu: the program has written to memory that is not "
-		"its own, or this is a bug of ashlar",
-		(unsigned long)f->regs.ip, (unsigned long)f->info.si_addr, (unsigned long)f->regs.err);
+	host3(SYS_write, 2, words, sizeof(words) - 1);
+	log_error("fault in the dispatcher at %#lx, address %#lx, error %lu", (unsigned long)f->regs.ip,
+		  (unsigned long)f->info.si_addr, (unsigned long)f->regs.err);
 	log_bug(__FILE__, __LINE__, "fault in the dispatcher");
 }
 
