@@ -7,16 +7,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include "ashlar/base/clock.h"
-#include "ashlar/base/log.h"
-
-#define LOG_LINE_BYTES 1024
+#include "base/log_impl.h"
 
 static const char *log_name = "ashlar";
 static enum log_level log_most = LOG_WARN;
 static int log_fd = STDERR_FILENO;
 
-static const char *const level_names[] = { "error", "warning", "info", "debug" };
+const char *const log_level_names[] = { "error", "warning", "info", "debug" };
 
 void log_open(const char *name, enum log_level level)
 {
@@ -45,44 +42,43 @@ static void line_write(char *line, size_t len)
 	line[len++] = '\n';
 	while (write(log_fd, line, len) < 0 && errno == EINTR)
 		;
+	if (log_file_is_open())
+		log_file_wrote(len);
 }
 
-void log_at(enum log_level level, const char *fmt, ...)
+void log_write(enum log_level level, const char *text)
 {
 	char line[LOG_LINE_BYTES];
-	int saved = errno, head, text;
-	va_list ap;
+	int head;
 
-	if (level > log_most)
+	if (log_file_is_open()) {
+		line_write(line, log_file_line(line, sizeof(line), level, log_name, text));
 		return;
-	head = snprintf(line, sizeof(line) / 2, "%s: %s: ", log_name, level_names[level]);
+	}
+	head = snprintf(line, sizeof(line) / 2, "%s: %s: ", log_name, log_level_names[level]);
 	if (head < 0)
 		head = 0;
 	if (head >= LOG_LINE_BYTES / 2)
 		head = LOG_LINE_BYTES / 2 - 1;
-	va_start(ap, fmt);
-	errno = saved; /* for %m */
-	text = vsnprintf(line + head, sizeof(line) - (size_t)head, fmt, ap);
-	va_end(ap);
-	line_write(line, (size_t)head + (size_t)(text < 0 ? 0 : text));
-	errno = saved;
+	head += snprintf(line + head, sizeof(line) - (size_t)head, "%s", text);
+	line_write(line, (size_t)head);
 }
 
-bool log_allowed(struct log_limit *l, uint64_t now_ns)
+void log_at(enum log_level level, const char *fmt, ...)
 {
-	uint32_t left_out = l->left_out;
+	char text[LOG_LINE_BYTES];
+	int saved = errno;
+	va_list ap;
 
-	if (!l->from_ns || now_ns - l->from_ns >= NS_PER_S) {
-		*l = (struct log_limit){ .from_ns = now_ns };
-		if (left_out)
-			log_warn("%u lines of this kind were left out", left_out);
-	}
-	if (l->said == LOG_BURST) {
-		l->left_out++;
-		return false;
-	}
-	l->said++;
-	return true;
+	if (level > log_most || !log_limit_take(level, fmt))
+		return;
+	va_start(ap, fmt);
+	errno = saved; /* for %m */
+	if (vsnprintf(text, sizeof(text), fmt, ap) < 0)
+		text[0] = 0;
+	va_end(ap);
+	log_write(level, text);
+	errno = saved;
 }
 
 void log_bug(const char *file, int line, const char *what)

@@ -60,7 +60,6 @@ struct rpc_counters {
 	uint64_t requests[MSG_COUNT]; /* applied */
 	uint64_t duplicates, malformed, refused, retries, timeouts;
 	struct rpc_lobby lobby;
-	struct log_limit log; /* of lines about breaches and refusals */
 };
 
 /*
@@ -129,5 +128,13 @@ int rpc_call_sync(struct rpc *, enum msg_id, uint32_t pid, uint32_t tid, const v
 int rpc_post_sync(struct rpc *, enum msg_id, uint32_t pid, uint32_t tid, const void *req, const void *tail,
 		  uint32_t tail_bytes);
 int rpc_async_error(struct rpc *);
+/*
+ * From now on requests of the peer are served, by whichever call on this rpc takes them: rpc_sync_step takes all that
+ * has come, without waiting; its caller polls net_conn_fd. service->closed is not called. Handlers may keep a request
+ * (RPC_LATER); rpc_reply_later then belongs to the thread that owns the rpc. A reply that the socket has no room for
+ * goes out with a later step. step: 0, -EPIPE, -EPROTO (a breach; it is logged, the connection is dead).
+ */
+void rpc_sync_serve(struct rpc *, const struct rpc_service *, void *ctx);
+int rpc_sync_step(struct rpc *);
 
 #endif

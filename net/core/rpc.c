@@ -63,8 +63,6 @@ void rpc_breach(struct rpc *r, const char *words, const void *buf, size_t len)
 
 	r->counters->malformed++;
 	net_conn_peer(r->conn, &peer);
-	if (!log_allowed(&r->counters->log, r->loop ? loop_now(r->loop) : clock_ns()))
-		return;
 	log_warn("connection to %s (process %d) ended: %s: %s", kind_name(r->peer_kind), peer.host_pid, words,
 		 msg_format(buf, len, line, sizeof(line)));
 }

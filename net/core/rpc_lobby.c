@@ -7,20 +7,14 @@
 #include "ashlar/base/log.h"
 #include "net/core/rpc_impl.h"
 
-static uint64_t rpc_now(const struct rpc *r)
-{
-	return r->loop ? loop_now(r->loop) : clock_ns();
-}
-
 static void push_out(struct rpc *r)
 {
 	struct rpc_counters *c = r->counters;
 	struct net_peer peer;
 
 	net_conn_peer(r->conn, &peer);
-	if (log_allowed(&c->log, rpc_now(r)))
-		log_warn("too many connections have proved nothing: that of process %d of user %u is closed",
-			 peer.host_pid, peer.uid);
+	log_warn("too many connections have proved nothing: that of process %d of user %u is closed", peer.host_pid,
+		 peer.uid);
 	c->lobby.pushed_out++;
 	rpc_lobby_leave(r);
 	rpc_doom(r, -EUSERS);
@@ -59,9 +53,8 @@ int rpc_refused(struct rpc *r, uint32_t pid, const char *what)
 
 	r->counters->refused++;
 	net_conn_peer(r->conn, &peer);
-	if (log_allowed(&r->counters->log, rpc_now(r)))
-		log_warn("refused: %s (process %d of user %u) %s of process %u", kind_name(r->peer_kind), peer.host_pid,
-			 peer.uid, what, pid);
+	log_warn("refused: %s (process %d of user %u) %s of process %u", kind_name(r->peer_kind), peer.host_pid,
+		 peer.uid, what, pid);
 	if (++r->refusals == RPC_REFUSALS_MAX)
 		rpc_doom(r, -EACCES);
 	return -EACCES;

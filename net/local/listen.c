@@ -20,8 +20,7 @@ static struct local_listener *local_listener(struct net_listener *l)
 static void refuse(struct local_listener *l, int fd, const char *why, uint32_t uid)
 {
 	net_count(&l->base.net->stats.failures, 1);
-	if (log_allowed(&l->refusals, loop_now(l->base.net->opt.loop)))
-		log_warn("%s: connection of user %u refused: %s", l->addr, uid, why);
+	log_warn("%s: connection of user %u refused: %s", l->addr, uid, why);
 	close(fd);
 }
 
@@ -49,9 +48,8 @@ static void accept_one(struct local_listener *l, int fd)
 	c->keys_max = LOCAL_KEYS_ACCEPTED;
 	if (local_user_take(c)) {
 		net_count(&l->base.net->stats.failures, 1);
-		if (log_allowed(&l->refusals, loop_now(l->base.net->opt.loop)))
-			log_warn("%s: connection of user %u refused: this user has %u", l->addr, peer.uid,
-				 CONNECTIONS_USER_MAX);
+		log_warn("%s: connection of user %u refused: this user has %u", l->addr, peer.uid,
+			 CONNECTIONS_USER_MAX);
 		local_conn_close(&c->base);
 		return;
 	}

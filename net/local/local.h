@@ -20,6 +20,7 @@
 #include "ashlar/base/log.h"
 #include "ashlar/base/loop.h"
 #include "net/core/provider.h"
+#include "net/local/socket.h"
 
 #define LOCAL_KEYS_MAX (2 * RPC_CREDITS)    /* keys of one connection that wait to be taken up */
 #define LOCAL_KEYS_ACCEPTED 8u		    /* the same, of a connection that came to us: a process grants few */
@@ -101,7 +102,6 @@ struct local_listener {
 	void (*accepted)(void *, struct net_conn *);
 	void *arg;
 	bool busy, closing, full_logged;
-	struct log_limit refusals;
 	struct loop_timer full;
 	uint64_t dev, ino; /* of the socket file; 0: none */
 	char addr[ADDR_BYTES];
@@ -138,9 +138,6 @@ static inline bool life_dead(const struct local_life *life)
 {
 	return __atomic_load_n(&life->dead, __ATOMIC_ACQUIRE);
 }
-
-/* fd.c: move fd to the floor (fd is closed either way); the new number or -errno. Takes -1 as errno of its maker. */
-int local_fd_place(const struct net *net, int fd);
 
 /* address.c: 0 or -EINVAL; *len for bind and connect. "auto" is resolved into addr (ADDR_BYTES) first. */
 int local_address_auto(const char *addr, char *out);

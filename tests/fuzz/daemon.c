@@ -25,7 +25,15 @@ static void played_close(int fd)
 	host_open--;
 	close(fd);
 }
-static const struct daemon_host played = { played_open, played_kill, played_close };
+static int played_signal(int fd, int sig)
+{
+	return 0;
+}
+static int played_usage(int fd, int32_t host_pid, struct process_usage *u)
+{
+	return 0;
+}
+static const struct daemon_host played = { played_open, played_kill, played_close, played_signal, played_usage };
 
 static void accepted(void *arg, struct net_conn *conn)
 {

@@ -20,6 +20,7 @@
 #define RACK_COMPONENTS_MAX 64u	     /* components of one rack */
 #define PROCESS_MEMORY_MAX 16u	     /* memory components of one process */
 #define PROCESSES_MAX 1024u	     /* processes of one rack */
+#define PS_BATCH_MAX 64u	     /* processes of one answer about their state */
 #define HEARTBEAT_MS 500u	     /* component to gmm */
 #define HEARTBEAT_MISSES 6u	     /* silent for so many periods: suspect, nothing new is placed there */
 #define IO_SLOTS 16u		     /* file transfers a process may have in flight */

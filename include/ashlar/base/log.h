@@ -16,23 +16,25 @@ void log_open(const char *name, enum log_level level);
 /* Send lines to descriptor fd instead of 2. */
 void log_set_fd(int fd);
 
+/*
+ * Into the file from here on (base/log_file.c says how a line looks there); it becomes descriptor 2 and grows to at
+ * most max bytes, twice. 0 or -errno.
+ */
+int log_file(const char *path, uint64_t max);
+
+/*
+ * Lines of one format that come too often are counted, and told in one line later (base/log_limit.c). log_flush tells
+ * what is due; to be called now and then by whoever turned it on.
+ */
+void log_limit(bool on);
+void log_flush(void);
+
 void log_at(enum log_level level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 #define log_error(...) log_at(LOG_ERROR, __VA_ARGS__)
 #define log_warn(...) log_at(LOG_WARN, __VA_ARGS__)
 #define log_info(...) log_at(LOG_INFO, __VA_ARGS__)
 #define log_debug(...) log_at(LOG_DEBUG, __VA_ARGS__)
-
-/*
- * For lines that a peer can cause at will: LOG_BURST of them a second, the rest is counted and told with the next one
- * that is let through. Zero-initialised; now_ns: the loop's clock.
- */
-#define LOG_BURST 8u
-struct log_limit {
-	uint64_t from_ns;
-	uint32_t said, left_out;
-};
-bool log_allowed(struct log_limit *, uint64_t now_ns);
 
 /* A broken invariant of ours (never an error of a peer or a program): print and abort. */
 void log_bug(const char *file, int line, const char *what) __attribute__((noreturn));
