@@ -15,8 +15,8 @@
 #include "pcomponent/excache/writeback.h"
 #include "pcomponent/excache/uffd.h"
 
-#define RELAX_LOOK 256u				 /* turns of a wait after which it is looked at */
-#define WAIT_LIMIT_MS (4ULL * TRANSFER_LIMIT_MS) /* of a fault that waits for other threads */
+#define RELAX_LOOK 256u				     /* turns of a wait after which it is looked at */
+#define WAIT_LIMIT_MS (TRANSFER_LIMIT_MS * 3ULL / 2) /* of a fault that waits for other threads */
 #define WAIT_ALONE_MS 2000ULL
 
 static uint64_t *host_line(void *host, uint64_t vpn, bool make)

@@ -2,7 +2,7 @@
 # A program gone wild: stores all over the dispatcher's memory (deterministic sweep and random), GS bases of its own, and
 # system calls aimed at the dispatcher, each in a process of its own. Allowed: the program's own signal, our message with
 # an exit status, or that all goes on rightly. Afterwards the rack is whole.
-# timeout: 300
+# timeout: 600
 . "$(dirname "$0")/functions.sh"
 
 rack_noise=1
@@ -20,7 +20,7 @@ one() { # kind, line (with @ for the address), function that prints the address
 	[ -n "$addr" ] || addr=0
 	echo "${line//@/$addr}" >&8
 	exec 8>&-
-	if ! wait_for 20 ended "$command"; then
+	if ! wait_for 90 ended "$command"; then
 		kill -KILL "$command" "$program" 2>/dev/null
 		show "$tmp/out" "$tmp/err"
 		fail "hangs after: ${line//@/$addr} (seed $seed)"

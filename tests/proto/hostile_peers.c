@@ -57,6 +57,7 @@ static void monitor_main(int ready, unsigned files)
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	setrlimit(RLIMIT_NOFILE, &limit);
 	log_open("monitor", LOG_WARN);
+	log_limit(true);
 	log_set_fd(log_fd);
 	if (loop_open(&opt.loop) || net_open("local", &opt, &config.net))
 		_exit(1);
