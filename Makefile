@@ -4,6 +4,7 @@
 #   make run          set up, build, and run real programs on a local rack, with a table of what it cost
 #   make test         set up, build all variants, run every test
 #   make bench        measurements                    make soak       the tests again and again, SOAK seconds long
+#   make fuzz         the fuzzers of the monitors, SECONDS long each, from a fresh seed
 #   make asan|tsan    sanitized variants              make clang      every object by clang as well
 #   make format       rewrite to house style          make check-format, make lint
 #   make install      into $(DESTDIR)$(PREFIX)        make clean
@@ -14,6 +15,8 @@ B       ?= build
 PREFIX  ?= /usr/local
 DESTDIR ?=
 SOAK    ?= 600
+SECONDS ?= 60
+SEED    ?=
 ifeq ($(origin CC),default)
 CC      := gcc
 endif
@@ -92,8 +95,10 @@ BINS       := $(foreach p,$(PROGRAMS),$(if $(wildcard $(MAIN_$(p))),$(B)/bin/$(p
 DISPATCHER := $(if $(wildcard pcomponent/dispatcher.c),$(B)/libexec/ashlar/dispatcher)
 MANPAGES   := $(wildcard docs/man/*.1)
 
+# Fuzzers, and what is no program of its own beside them.
+FUZZ     := $(filter-out tests/fuzz/record.c,$(wildcard tests/fuzz/*.c))
 # Each .c file of these folders is one test program.
-UNIT     := $(wildcard tests/unit/*.c tests/proto/*.c tests/model/*.c)
+UNIT     := $(wildcard tests/unit/*.c tests/proto/*.c tests/model/*.c) $(FUZZ)
 BENCH    := $(wildcard tests/bench/*.c)
 TPROGS   := $(wildcard tests/programs/*.c)
 LDLIBS_test := -lcmocka -ljansson -lconfuse
@@ -106,7 +111,7 @@ obj    = $(patsubst %,$(B)/obj/%.o,$(basename $(1)))
 # ---- targets -------------------------------------------------------------------------------------------------------
 
 .DEFAULT_GOAL := all
-.PHONY: all tests unit bench-programs objects sanitized asan tsan clang run test bench soak install clean format \
+.PHONY: all tests unit bench-programs objects sanitized asan tsan clang run test bench soak fuzz install clean format \
 	check-format lint print-cflags FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -157,6 +162,10 @@ soak:
 	$(Q)scripts/setup.sh
 	+$(Q)$(sub) all tests asan
 	$(Q)B=$(B) ASHLAR_SOAK=1 tests/run.sh --for $(SOAK) 'proto/*' 'model/*' 'e2e/*' 'e2e-6.1/*' 'e2e-asan/*'
+
+fuzz:
+	+$(Q)$(sub) asan
+	$(Q)tests/fuzz/run.sh $(B)/asan/tests/fuzz $(SECONDS) $(SEED)
 
 install: all
 	$(Q)for p in $(BINS); do install -D -m 755 "$$p" "$(DESTDIR)$(PREFIX)/bin/$${p##*/}"; done

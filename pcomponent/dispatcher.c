@@ -46,39 +46,48 @@ struct placement {
 	uint32_t n_memory;
 };
 
-static struct launch_config launch;
+/* What the process was started with, its capabilities among it: read-only from the program's first instruction on. */
+static union {
+	struct {
+		struct launch_config launch;
+		struct placement placement;
+	};
+	char page[PAGE_BYTES];
+} sealed __attribute__((aligned(PAGE_BYTES)));
+_Static_assert(sizeof(sealed) == PAGE_BYTES, "the start's configuration fits a page");
+
 static struct net *net;	     /* the rack */
 static struct net *node_net; /* the node daemon: always this machine's own fabric */
 static struct rpc *daemon_rpc;
-static struct placement placement;
 
 static void config_read(const char *arg)
 {
 	char *end;
 	long fd = strtol(arg, &end, 10);
 
-	if (*end || pread((int)fd, &launch, sizeof(launch), 0) != sizeof(launch) || launch.magic != LAUNCH_MAGIC ||
-	    launch.version != LAUNCH_VERSION || launch.bytes != sizeof(launch))
+	if (*end || pread((int)fd, &sealed.launch, sizeof(sealed.launch), 0) != sizeof(sealed.launch) ||
+	    sealed.launch.magic != LAUNCH_MAGIC || sealed.launch.version != LAUNCH_VERSION ||
+	    sealed.launch.bytes != sizeof(sealed.launch))
 		proc_fail(125, "the dispatcher is started by `ashlar run`, not by hand");
 	close((int)fd);
-	launch.fabric[sizeof(launch.fabric) - 1] = 0;
-	launch.daemon[sizeof(launch.daemon) - 1] = 0;
-	launch.daemon_name[sizeof(launch.daemon_name) - 1] = 0;
-	launch.relay[sizeof(launch.relay) - 1] = 0;
-	launch.hook[sizeof(launch.hook) - 1] = 0;
+	sealed.launch.fabric[sizeof(sealed.launch.fabric) - 1] = 0;
+	sealed.launch.daemon[sizeof(sealed.launch.daemon) - 1] = 0;
+	sealed.launch.daemon_name[sizeof(sealed.launch.daemon_name) - 1] = 0;
+	sealed.launch.relay[sizeof(sealed.launch.relay) - 1] = 0;
+	sealed.launch.hook[sizeof(sealed.launch.hook) - 1] = 0;
 }
 
 /* The counters outlive us in the memfd that our parent holds; without one they are our own. */
 static void stats_open(void)
 {
-	int flags = launch.stats_fd < 0 ? MAP_SHARED | MAP_ANONYMOUS : MAP_SHARED;
+	int flags = sealed.launch.stats_fd < 0 ? MAP_SHARED | MAP_ANONYMOUS : MAP_SHARED;
 	struct stats_page *s = mmap(NULL, sizeof(*s), PROT_READ | PROT_WRITE, flags,
-				    launch.stats_fd < 0 ? -1 : launch.stats_fd, 0);
+				    sealed.launch.stats_fd < 0 ? -1 : sealed.launch.stats_fd, 0);
 
 	if (s == MAP_FAILED)
 		proc_fail(125, "statistics page: %s", strerror(errno));
-	if (launch.stats_fd >= 0)
-		close(launch.stats_fd);
+	if (sealed.launch.stats_fd >= 0)
+		close(sealed.launch.stats_fd);
 	s->magic = STATS_MAGIC;
 	s->start_ns = clock_ns();
 	process_stats = s;
@@ -86,23 +95,24 @@ static void stats_open(void)
 
 static void daemon_hello(void)
 {
-	struct d2p_hello_req req = { .cap = launch.cap, .pid = launch.pid };
+	struct d2p_hello_req req = { .cap = sealed.launch.cap, .pid = sealed.launch.pid };
 	struct placement_part parts[PROCESS_MEMORY_MAX + 1];
 	uint32_t bytes;
 	struct d2p_hello_rep rep;
 	bool waiting = false;
 	int err;
 
-	err = rpc_connect_sync(node_net, launch.daemon, KIND_DISPATCHER, KIND_PROCESSOR, CONNECT_MS, &daemon_rpc);
+	err = rpc_connect_sync(node_net, sealed.launch.daemon, KIND_DISPATCHER, KIND_PROCESSOR, CONNECT_MS,
+			       &daemon_rpc);
 	while (!err) {
 		bytes = sizeof(parts);
-		err = rpc_call_sync(daemon_rpc, D2P_HELLO, launch.pid, 0, &req, NULL, 0, RPC_DEADLINE_MS, &rep, parts,
-				    &bytes);
+		err = rpc_call_sync(daemon_rpc, D2P_HELLO, sealed.launch.pid, 0, &req, NULL, 0, RPC_DEADLINE_MS, &rep,
+				    parts, &bytes);
 		if (!err || err != -EAGAIN)
 			break;
 		if (!waiting)
 			sys_message("processor component %s has no local memory free: the program waits for it",
-				    launch.daemon_name);
+				    sealed.launch.daemon_name);
 		waiting = true;
 		err = 0;
 	}
@@ -110,11 +120,11 @@ static void daemon_hello(void)
 	    (rep.n_memory < 1 || rep.n_memory > PROCESS_MEMORY_MAX || bytes != (rep.n_memory + 1) * sizeof(parts[0])))
 		err = -EPROTO;
 	if (err)
-		proc_fail(125, "processor component %s: %s", launch.daemon_name, strerror(-err));
-	launch.excache_bytes = rep.excache_bytes;
-	placement.storage = parts[0];
-	placement.n_memory = rep.n_memory;
-	memcpy(placement.memory, parts + 1, rep.n_memory * sizeof(parts[0]));
+		proc_fail(125, "processor component %s: %s", sealed.launch.daemon_name, strerror(-err));
+	sealed.launch.excache_bytes = rep.excache_bytes;
+	sealed.placement.storage = parts[0];
+	sealed.placement.n_memory = rep.n_memory;
+	memcpy(sealed.placement.memory, parts + 1, rep.n_memory * sizeof(parts[0]));
 }
 
 /*
@@ -136,9 +146,9 @@ static void memory_open(void)
 	struct excache_memory m[PROCESS_MEMORY_MAX];
 	struct excache_config c = {
 		.net = net,
-		.budget_bytes = launch.excache_bytes,
-		.pid = launch.pid,
-		.n_memory = placement.n_memory,
+		.budget_bytes = sealed.launch.excache_bytes,
+		.pid = sealed.launch.pid,
+		.n_memory = sealed.placement.n_memory,
 		.memory = m,
 		.stats = process_stats,
 		.fd_floor = proc_fd_floor(),
@@ -148,16 +158,17 @@ static void memory_open(void)
 	uint32_t i;
 	int err;
 
-	for (i = 0; i < placement.n_memory; i++) {
-		m[i].cap = placement.memory[i].cap;
-		m[i].bytes = placement.memory[i].bytes;
-		memcpy(m[i].addr, placement.memory[i].addr, ADDR_BYTES);
-		memcpy(m[i].name, placement.memory[i].name, NAME_BYTES);
+	for (i = 0; i < sealed.placement.n_memory; i++) {
+		m[i].cap = sealed.placement.memory[i].cap;
+		m[i].bytes = sealed.placement.memory[i].bytes;
+		memcpy(m[i].addr, sealed.placement.memory[i].addr, ADDR_BYTES);
+		memcpy(m[i].name, sealed.placement.memory[i].name, NAME_BYTES);
 		m[i].addr[ADDR_BYTES - 1] = m[i].name[NAME_BYTES - 1] = 0;
 	}
-	process_stats->components = placement.n_memory;
+	process_stats->components = sealed.placement.n_memory;
 	if ((err = excache_open(&c)))
-		proc_fail(125, "local memory of %lu bytes: %s", (unsigned long)launch.excache_bytes, strerror(-err));
+		proc_fail(125, "local memory of %lu bytes: %s", (unsigned long)sealed.launch.excache_bytes,
+			  strerror(-err));
 }
 
 static void files_open(void)
@@ -166,21 +177,21 @@ static void files_open(void)
 	mode_t mask = umask(0);
 	struct fs_config c = {
 		.net = net,
-		.s_addr = placement.storage.addr,
-		.s_name = placement.storage.name,
-		.cap = placement.storage.cap,
-		.pid = launch.pid,
+		.s_addr = sealed.placement.storage.addr,
+		.s_name = sealed.placement.storage.name,
+		.cap = sealed.placement.storage.cap,
+		.pid = sealed.launch.pid,
 		.cwd = getcwd(cwd, sizeof(cwd)) ? cwd : "/",
 		.umask = mask,
-		.wait_s = launch.storage_wait_s,
+		.wait_s = sealed.launch.storage_wait_s,
 		.fd_floor = proc_fd_floor(),
 	};
 	int err;
 
 	umask(mask);
-	placement.storage.addr[ADDR_BYTES - 1] = placement.storage.name[NAME_BYTES - 1] = 0;
+	sealed.placement.storage.addr[ADDR_BYTES - 1] = sealed.placement.storage.name[NAME_BYTES - 1] = 0;
 	if ((err = fs_open(&c)))
-		proc_fail(125, "storage component %s: %s", placement.storage.name, strerror(-err));
+		proc_fail(125, "storage component %s: %s", sealed.placement.storage.name, strerror(-err));
 }
 
 static struct thread *first_thread(void)
@@ -229,15 +240,16 @@ static void start(struct thread *t, const struct load_result *r, uint64_t mask)
 
 static void fabrics_open(void)
 {
-	struct net_options opt = { .fd_floor = proc_fd_floor(), .relay = launch.relay };
+	struct net_options opt = { .fd_floor = proc_fd_floor(), .relay = sealed.launch.relay };
 	int err;
 
 	if ((err = net_open("local", &opt, &node_net)))
 		proc_fail(125, "fabric local: %s", strerror(-err));
 	net = node_net;
-	opt.hook = launch.hook[0] ? launch.hook : NULL;
-	if ((opt.hook || strcmp(launch.fabric, "local") != 0) && (err = net_open(launch.fabric, &opt, &net)))
-		proc_fail(125, "fabric %s: %s", launch.fabric, strerror(-err));
+	opt.hook = sealed.launch.hook[0] ? sealed.launch.hook : NULL;
+	if ((opt.hook || strcmp(sealed.launch.fabric, "local") != 0) &&
+	    (err = net_open(sealed.launch.fabric, &opt, &net)))
+		proc_fail(125, "fabric %s: %s", sealed.launch.fabric, strerror(-err));
 }
 
 int main(int argc, char **argv, char **envp)
@@ -258,21 +270,23 @@ int main(int argc, char **argv, char **envp)
 		proc_fail(125, "limit of open files: %s (ashlar doctor looks at limits)", strerror(-err));
 	message_open(proc_fd_floor());
 	host_check();
-	log_open("ashlar: dispatcher", (enum log_level)launch.log_level);
+	log_open("ashlar: dispatcher", (enum log_level)sealed.launch.log_level);
 	stats_open();
 	fabrics_open();
 	daemon_hello();
 	memory_open();
 	files_open();
-	if ((err = vm_open(launch.excache_bytes, stack_bytes())))
+	if ((err = vm_open(sealed.launch.excache_bytes, stack_bytes())))
 		proc_fail(125, "address space: %s", strerror(-err));
 	signal_inherit();
 	t = first_thread();
-	if ((err = service_open(net, daemon_rpc, launch.pid, launch.daemon_name)))
+	if ((err = service_open(net, daemon_rpc, sealed.launch.pid, sealed.launch.daemon_name)))
 		proc_fail(125, "service thread: %s (ashlar doctor looks at limits)", strerror(-err));
 	p = (struct load_program){ .typed = argv[2], .argv = argv + 3, .envp = envp };
 	load_program(t, &p, &r);
 	fs_proc_self(r.exe, r.argv);
 	prctl(PR_SET_NAME, strrchr(r.exe, '/') + 1);
+	if (mprotect(&sealed, sizeof(sealed), PROT_READ))
+		proc_fail(125, "memory protection: %s", strerror(errno));
 	start(t, &r, mask);
 }

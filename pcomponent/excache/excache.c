@@ -189,6 +189,7 @@ int excache_fault(struct excache_port *p, uint64_t addr, bool write, uint64_t st
 
 	if (addr < start || addr >= end || vpn >= LINES_VPN_MAX)
 		return -EFAULT;
+	p->fault_from_ns = begin_ns;
 	if (!port_has_space(p, UFFD_ZEROS_MAX))
 		fault_queues();
 	r = fault_resolve(p, vpn, write, end >> PAGE_SHIFT, &zero);
@@ -200,6 +201,7 @@ int excache_fault(struct excache_port *p, uint64_t addr, bool write, uint64_t st
 		p->counters.misses++;
 		hist_add(&p->miss, clock_ns() - begin_ns);
 	}
+	p->fault_from_ns = 0;
 	if (r > 0)
 		p->idle = 0;
 	if (++p->uncounted >= COUNT_EVERY) {

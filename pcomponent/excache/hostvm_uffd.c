@@ -1,6 +1,7 @@
 /* See hostvm_uffd.h and hostvm.h. */
 #include <errno.h>
 #include <sched.h>
+#include "ashlar/base/clock.h"
 #include "ashlar/base/limits.h"
 #include "ashlar/base/log.h"
 #include "pcomponent/excache/core.h"
@@ -13,6 +14,10 @@
 #include "pcomponent/excache/reclaim.h"
 #include "pcomponent/excache/writeback.h"
 #include "pcomponent/excache/uffd.h"
+
+#define RELAX_LOOK 256u				     /* turns of a wait after which it is looked at */
+#define WAIT_LIMIT_MS (TRANSFER_LIMIT_MS * 3ULL / 2) /* of a fault that waits for other threads */
+#define WAIT_ALONE_MS 2000ULL
 
 static uint64_t *host_line(void *host, uint64_t vpn, bool make)
 {
@@ -29,11 +34,36 @@ static uint32_t host_epoch(void *host)
 	return excache_epoch();
 }
 
+static void count_one(struct excache_port *p, void *n)
+{
+	(void)p;
+	++*(unsigned *)n;
+}
+
+/*
+ * Whoever holds a line lets it go, if only after the limit of a transfer or two. A line that nobody holds waits for ever:
+ * its word was overwritten. Where no other thread has a port there is nobody to wait for.
+ */
+static void wait_check(const struct excache_port *p)
+{
+	uint64_t waited_ns = clock_ns() - p->fault_from_ns;
+	unsigned ports = 0;
+
+	ports_each(count_one, &ports);
+	if (waited_ns < (ports > 1 ? WAIT_LIMIT_MS : WAIT_ALONE_MS) * NS_PER_MS)
+		return;
+	excache.message(
+		"a page is held by nobody: the program has written to memory that is not its own, or this is a bug "
+		"of ashlar");
+	log_bug(__FILE__, __LINE__, "a line without an owner");
+}
+
 static void host_relax(void *host)
 {
 	struct excache_port *p = host;
 
-	p->counters.waits++;
+	if (++p->counters.waits % RELAX_LOOK == 0 && p->fault_from_ns)
+		wait_check(p);
 	sched_yield();
 }
 

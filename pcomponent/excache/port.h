@@ -39,8 +39,9 @@ struct excache_port {
 	uint64_t idle_vpn;
 	uint32_t idle;
 	uint64_t idle_since_ns;
-	struct ring admitted; /* lines that became resident (generation) */
-	struct ring stale;    /* frames that hold old contents (location) */
+	uint64_t fault_from_ns; /* inside a fault since then; 0: outside */
+	struct ring admitted;	/* lines that became resident (generation) */
+	struct ring stale;	/* frames that hold old contents (location) */
 };
 
 /* 0 or -errno. ports_close: all ports must be closed. */

@@ -20,6 +20,8 @@
 
 /* ---- entries ---- */
 
+#define DENTS_BYTES_MAX (64u << 10) /* of one call */
+
 struct dent64 {
 	uint64_t ino;
 	int64_t off;
@@ -62,7 +64,22 @@ static bool dents_valid(const char *buf, long n)
 	return true;
 }
 
-static long dents_remote(struct file *f, uint64_t out, uint32_t bytes, bool old)
+/* The slot's memory is within reach of the storage component, which may change it after a look: look at a copy. */
+static long dents_out(struct thread *t, const struct slot *s, uint32_t n, uint64_t out, bool old)
+{
+	char *copy = sys_scratch(t, n + 1UL);
+
+	if (!copy)
+		return -ENOMEM;
+	memcpy(copy, s->addr, n);
+	if (!dents_valid(copy, n))
+		return -EIO;
+	if (old)
+		dents_to_old(copy, n);
+	return uaccess_out(out, copy, n) ? -EFAULT : 0;
+}
+
+static long dents_remote(struct thread *t, struct file *f, uint64_t out, uint32_t bytes, bool old)
 {
 	struct p2s_getdents_req req = { .handle = f->handle, .bytes = bytes };
 	struct p2s_getdents_rep rep;
@@ -76,15 +93,13 @@ static long dents_remote(struct file *f, uint64_t out, uint32_t bytes, bool old)
 	req.cookie = file_pos_begin(f);
 	slot_get(&s);
 	req.buf = s.buf;
-	if (bytes > IO_SLOT_BYTES)
-		req.bytes = IO_SLOT_BYTES;
+	if (bytes > DENTS_BYTES_MAX)
+		req.bytes = DENTS_BYTES_MAX;
 	ret = client_call(P2S_GETDENTS, &req, NULL, 0, &rep, NULL, NULL);
-	if (!ret && (rep.done > req.bytes || !dents_valid(s.addr, rep.done)))
+	if (!ret && rep.done > req.bytes)
 		ret = -EIO;
-	if (!ret && old)
-		dents_to_old(s.addr, rep.done);
 	if (!ret)
-		ret = uaccess_out(out, s.addr, rep.done);
+		ret = dents_out(t, &s, rep.done, out, old);
 	slot_put(&s);
 	file_pos_end(f, ret ? req.cookie : rep.next);
 	return ret ? ret : (long)rep.done;
@@ -137,7 +152,7 @@ static long dents(struct thread *t, const uint64_t a[6], bool old)
 		return -EBADF;
 	f = fd_file(fd);
 	if (f && f->kind == FILE_REMOTE)
-		ret = dents_remote(f, a[1], (uint32_t)a[2], old);
+		ret = dents_remote(t, f, a[1], (uint32_t)a[2], old);
 	else
 		ret = dents_host(t, fd, a[1], (uint32_t)a[2], old, f && f->kind == FILE_FDS);
 	file_put(f);

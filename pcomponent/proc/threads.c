@@ -29,6 +29,31 @@ static pthread_mutex_t list_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct list threads = { &threads, &threads };
 static uint32_t count;
 
+/* The trap stack of a fresh area, or MAP_FAILED. */
+static void *area_alloc(void)
+{
+	uint64_t start, end;
+	char *p = mmap(NULL, 2 * TRAP_AREA_BYTES, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	if (p == MAP_FAILED)
+		return p;
+	start = ((uint64_t)p + TRAP_AREA_BYTES - 1) / TRAP_AREA_BYTES * TRAP_AREA_BYTES;
+	end = start + TRAP_AREA_BYTES;
+	if (start > (uint64_t)p)
+		munmap(p, start - (uint64_t)p);
+	munmap((void *)end, (uint64_t)p + 2 * TRAP_AREA_BYTES - end);
+	if (mprotect((void *)start, TRAP_AREA_BYTES, PROT_READ | PROT_WRITE)) {
+		munmap((void *)start, TRAP_AREA_BYTES);
+		return MAP_FAILED;
+	}
+	return (void *)(start + PAGE_BYTES);
+}
+
+static void area_free(void *stack)
+{
+	munmap((char *)stack - PAGE_BYTES, TRAP_AREA_BYTES);
+}
+
 struct thread *thread_alloc(void)
 {
 	struct thread *t = aligned_alloc(64, (sizeof(*t) + 63) & ~63UL);
@@ -39,7 +64,7 @@ struct thread *thread_alloc(void)
 	list_init(&t->link);
 	t->altstack.ss_flags = SS_DISABLE;
 	t->scratch = malloc(THREAD_SCRATCH_BYTES);
-	t->trap_stack = mmap(NULL, THREAD_STACK_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	t->trap_stack = area_alloc();
 	if (!t->scratch || t->trap_stack == MAP_FAILED) {
 		thread_free(t);
 		return NULL;
@@ -52,7 +77,7 @@ void thread_free(struct thread *t)
 	if (t->port)
 		excache_port_close(t->port);
 	if (t->trap_stack && t->trap_stack != MAP_FAILED)
-		munmap(t->trap_stack, THREAD_STACK_BYTES);
+		area_free(t->trap_stack);
 	free(t->scratch);
 	free(t);
 }

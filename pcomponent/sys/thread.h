@@ -8,14 +8,27 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include "ashlar/base/limits.h"
 #include "ashlar/base/list.h"
 
 struct trap_frame; /* host signal frame: trap/frame.h */
 struct excache_port;
 
-#define THREAD_STACK_BYTES (256u << 10)	 /* local trap stack */
+/*
+ * A thread's trap area: aligned to its own size, so that a door finds its start from the stack pointer whatever the
+ * program did to GS. Its first page is struct trap_head, sealed; the local trap stack fills the rest.
+ */
+#define TRAP_AREA_BYTES 262144
+#define THREAD_STACK_BYTES (TRAP_AREA_BYTES - PAGE_BYTES)
+#define TRAP_MAGIC 0x50415254
 #define THREAD_SCRATCH_BYTES (16u << 10) /* argument copies without malloc */
 #define THREAD_SCRATCH_EXTRA 8		 /* malloc'ed ones per call */
+
+struct trap_head {	       /* read-only once the thread runs; offsets are known to trap/entry.S */
+	struct thread *thread; /* 0 */
+	uint64_t our_fs;       /* 8 */
+	uint64_t magic;	       /* 16: TRAP_MAGIC */
+};
 
 struct thread {
 	/* Offsets below are known to trap/entry.S. */
@@ -46,7 +59,7 @@ struct thread {
 	bool wait_mask_set; /* the call brought its own mask (sigsuspend, ppoll ...) */
 	siginfo_t sig_info;
 	stack_t altstack; /* the program's own */
-	void *trap_stack;
+	void *trap_stack; /* THREAD_STACK_BYTES, behind the struct trap_head */
 
 	/* Threads as the kernel keeps them for a program, kept by us: it would write to evicted pages. */
 	uint64_t clear_child_tid, robust_list, robust_len;
@@ -54,6 +67,7 @@ struct thread {
 	uint64_t exit_jmp[5];		/* __builtin_setjmp buffer of the thread's start function */
 };
 
+_Static_assert(offsetof(struct trap_head, magic) == 16, "trap/entry.S");
 _Static_assert(offsetof(struct thread, our_fs) == 8, "trap/entry.S");
 _Static_assert(offsetof(struct thread, pending) == 16, "trap/entry.S");
 

@@ -3,6 +3,7 @@
  */
 #include <errno.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include "ashlar/base/log.h"
 #include "pcomponent/fault/fault.h"
 #include "pcomponent/sys/dispatch.h"
@@ -38,13 +39,18 @@ void trap_signal(struct trap_frame *f, uint64_t *fs)
 		signal_enter(t, f, &f->info);
 }
 
+static bool is_clock_call(int nr)
+{
+	return nr == SYS_clock_gettime || nr == SYS_gettimeofday || nr == SYS_time || nr == SYS_clock_getres;
+}
+
 /*
  * Our own clock readings go through the vDSO, which lies outside the allowed range and makes a real call where user space
  * cannot read the clock source (hpet, a TSC found unstable): then our code is what trapped. The arguments are ours.
  */
 static bool vdso_of_ours(const struct thread *t, struct trap_frame *f, const uint64_t *fs)
 {
-	if (*fs != t->our_fs)
+	if (*fs != t->our_fs || !is_clock_call(f->info.si_syscall))
 		return false;
 	f->regs.ax = (uint64_t)host3(f->info.si_syscall, f->regs.di, f->regs.si, f->regs.dx);
 	return true;
@@ -75,6 +81,25 @@ void trap_sigsys(struct trap_frame *f, uint64_t *fs)
 	t->wait_mask_set = false;
 }
 
+/*
+ * A fault of our own code. The words go out by themselves first, as whatever else we have may be overwritten; a fault
+ * that comes while we say more, or in another thread meanwhile, only ends the process.
+ */
+static void dispatcher_fault(const struct trap_frame *f)
+{
+	static const char words[] =
+		"ashlar: fault in the dispatcher: the program has written to memory that is not its own, "
+		"or this is a bug of ashlar\n";
+	static int dying;
+
+	if (__atomic_exchange_n(&dying, 1, __ATOMIC_RELAXED))
+		host1(SYS_exit_group, 125);
+	host3(SYS_write, 2, words, sizeof(words) - 1);
+	log_error("fault in the dispatcher at %#lx, address %#lx, error %lu", (unsigned long)f->regs.ip,
+		  (unsigned long)f->info.si_addr, (unsigned long)f->regs.err);
+	log_bug(__FILE__, __LINE__, "fault in the dispatcher");
+}
+
 void trap_fault(struct trap_frame *f, uint64_t *fs)
 {
 	struct thread *t = thread_self();
@@ -84,16 +109,14 @@ void trap_fault(struct trap_frame *f, uint64_t *fs)
 		trap_signal(f, fs);
 		return;
 	}
+	/* Our code touches program memory in the user copies only; what else faults in it is no miss. */
+	if (trap_ip_ours(f->regs.ip) && !copying)
+		dispatcher_fault(f);
 	if (fault_resolve(t, f))
 		return;
 	if (copying) {
 		f->regs.ip = (uint64_t)entry_copy_fault;
 		return;
-	}
-	if (trap_ip_ours(f->regs.ip)) {
-		log_error("dispatcher fault: ip %#lx address %#lx error %lu", (unsigned long)f->regs.ip,
-			  (unsigned long)f->info.si_addr, (unsigned long)f->regs.err);
-		log_bug(__FILE__, __LINE__, "fault in the dispatcher");
 	}
 	signal_fault(t, f, &f->info);
 }

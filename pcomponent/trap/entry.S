@@ -3,8 +3,12 @@
  * thread's trap stack (rdi signal, rsi siginfo, rdx ucontext, return address = restorer). It saves the FS base that is
  * in force (the program's, or ours when a user copy faulted: so nesting stays right), loads the dispatcher's, calls C
  * with rdi = frame, rsi = address of the saved FS base, puts that FS base back and returns through rt_sigreturn.
- * %gs:0.. is struct thread (sys/thread.h).
+ * %gs:0.. is struct thread (sys/thread.h). GS is the dispatcher's, but wrgsbase and a load of the selector need no system
+ * call: the door finds thread block and FS base by way of the stack, in a sealed page, and puts GS right where it is not.
  */
+#define TRAP_AREA_BYTES 262144	/* sys/thread.h */
+#define TRAP_MAGIC 0x50415254
+
 	.text
 
 	.macro DOOR name, func
@@ -13,7 +17,16 @@
 \name:
 	rdfsbase %rax
 	push %rax
-	mov %gs:8, %rcx
+	mov %rsp, %rcx
+	and $-TRAP_AREA_BYTES, %rcx
+	cmpq $TRAP_MAGIC, 16(%rcx)
+	jne entry_lost
+	mov (%rcx), %r8
+	rdgsbase %r9
+	cmp %r8, %r9
+	je 1f
+	wrgsbase %r8
+1:	mov 8(%rcx), %rcx
 	wrfsbase %rcx
 	lea -8(%rdx), %rdi
 	mov %rsp, %rsi
@@ -28,6 +41,23 @@
 	DOOR entry_sigsys, trap_sigsys
 	DOOR entry_fault, trap_fault
 	DOOR entry_signal, trap_signal
+
+/* A door was entered on a stack that is no trap stack: nothing can be trusted to go on with. */
+	.type entry_lost, @function
+entry_lost:
+	mov $1, %eax
+	mov $2, %edi
+	lea entry_lost_words(%rip), %rsi
+	mov $(entry_lost_end - entry_lost_words), %edx
+	syscall
+	mov $231, %eax		/* exit_group */
+	mov $125, %edi
+	syscall
+	ud2
+	.size entry_lost, . - entry_lost
+entry_lost_words:
+	.ascii "ashlar: a thread of the dispatcher met a fault outside of the program: a wild store, or a bug\n"
+entry_lost_end:
 
 	.globl entry_restorer
 	.type entry_restorer, @function

@@ -5,6 +5,7 @@
 #include <asm/prctl.h>
 #include <errno.h>
 #include <signal.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -27,12 +28,16 @@ bool trap_ip_ours(uint64_t ip)
 
 int trap_thread_enter(struct thread *t)
 {
+	struct trap_head *head = (struct trap_head *)((char *)t->trap_stack - PAGE_BYTES);
 	stack_t ss = { .ss_sp = t->trap_stack, .ss_size = THREAD_STACK_BYTES };
 	uint64_t fs;
 
 	__asm__ volatile("rdfsbase %0" : "=r"(fs));
 	t->self = t;
 	t->our_fs = fs;
+	*head = (struct trap_head){ t, fs, TRAP_MAGIC };
+	if (mprotect(head, PAGE_BYTES, PROT_READ) < 0)
+		return -errno;
 	__asm__ volatile("wrgsbase %0" ::"r"(t));
 	if (sigaltstack(&ss, NULL) < 0)
 		return -errno;

@@ -1,0 +1,186 @@
+/*
+ * The node daemon under the fuzzer: commands and dispatchers that lie, beside memory components (played in this process)
+ * that answer its guards as they like.
+ */
+#include "pcomponent/daemon/daemon.h"
+#include "tests/fuzz/fuzz.h"
+
+static struct daemon *node;
+static struct net_listener *listener, *memory_listener;
+static int host_pipe[2];
+static unsigned host_open;
+
+static int played_open(int32_t host_pid)
+{
+	int fd = chance(95) ? fcntl(host_pipe[0], F_DUPFD_CLOEXEC, 0) : -ESRCH;
+
+	host_open += fd >= 0;
+	return fd;
+}
+static void played_kill(int fd)
+{
+}
+static void played_close(int fd)
+{
+	host_open--;
+	close(fd);
+}
+static int played_signal(int fd, int sig)
+{
+	return 0;
+}
+static int played_usage(int fd, int32_t host_pid, struct process_usage *u)
+{
+	return 0;
+}
+static const struct daemon_host played = { played_open, played_kill, played_close, played_signal, played_usage };
+
+static void accepted(void *arg, struct net_conn *conn)
+{
+	daemon_accepted(node, conn);
+}
+
+/* ---- memory components, as far as a guard sees them ---- */
+
+static unsigned guards;
+
+static int guard(struct rpc_request *rq, const void *body, const void *tail, uint32_t n, void *rep)
+{
+	if (chance(10)) {
+		guards--;
+		rpc_close(rpc_request_rpc(rq));
+		return 0;
+	}
+	return chance(80) ? 0 : -(int)(1 + below(133));
+}
+static void guard_closed(struct rpc *r, int err)
+{
+	guards--;
+}
+static void memory_accepted(void *arg, struct net_conn *conn)
+{
+	static const struct rpc_service service = { .handler = { [IDX_P2M_GUARD] = guard }, .closed = guard_closed };
+	static struct rpc_counters counters;
+	struct rpc *r;
+
+	if (rpc_open(fuzz_loop, conn, chance(95) ? KIND_MEMORY : KIND_STORAGE, &service, NULL, &counters, &r) == 0)
+		guards++;
+}
+
+static const char *up(void)
+{
+	struct daemon_config config = { .loop = fuzz_loop,
+					.net = fuzz_net,
+					.host = &played,
+					.counters = &fuzz_counters,
+					.excache_bytes = 64 << 20 };
+
+	FUZZ_CHECK(pipe2(host_pipe, O_CLOEXEC) == 0);
+	FUZZ_CHECK(daemon_open(&config, &node) == 0);
+	FUZZ_CHECK(net_listen(fuzz_net, "local:auto", accepted, NULL, &listener) == 0);
+	FUZZ_CHECK(net_listen(fuzz_net, "local:auto", memory_accepted, NULL, &memory_listener) == 0);
+	return net_listener_addr(listener);
+}
+
+static void down(void)
+{
+	net_listener_close(listener);
+	net_listener_close(memory_listener);
+	daemon_close(node);
+	FUZZ_CHECK(host_open == 0);
+	close(host_pipe[0]);
+	close(host_pipe[1]);
+}
+
+static struct cap cap_of(uint32_t pid)
+{
+	return (struct cap){ { pid, 77 } };
+}
+
+static int admit(uint32_t pid, uint32_t n_memory)
+{
+	struct g2x_admit_req req = {
+		.cap = cap_of(pid), .pid = pid, .bytes = pid << 20, .uid = getuid(), .n_memory = n_memory
+	};
+	struct placement_part parts[PROCESS_MEMORY_MAX + 1] = { { .name = "s0", .addr = "local:@s0" } };
+
+	for (uint32_t i = 1; i <= n_memory; i++) {
+		snprintf(parts[i].name, sizeof(parts[i].name), "m%u", i);
+		snprintf(parts[i].addr, sizeof(parts[i].addr), "%s",
+			 chance(97) ? net_listener_addr(memory_listener) : "local:@nobody");
+	}
+	return daemon_admit(node, &req, parts, n_memory + 1);
+}
+
+static void round_begin(void)
+{
+	for (uint32_t pid = 1; pid <= FUZZ_PIDS; pid++)
+		FUZZ_CHECK(admit(pid, 1 + below(PROCESS_MEMORY_MAX)) == 0);
+}
+
+static void proof(struct fuzz_peer *p, struct message *m)
+{
+	struct d2p_hello_req req = { .cap = cap_of(p->pid), .pid = p->pid };
+
+	message_make(m, p->kind == KIND_COMMAND ? D2P_ANNOUNCE : D2P_HELLO, &req, sizeof(req), NULL, 0);
+}
+
+static void round_end(void)
+{
+	struct x2g_beat_req beat = { 0 };
+
+	for (uint32_t pid = 1; pid <= FUZZ_PIDS; pid++)
+		daemon_revoke(node, pid);
+	daemon_load(node, &beat);
+	FUZZ_CHECK(beat.processes == 0 && beat.used_bytes == 0 && host_open == 0);
+	fuzz_until(guards == 0);
+}
+
+static bool answered;
+static void announced(void *arg, int err, const void *rep, const void *tail, uint32_t n)
+{
+	FUZZ_CHECK(err == 0 && ((const struct d2p_announce_rep *)rep)->excache_bytes == 99 << 18);
+	answered = true;
+}
+static void closed(struct rpc *r, int err)
+{
+}
+
+static void probe(void)
+{
+	static const struct rpc_service service = { .closed = closed };
+	static struct rpc_counters counters;
+	struct g2x_admit_req req = { .cap = cap_of(99), .pid = 99, .bytes = 99 << 18, .uid = getuid(), .n_memory = 1 };
+	struct d2p_announce_req announce = { .cap = cap_of(99), .pid = 99 };
+	struct placement_part parts[2] = { { .name = "s0" }, { .name = "m0" } };
+	struct net_conn *conn;
+	struct rpc *r;
+
+	FUZZ_CHECK(daemon_admit(node, &req, parts, 2) == 0);
+	FUZZ_CHECK(net_connect(fuzz_net, fuzz_addr, 1000, &conn) == 0);
+	FUZZ_CHECK(rpc_open(fuzz_loop, conn, KIND_COMMAND, &service, NULL, &counters, &r) == 0);
+	FUZZ_CHECK(rpc_call(r, D2P_ANNOUNCE, 99, &announce, NULL, 0, 0, announced, NULL) == 0);
+	answered = false;
+	fuzz_until(answered);
+	rpc_close(r);
+	daemon_revoke(node, 99);
+	fuzz_turns(2);
+}
+
+int main(int argc, char **argv)
+{
+	static const struct fuzz_target target = {
+		.name = "pcomponent",
+		.monitor = CORPUS_DAEMON,
+		.kinds = { KIND_DISPATCHER, KIND_DISPATCHER, KIND_COMMAND, KIND_COMMAND },
+		.up = up,
+		.down = down,
+		.round_begin = round_begin,
+		.n_proofs = 1,
+		.proof = proof,
+		.round_end = round_end,
+		.probe = probe,
+	};
+
+	return fuzz_main(argc, argv, &target);
+}

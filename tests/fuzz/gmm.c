@@ -1,0 +1,127 @@
+/* The gmm under the fuzzer: components and commands that lie, and answer what they are asked as they like. */
+#include "gmm/gmm.h"
+#include "tests/fuzz/fuzz.h"
+
+static struct gmm *gmm;
+static struct net_listener *listener;
+
+static void accepted(void *arg, struct net_conn *conn)
+{
+	gmm_accepted(gmm, conn);
+}
+
+static const char *up(void)
+{
+	struct gmm_config config = { .loop = fuzz_loop, .net = fuzz_net, .counters = &fuzz_counters };
+
+	FUZZ_CHECK(gmm_open(&config, &gmm) == 0);
+	FUZZ_CHECK(net_listen(fuzz_net, "local:auto", accepted, NULL, &listener) == 0);
+	return net_listener_addr(listener);
+}
+
+static void down(void)
+{
+	net_listener_close(listener);
+	gmm_close(gmm);
+}
+
+static void round_begin(void)
+{
+}
+
+/* Components join, commands run. */
+static void proof(struct fuzz_peer *p, struct message *m)
+{
+	struct x2g_join_req join = { .kind = p->kind, .bytes = 64 << 20, .domain = "d" };
+	struct x2g_run_req run = { .uid = getuid(),
+				   .gid = getgid(),
+				   .memory_bytes = chance(50) ? 0 : 4096 * below(20000) };
+
+	if (p->kind == KIND_COMMAND) {
+		message_make(m, X2G_RUN, &run, sizeof(run), NULL, 0);
+		return;
+	}
+	snprintf(join.name, sizeof(join.name), "c%u", chance(90) ? (unsigned)(p - fuzz_peer) : below(6));
+	snprintf(join.addr, sizeof(join.addr), "local:@c%u", below(6));
+	message_make(m, X2G_JOIN, &join, sizeof(join), NULL, 0);
+}
+
+static uint32_t pid_seen; /* of a process that is being placed, or runs */
+
+static uint64_t learn(const struct message *m)
+{
+	struct g2x_admit_req req = { .pid = 0 };
+
+	if (m->h.msg == G2X_ADMIT && m->len >= sizeof(m->h) + sizeof(req)) {
+		memcpy(&req, m->bytes + sizeof(m->h), sizeof(req));
+		pid_seen = req.pid;
+	}
+	return 0;
+}
+
+static void fix(struct fuzz_peer *p, struct message *m)
+{
+	struct x2g_run_req run = { .uid = getuid(), .gid = getgid(), .memory_bytes = below(3) << 20 };
+
+	if (m->h.msg == X2G_END && m->h.body_bytes == sizeof(struct x2g_end_req) && chance(60))
+		memcpy(message_body(m), &pid_seen, sizeof(pid_seen));
+	if (m->h.msg == X2G_RUN && m->h.body_bytes == sizeof(run) && chance(60))
+		memcpy(message_body(m), &run, sizeof(run));
+}
+
+static bool answered;
+static struct x2g_status_rep status;
+
+static void status_came(void *arg, int err, const void *rep, const void *tail, uint32_t n)
+{
+	FUZZ_CHECK(err == 0 && n == ((const struct x2g_status_rep *)rep)->rows * sizeof(struct rack_row));
+	status = *(const struct x2g_status_rep *)rep;
+	answered = true;
+}
+static void closed(struct rpc *r, int err)
+{
+}
+
+static void probe(void)
+{
+	static const struct rpc_service service = { .closed = closed };
+	static struct rpc_counters counters;
+	struct x2g_status_req req = { 0 };
+	struct net_conn *conn;
+	struct rpc *r;
+
+	FUZZ_CHECK(net_connect(fuzz_net, fuzz_addr, 1000, &conn) == 0);
+	FUZZ_CHECK(rpc_open(fuzz_loop, conn, KIND_COMMAND, &service, NULL, &counters, &r) == 0);
+	FUZZ_CHECK(rpc_call(r, X2G_STATUS, 0, &req, NULL, 0, 0, status_came, NULL) == 0);
+	answered = false;
+	fuzz_until(answered);
+	rpc_close(r);
+}
+
+/* With their processor components all processes are gone. */
+static void round_end(void)
+{
+	fuzz_turns(4);
+	probe();
+	FUZZ_CHECK(status.processes == 0);
+}
+
+int main(int argc, char **argv)
+{
+	static const struct fuzz_target target = {
+		.name = "gmm",
+		.monitor = CORPUS_GMM,
+		.kinds = { KIND_PROCESSOR, KIND_MEMORY, KIND_STORAGE, KIND_COMMAND },
+		.up = up,
+		.down = down,
+		.round_begin = round_begin,
+		.n_proofs = 1,
+		.proof = proof,
+		.learn = learn,
+		.fix = fix,
+		.round_end = round_end,
+		.probe = probe,
+	};
+
+	return fuzz_main(argc, argv, &target);
+}

@@ -1,0 +1,69 @@
+#!/bin/bash
+# Makes tests/fuzz/corpus.bin anew: runs programs on a rack whose monitors have the recorder (record.c) preloaded, and
+# keeps a few different messages of each kind and direction. Needs `make all tests`.
+#   tests/fuzz/record.sh
+set -eu
+cd "$(dirname "$0")/../.."
+top=$PWD
+b=${B:-build}
+out=$top/tests/fuzz/corpus.bin
+tmp=$(mktemp -d)
+pids=()
+the_end() {
+	local p
+	for p in ${pids[@]+"${pids[@]}"}; do kill -TERM "$p" 2>/dev/null || :; done
+	wait
+	rm -rf "$tmp"
+}
+trap the_end EXIT
+gcc -shared -fPIC -O1 -D_GNU_SOURCE -Iinclude -I. -o "$tmp/record.so" tests/fuzz/record.c
+export ASHLAR_RECORD=$tmp/traffic
+addr=local:@fuzz-record-$$
+part() { # program, options..
+	LD_PRELOAD=$tmp/record.so "$b/bin/$1" "${@:2}" --ready-fd 9 9>"$tmp/ready-${#pids[@]}" &
+	pids+=($!)
+}
+part gmm --listen "$addr"
+part scomponent --gmm "$addr" --name s0 --root /
+part mcomponent --gmm "$addr" --name m0 --size 96M
+part mcomponent --gmm "$addr" --name m1 --size 96M
+part pcomponent --gmm "$addr" --name p0 --excache 1G
+for i in "${!pids[@]}"; do
+	for _ in $(seq 500); do
+		[ -s "$tmp/ready-$i" ] && break
+		sleep 0.01
+	done
+done
+printf 'gmm = "%s"\n' "$addr" >"$tmp/rack"
+mkdir "$tmp/work"
+run() { (cd "$tmp/work" && "$top/$b/bin/ashlar" run --rack "$tmp/rack" "$@") >"$tmp/out" 2>"$tmp/err" </dev/null || :; }
+run --excache 4M -- /usr/bin/python3 -c 'x = [bytes([i % 251]) * 4096 for i in range(6000)]; print(sum(map(len, x)))'
+run --excache 8M -- "$top/$b/tests/programs/files"
+run --excache 8M -- "$top/$b/tests/programs/refill"
+run --excache 64M -- /usr/bin/python3 -c '
+import os, fcntl, shutil
+os.mkdir("d"); open("d/a", "w").write("x" * 70000); os.rename("d/a", "d/b"); os.link("d/b", "d/c"); os.symlink("b", "d/l")
+os.readlink("d/l"); os.stat("d/l"); os.listdir("d"); os.chmod("d/b", 0o600); os.utime("d/b"); os.truncate("d/b", 5)
+f = open("d/b", "a+"); f.write("y"); f.flush(); os.fsync(f.fileno()); fcntl.flock(f, fcntl.LOCK_EX)
+os.posix_fallocate(f.fileno(), 0, 4096); os.lseek(f.fileno(), 0, os.SEEK_END); os.statvfs("."); os.access("d", 4)
+os.chown("d/b", os.getuid(), os.getgid()); os.chdir("d"); os.getcwd(); os.chdir(".."); os.sync(); shutil.rmtree("d")'
+"$b/bin/ashlar" rack status "$tmp/rack" >"$tmp/out" || :
+sleep 1.2 # heartbeats
+python3 - "$tmp/traffic" "$out" <<'PY'
+import struct, sys
+data, at, kept, out = open(sys.argv[1], "rb").read(), 0, {}, []
+while at < len(data):
+    monitor, sent, n = struct.unpack_from("<BBH", data, at)
+    message = data[at + 4:at + 4 + n]
+    at += 4 + n
+    if n < 40:
+        continue
+    msg, flags, err = struct.unpack_from("<HIi", message, 6)
+    # One kind: same monitor, direction, message, outcome; of it ten that differ in more than the header
+    kind = kept.setdefault((monitor, sent, msg, flags, err), {})
+    if len(kind) < (10 if n < 1000 else 3) and message[40:] not in kind:
+        kind[message[40:]] = 1
+        out.append(struct.pack("<BBH", monitor, sent, n) + message)
+open(sys.argv[2], "wb").write(b"".join(out))
+print(len(out), "messages of", len(kept), "kinds,", sum(map(len, out)), "bytes")
+PY
