@@ -153,7 +153,7 @@ static void memory_open(void)
 		.stats = process_stats,
 		.fd_floor = proc_fd_floor(),
 		.message = service_memory_message,
-		.kernel_6_1 = launch.flags & LAUNCH_KERNEL_6_1,
+		.kernel_6_1 = sealed.launch.flags & LAUNCH_KERNEL_6_1,
 	};
 	uint32_t i;
 	int err;
