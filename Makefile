@@ -46,6 +46,7 @@ flags_programs := -O1 -Wno-unused-parameter
 
 # ---- sources -------------------------------------------------------------------------------------------------------
 
+comma := ,
 find_c = $(sort $(shell find $(wildcard $(1)) -name '*.c' -o -name '*.S' 2>/dev/null))
 # find without a folder would search everything
 src = $(if $(wildcard $(1)),$(call find_c,$(1)))
@@ -97,6 +98,13 @@ UNIT     := $(wildcard tests/unit/*.c tests/proto/*.c tests/model/*.c)
 BENCH    := $(wildcard tests/bench/*.c)
 TPROGS   := $(wildcard tests/programs/*.c)
 LDLIBS_test := -lcmocka -ljansson -lconfuse
+# The simulated rack: one program, with several copies of the ExCache, each with static data of its own.
+SIM        := $(wildcard tests/sim/*.c)
+SIM_COPIES := c0 c1 c2
+SIM_WRAP   := $(addprefix -Wl$(comma)--wrap=,clock_gettime nanosleep sched_yield pthread_mutex_lock)
+SIM_CACHE  := $(filter-out %/uffd.c %/present.c,$(call src,pcomponent/excache))
+SIM_LIBS   := pcomponent gmm scomponent mcomponent component sim net proto base
+SIM_BIN    := $(if $(SIM),$(B)/tests/sim/sim)
 test_bins = $(patsubst %.c,$(B)/%,$(1))
 
 MAINS := $(wildcard $(foreach p,$(PROGRAMS),$(MAIN_$(p))) pcomponent/dispatcher.c) $(wildcard net/table/*.c)
@@ -121,9 +129,9 @@ sub   = $(MAKE) --no-print-directory $(jobs)
 all: $(call lib,$(LIBS)) $(BINS) $(DISPATCHER)
 
 tests: $(call test_bins,$(TPROGS)) bench-programs
-unit: $(call test_bins,$(UNIT))
+unit: $(call test_bins,$(UNIT)) $(SIM_BIN)
 bench-programs: $(call test_bins,$(BENCH))
-objects: $(call obj,$(SRCS) $(UNIT) $(BENCH) $(TPROGS))
+objects: $(call obj,$(SRCS) $(UNIT) $(BENCH) $(TPROGS) $(SIM))
 
 # The monitors sanitized, beside the normal dispatcher: it lives inside other programs and cannot carry a sanitizer.
 asan: $(DISPATCHER)
@@ -231,6 +239,19 @@ $(call test_bins,$(UNIT) $(BENCH)): $(B)/%: $(B)/obj/%.o $(call obj,net/table/mo
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
 	$(Q)$(link) $(LDLIBS_test) -lm
+
+# A copy of the ExCache: its objects as one, all that they define renamed.
+$(SIM_COPIES:%=$(B)/obj/sim/%.o): $(B)/obj/sim/%.o: $(call obj,$(SIM_CACHE))
+	$(call say,COPY,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -r -nostdlib -o $@.all $^
+	$(Q)nm --defined-only --extern-only --format=posix $@.all | awk '{ print $$1, "$*_" $$1 }' > $@.names
+	$(Q)objcopy --redefine-syms=$@.names $@.all $@
+
+$(SIM_BIN): $(call obj,$(SIM)) $(SIM_COPIES:%=$(B)/obj/sim/%.o) $(call obj,net/table/monitors.c) $(call lib,$(SIM_LIBS) fabrics)
+	$(call say,LD,$@)
+	@mkdir -p $(@D)
+	$(Q)$(link) $(SIM_WRAP) -ljansson -lm
 
 $(call test_bins,$(TPROGS)): $(B)/%: $(B)/obj/%.o
 	$(call say,LD,$@)

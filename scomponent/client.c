@@ -13,8 +13,11 @@ static void client_free(struct client *c)
 {
 	uint32_t n = handles_clear(&c->files);
 
-	if (c->process)
+	if (c->process) {
 		c->process->handles -= n;
+		c->process->clients--;
+		c->process->idle_ns = loop_now(c->s->loop);
+	}
 	c->s->handles -= n;
 	if (c->buffer)
 		net_remote_close(c->buffer);
@@ -89,6 +92,7 @@ int serve_hello(struct rpc_request *rq, const void *body, const void *tail, uint
 		log_warn("process %u refused: unknown, or its capability is wrong", req->pid);
 		return err;
 	}
+	c->process->clients++;
 	rep->readonly = c->s->readonly;
 	return 0;
 }
