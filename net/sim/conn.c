@@ -342,10 +342,11 @@ int sim_fds_wait(const int *fd, unsigned n)
 		}
 		if (!self || self->dead)
 			return -EPIPE;
-		self->hangup_wake = false;
-		(void)sim_wait(&self->hangups, 0);
-		if (self->hangup_wake)
+		if (self->hangup_wake) {
+			self->hangup_wake = false;
 			return -EINTR;
+		}
+		(void)sim_wait(&self->hangups, 0);
 		sim_sleep(sim_below(NS_PER_MS)); /* a service thread gets its turn late at times */
 	}
 }

@@ -134,7 +134,7 @@ struct sim_msg {
 	struct sim_conn *from;
 	uint32_t len;
 	bool is_copy;
-	uint8_t data[];
+	uint8_t data[] __attribute__((aligned(16)));
 };
 
 struct sim_conn {

@@ -38,7 +38,8 @@ struct files {
 /* Trouble since the process began is an excuse; nothing else is. */
 static void excuse(struct files *f, const char *what, int err)
 {
-	check(sim_node_dead(f->p->node) || rack.storage->trouble_ns >= f->p->begin_ns || chaos_links >= f->p->begin_ns,
+	check(sim_node_dead(f->p->node) || rack.storage->trouble_ns >= f->p->begin_ns ||
+		      rack.daemon->trouble_ns >= f->p->begin_ns || chaos_links >= f->p->begin_ns,
 	      "process %u: %s: %s, and nothing has happened", f->p->index, what, strerror(-err));
 }
 

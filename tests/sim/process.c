@@ -13,6 +13,7 @@
 
 #define CONNECT_MS 5000u
 #define LOCK_NS 1000u
+#define DAEMON_FIRST_NS (20 * NS_PER_MS)
 
 struct proc *proc_self(void)
 {
@@ -201,11 +202,15 @@ static void thread_main(void *arg)
 
 /* ---- beginning ---- */
 
+/* As the dispatcher's: memory components that let the process go because its daemon is dead are not the news. */
 static void message(const char *fmt, ...)
 {
 	struct proc *p = proc_self();
 	va_list ap;
 
+	sim_sleep(DAEMON_FIRST_NS);
+	if (!p->ending && net_conn_dead(rpc_conn(p->daemon)))
+		sim_node_kill(p->node);
 	va_start(ap, fmt);
 	vsnprintf(p->said, sizeof(p->said), fmt, ap);
 	va_end(ap);
