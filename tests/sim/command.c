@@ -30,10 +30,7 @@ static int announce(struct proc *p, struct net *net, struct rpc **out)
 
 	if (err)
 		return err;
-	err = rpc_call_sync(*out, D2P_ANNOUNCE, p->run.pid, 0, &req, NULL, 0, 0, &rep, NULL, NULL);
-	if (err)
-		rpc_close(*out);
-	return err;
+	return rpc_call_sync(*out, D2P_ANNOUNCE, p->run.pid, 0, &req, NULL, 0, 0, &rep, NULL, NULL);
 }
 
 static void command_main(void *arg)

@@ -126,7 +126,8 @@ static int page_failed(struct thread *t, unsigned page, int err)
 
 	if (sim_node_dead(p->node))
 		return -EPIPE;
-	sim_trace("page %u: %s", page, strerror(-err));
+	sim_trace("page %u: %s (present %d, protected %d)", page, strerror(-err), p->kernel->present[page],
+		  p->kernel->protect[page]);
 	if (err == -ENOMEM) {
 		p->outcome = FULL_MEMORY;
 		return err;

@@ -3,11 +3,15 @@
  * Exit status 0: all passed; 1: one failed and is named on stderr; 2: wrong command line.
  */
 #include <getopt.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 #include "rack.h"
+
+#define SEED_LIMIT_S 60u
 
 static struct {
 	uint64_t first, seeds, seconds;
@@ -77,6 +81,30 @@ static void options_read(int argc, char **argv)
 	}
 }
 
+/* A crash (of a monitor, say) is a finding like any other; so is a seed that never ends. */
+static void crashed(int sig)
+{
+	signal(sig, SIG_DFL);
+	dprintf(2, "sim: seed %llu failed: %s\n", (unsigned long long)options.seed,
+		sig == SIGALRM ? "it does not end" : strsignal(sig));
+	raise(sig);
+}
+
+static void crashes_catch(void)
+{
+	static char stack[64 << 10];
+	stack_t ss = { .ss_sp = stack, .ss_size = sizeof(stack) };
+	struct sigaction sa = { .sa_handler = crashed, .sa_flags = SA_ONSTACK | SA_NODEFER };
+
+	sigaltstack(&ss, NULL);
+	sigaction(SIGABRT, &sa, NULL);
+	sigaction(SIGALRM, &sa, NULL);
+#if !defined(__SANITIZE_ADDRESS__) /* which says more */
+	sigaction(SIGSEGV, &sa, NULL);
+	sigaction(SIGBUS, &sa, NULL);
+#endif
+}
+
 static double seconds_since(const struct timespec *begin)
 {
 	struct timespec now;
@@ -90,6 +118,7 @@ static void one(uint64_t seed, uint64_t *steps)
 	uint64_t hash, again;
 
 	options.seed = seed;
+	alarm(SEED_LIMIT_S);
 	seed_run(&hash, steps);
 	if (run.seeds == 1)
 		printf("sim: seed %llu: %llu events, end state %016llx\n", (unsigned long long)seed,
@@ -107,6 +136,7 @@ int main(int argc, char **argv)
 	uint64_t done = 0, steps, total = 0, said = 0;
 
 	options_read(argc, argv);
+	crashes_catch();
 	clock_gettime(CLOCK_MONOTONIC, &begin);
 	for (; done < run.seeds; done++) {
 		double s = seconds_since(&begin);
