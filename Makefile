@@ -3,6 +3,7 @@
 #   make              libraries and programs, into $(B)/bin and $(B)/libexec/ashlar
 #   make run          set up, build, and run real programs on a local rack, with a table of what it cost
 #   make test         set up, build all variants, run every test
+#   make sim          seeds of the simulated rack: SEEDS=n of them, from SEED on; SEED alone: that one
 #   make bench        measurements                    make soak       the tests again and again, SOAK seconds long
 #   make asan|tsan    sanitized variants              make clang      every object by clang as well
 #   make format       rewrite to house style          make check-format, make lint
@@ -114,7 +115,7 @@ obj    = $(patsubst %,$(B)/obj/%.o,$(basename $(1)))
 # ---- targets -------------------------------------------------------------------------------------------------------
 
 .DEFAULT_GOAL := all
-.PHONY: all tests unit bench-programs objects sanitized asan tsan clang run test bench soak install clean format \
+.PHONY: all tests unit bench-programs objects sanitized asan tsan clang run test bench soak sim install clean format \
 	check-format lint print-cflags FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -160,6 +161,9 @@ bench:
 	$(Q)scripts/setup.sh
 	+$(Q)$(sub) all bench-programs
 	$(Q)B=$(B) scripts/bench.sh
+
+sim: $(SIM_BIN)
+	$(Q)$(SIM_BIN) --first $(if $(SEED),$(SEED),1) --seeds $(if $(SEEDS),$(SEEDS),$(if $(SEED),1,1000))
 
 soak:
 	$(Q)scripts/setup.sh

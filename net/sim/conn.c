@@ -110,6 +110,7 @@ static void accept_work(void *arg, uint64_t v)
 	struct sim_conn *c = arg;
 	struct sim_listener *l = (struct sim_listener *)(uintptr_t)v;
 
+	c->waits = false;
 	if (l->open)
 		l->accepted(l->arg, &c->base);
 	else
@@ -141,6 +142,7 @@ static void attempt_arrives(void *arg, uint64_t machine)
 	}
 	far = conn_new(l->base.net, l->node, a->from);
 	far->peer = a->conn;
+	far->waits = true;
 	a->conn->peer = far;
 	a->conn->who.host_pid = l->node->pid;
 	sim_node_post(l->node, accept_work, far, (uintptr_t)l);
@@ -264,7 +266,11 @@ void sim_conns_drop(struct sim_node *node)
 	list_for_each_safe(pos, next, &sim.conns) {
 		struct sim_conn *c = container_of(pos, struct sim_conn, link);
 
-		if (c->node == node && !c->dead)
+		if (c->node != node)
+			continue;
+		if (c->waits)
+			sim_conn_close(&c->base);
+		else if (!c->dead)
 			sim_conn_break(c, -EPIPE, true);
 	}
 }

@@ -150,6 +150,7 @@ struct sim_conn {
 	bool started, told;
 	bool refused; /* net_send said -EAGAIN */
 	bool first_sent;
+	bool waits; /* for its listener to accept it: nobody has it yet */
 	int err;
 	struct list rx, xfers;
 	uint64_t order; /* when the last message from here arrives */
