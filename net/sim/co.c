@@ -19,6 +19,9 @@
 #define STACK_BYTES (256UL << 10)
 #endif
 
+#define YIELD_NS 2000ULL
+#define YIELD_SHIFT_MAX 9u
+
 struct sim_co {
 	struct list link; /* node's */
 	struct sim_node *node;
@@ -26,8 +29,8 @@ struct sim_co {
 	void *arg, *sp, *fake;
 	char *stack;
 	bool done, waiting, woken;
-	uint64_t seq; /* of the wait */
-	uint32_t tid;
+	uint64_t seq;	      /* of the wait */
+	uint32_t tid, yields; /* yields: one after the other */
 	struct sim_waitq *q;
 	struct sim_co *q_next;
 };
@@ -188,6 +191,7 @@ int sim_wait(struct sim_waitq *q, uint64_t deadline_ns)
 		return -ETIMEDOUT;
 	co->waiting = true;
 	co->woken = false;
+	co->yields = 0;
 	co->seq = ++sim.seq;
 	if (q) {
 		struct sim_co **p = &q->first;
@@ -230,6 +234,16 @@ void sim_cos_wake(struct sim_node *node)
 		if (co->waiting && co->q)
 			wake(co);
 	}
+}
+
+/* Polls of one wait come further and further apart: a wait of seconds is not worth a million events. */
+void sim_yield(void)
+{
+	struct sim_co *co = sim.co;
+	uint32_t n = co->yields;
+
+	sim_sleep(YIELD_NS << (n / 16 < YIELD_SHIFT_MAX ? n / 16 : YIELD_SHIFT_MAX));
+	co->yields = n + 1;
 }
 
 void sim_sleep(uint64_t ns)

@@ -215,7 +215,7 @@ static void end_arrives(void *arg, uint64_t err)
 /* A peer that is not told finds out by its own timeout, later. */
 static void end_send(struct sim_conn *c, int err, bool tell)
 {
-	if (!c->peer || c->peer->dead)
+	if (!c->peer || c->peer->dead || (sim.cfg.lose_ends && sim_chance(50000)))
 		return;
 	if (tell)
 		sim_send(c->out, HELLO_BYTES, NET_DEMAND, &c->order, 0, end_arrives, c->peer, (uint64_t)-EPIPE);

@@ -34,6 +34,7 @@ struct sim_config {
 	uint32_t msg_loss_ppm, msg_dup_ppm, msg_late_ppm;
 	uint32_t window_bytes; /* of messages under way on one connection and direction */
 	bool no_classes;       /* all traffic is of one class: what a broken provider would do */
+	bool lose_ends;	       /* now and then the end of a connection is not told to the peer: a planted bug */
 	bool early_write_ack;  /* a write is acknowledged before it is done: a planted bug */
 };
 
@@ -102,6 +103,7 @@ void sim_fds_wake(struct sim_node *); /* it returns -EINTR */
 /* Of a node (NULL: of the world), begins now. */
 void sim_spawn(struct sim_node *, void (*fn)(void *arg), void *arg);
 void sim_sleep(uint64_t ns);
+void sim_yield(void);	      /* for loops that wait for another coroutine: sleeps, longer each time */
 uint32_t sim_thread_id(void); /* of this coroutine, from 1 */
 
 struct sim_waitq {

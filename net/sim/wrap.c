@@ -16,8 +16,6 @@ int __real_nanosleep(const struct timespec *ts, struct timespec *rest);
 int __real_sched_yield(void);
 int __real_pthread_mutex_lock(pthread_mutex_t *m);
 
-#define YIELD_NS 2000u
-
 int __wrap_clock_gettime(clockid_t id, struct timespec *ts)
 {
 	if (!sim.co)
@@ -39,7 +37,7 @@ int __wrap_sched_yield(void)
 {
 	if (!sim.co)
 		return __real_sched_yield();
-	sim_sleep(YIELD_NS);
+	sim_yield();
 	return 0;
 }
 
@@ -48,6 +46,6 @@ int __wrap_pthread_mutex_lock(pthread_mutex_t *m)
 	if (!sim.co)
 		return __real_pthread_mutex_lock(m);
 	while (pthread_mutex_trylock(m) == EBUSY)
-		sim_sleep(YIELD_NS);
+		sim_yield();
 	return 0;
 }

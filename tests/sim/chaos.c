@@ -85,8 +85,10 @@ static void worse_link(void)
 
 static void one_fault(void *arg)
 {
+	struct proc *victim;
+
 	sim_sleep(sim_below((uint64_t)(uintptr_t)arg));
-	switch (ending ? 9 : sim_below(6)) {
+	switch (ending ? 9 : sim_below(7)) {
 	case 0:
 	case 1:
 		kill_and_restart();
@@ -100,6 +102,11 @@ static void one_fault(void *arg)
 		break;
 	case 5:
 		worse_link();
+		break;
+	case 6:
+		victim = proc_any();
+		if (victim)
+			proc_kill(victim, sim_chance(500000));
 		break;
 	default:
 		break;

@@ -80,6 +80,17 @@ struct proc *proc_start(unsigned index, unsigned slot, const struct workload *w)
 	return p;
 }
 
+void proc_kill(struct proc *p, bool command)
+{
+	struct sim_node *node = command ? p->command : p->node;
+
+	if (!node)
+		return;
+	sim_trace("KILL the %s of process %u", command ? "command" : "dispatcher", p->index);
+	p->harmed = true;
+	sim_node_kill(node);
+}
+
 bool proc_over(const struct proc *p)
 {
 	return !p->command && !p->node;

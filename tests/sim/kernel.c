@@ -108,7 +108,7 @@ int uffd_protect(uint64_t addr, uint64_t pages)
 
 	call_time();
 	for (uint64_t i = 0; i < pages; i++)
-		if (k->present[page + i] && !(options.plant == PLANT_NO_PROTECT && sim_chance(2000)))
+		if (k->present[page + i] && !(options.plant == PLANT_NO_PROTECT && sim_chance(20000)))
 			k->protect[page + i] = true;
 	call_time();
 	return 0;

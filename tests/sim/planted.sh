@@ -17,5 +17,5 @@ found() { # bug, seeds, what the report says
 }
 
 found early-ack 20 ", not "
-found no-protect 100 ", not "
-found deaf-kill 100 "does not end"
+found no-protect 50 ", not "
+found lost-end 50 ""

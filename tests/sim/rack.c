@@ -72,14 +72,9 @@ static const struct component_ops *const ops_of[KIND_MAX] = {
 	[KIND_PROCESSOR] = &daemon_ops,
 };
 
-static void host_kill(int fd)
-{
-	if (options.plant != PLANT_DEAF_KILL)
-		sim_pidfd_kill(fd);
-}
 static const struct daemon_host host = {
 	.process_open = sim_pidfd_open,
-	.process_kill = host_kill,
+	.process_kill = sim_pidfd_kill,
 	.process_close = sim_pidfd_close,
 };
 

@@ -33,7 +33,7 @@
 #define FILE_BYTES (96u << 10)
 
 /* Bugs that a switch plants, to see whether they are found. */
-enum plant { PLANT_NONE, PLANT_EARLY_ACK, PLANT_NO_PROTECT, PLANT_DEAF_KILL, PLANT_MAX };
+enum plant { PLANT_NONE, PLANT_EARLY_ACK, PLANT_NO_PROTECT, PLANT_LOST_END, PLANT_MAX };
 extern const char *const plant_names[PLANT_MAX];
 
 struct options {
@@ -94,7 +94,7 @@ enum outcome { RUNNING, NOT_STARTED, FINISHED, KILLED, LOST_MEMORY, FULL_MEMORY 
 struct proc {
 	unsigned index, slot;
 	enum outcome outcome;
-	bool over; /* command and dispatcher are gone */
+	bool harmed; /* its command or its dispatcher was killed */
 	uint64_t begin_ns;
 	struct sim_node *command, *node;
 	struct x2g_run_rep run;
@@ -129,6 +129,8 @@ struct workload {
 struct proc *proc_start(unsigned index, unsigned slot, const struct workload *);
 const char *outcome_name(enum outcome);
 bool proc_over(const struct proc *);
+void proc_kill(struct proc *, bool command);
+struct proc *proc_any(void); /* NULL: none runs */
 void proc_free(struct proc *);
 struct proc *proc_self(void);
 void dispatcher_start(struct proc *);

@@ -11,7 +11,7 @@
 
 #define SETTLE_NS (40 * NS_PER_S)
 
-const char *const plant_names[PLANT_MAX] = { "none", "early-ack", "no-protect", "deaf-kill" };
+const char *const plant_names[PLANT_MAX] = { "none", "early-ack", "no-protect", "lost-end" };
 struct options options;
 
 static struct {
@@ -41,7 +41,8 @@ static struct sim_config config_draw(void)
 {
 	struct sim_config c = { .seed = options.seed,
 				.trace = options.trace,
-				.early_write_ack = options.plant == PLANT_EARLY_ACK };
+				.early_write_ack = options.plant == PLANT_EARLY_ACK,
+				.lose_ends = options.plant == PLANT_LOST_END };
 	uint64_t r = options.seed * 0x9e3779b97f4a7c15ULL;
 
 	c.local_any = r >> 20 & 1;
@@ -98,10 +99,10 @@ static void judge(const struct proc *p)
 	case FINISHED:
 		break;
 	case NOT_STARTED:
-		allowed = any_trouble(p) || plan.small;
+		allowed = any_trouble(p) || plan.small || p->harmed;
 		break;
 	case KILLED:
-		allowed = any_trouble(p);
+		allowed = any_trouble(p) || p->harmed;
 		break;
 	case LOST_MEMORY:
 		allowed = memory_trouble(p);
@@ -142,9 +143,17 @@ static void proc_wait(struct proc *p, uint64_t limit_ns)
 	over[n_over++] = p;
 }
 
+static struct proc *slot[SLOTS];
+
+struct proc *proc_any(void)
+{
+	struct proc *p = slot[sim_below(SLOTS)];
+
+	return p && !proc_over(p) ? p : NULL;
+}
+
 static void processes_run(void)
 {
-	struct proc *slot[SLOTS] = { NULL };
 	unsigned n = (unsigned)sim_between(1, PROCS_MAX - 1);
 
 	for (unsigned i = 0; i < n; i++) {
@@ -158,6 +167,7 @@ static void processes_run(void)
 	for (unsigned i = 0; i < SLOTS; i++)
 		if (slot[i])
 			proc_wait(slot[i], 600 * NS_PER_S);
+	memset(slot, 0, sizeof(slot));
 }
 
 static void nothing_held(void)
