@@ -230,8 +230,8 @@ void sim_loop_open(struct sim_node *);
 struct sim_link *sim_link(unsigned from, unsigned to);
 void sim_links_open(void);
 /* fn(arg, v) when it arrives. order: of its stream, or NULL. extra_ns: beside the link's own delay */
-void sim_send(struct sim_link *, uint32_t bytes, enum net_class, uint64_t *order, uint64_t extra_ns, sim_event_fn *,
-	      void *arg, uint64_t v);
+void sim_send(struct sim_link *l, uint32_t bytes, enum net_class class, uint64_t *order, uint64_t extra_ns,
+	      sim_event_fn *fn, void *arg, uint64_t v);
 
 /* conn.c */
 int sim_listen(struct net *, const char *addr, void (*accepted)(void *, struct net_conn *), void *arg,
