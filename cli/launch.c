@@ -12,6 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 #include "ashlar/launch.h"
+#include "ashlar/relay.h"
 #include "cli/run.h"
 
 #define DISPATCHER "../libexec/ashlar/dispatcher"
@@ -46,7 +47,9 @@ static void config_fill(struct launch_config *c, const struct run_options *o, co
 	c->excache_bytes = p->excache_bytes;
 	c->pid = p->pid;
 	c->log_level = o->log_level;
-	snprintf(c->fabric, sizeof(c->fabric), "%s", o->fabric);
+	c->storage_wait_s = o->storage_wait_s;
+	snprintf(c->fabric, sizeof(c->fabric), "%s", fabric_relayed(o->fabric) ? "relay" : o->fabric);
+	relay_address(p->daemon_addr, c->relay);
 	snprintf(c->daemon, sizeof(c->daemon), "%s", p->daemon_addr);
 	snprintf(c->daemon_name, sizeof(c->daemon_name), "%s", p->daemon_name);
 }

@@ -12,17 +12,18 @@
 
 #define CONNECT_MS 10000u
 
-int place_open(struct place *p, const char *fabric, const char *gmm)
+int place_open(struct place *p, const char *fabric, const char *gmm, const char *node)
 {
-	struct net_options options = { .loop = NULL, .fd_floor = fd_high_floor() };
-	int err = net_open(fabric, &options, &p->net);
+	int err = fabric_check(fabric);
 
 	p->gmm = p->daemon = NULL;
 	snprintf(p->gmm_addr, sizeof(p->gmm_addr), "%s", gmm);
-	if (err) {
-		p->net = NULL;
-		return cli_error("there is no fabric %s in this build: %s", fabric, strerror(-err));
-	}
+	if (!err && !net_address_fits(fabric_rack(fabric), gmm))
+		err = cli_error("the address of the gmm, %s, is none of the fabric %s", gmm, fabric_rack(fabric));
+	if (!err)
+		err = fabric_open(p, fabric, node);
+	if (err)
+		return err;
 	err = rpc_connect_sync(p->net, gmm, KIND_COMMAND, KIND_GMM, CONNECT_MS, &p->gmm);
 	if (err) {
 		p->gmm = NULL;
@@ -37,10 +38,8 @@ void place_close(struct place *p)
 		rpc_close(p->daemon);
 	if (p->gmm)
 		rpc_close(p->gmm);
-	if (p->net)
-		net_close(p->net);
 	p->daemon = p->gmm = NULL;
-	p->net = NULL;
+	fabric_close(p);
 }
 
 int rack_rows(struct rpc *gmm, struct rack_row *rows, uint32_t max, struct x2g_status_rep *rep)
@@ -121,7 +120,7 @@ static int announce(struct place *p)
 {
 	struct d2p_announce_req req = { .cap = p->cap, .pid = p->pid };
 	struct d2p_announce_rep rep;
-	int err = rpc_connect_sync(p->net, p->daemon_addr, KIND_COMMAND, KIND_PROCESSOR, CONNECT_MS, &p->daemon);
+	int err = rpc_connect_sync(p->node, p->daemon_addr, KIND_COMMAND, KIND_PROCESSOR, CONNECT_MS, &p->daemon);
 
 	if (err) {
 		p->daemon = NULL;

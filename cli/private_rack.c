@@ -16,6 +16,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 #include "ashlar/base/clock.h"
+#include "ashlar/component.h"
 #include "cli/run.h"
 
 #define READY_MS 10000 /* a part that is not at work after this does not answer */
@@ -135,10 +136,16 @@ static int part_start(struct private_rack *r, struct rack_part *part, const stru
 
 	arg_add(&a, part->binary, NULL);
 	if (is(part, "gmm")) {
-		arg_add(&a, "--listen", r->gmm);
+		if (r->gmm[0])
+			arg_add(&a, "--listen", r->gmm);
 	} else {
 		arg_add(&a, "--gmm", r->gmm);
 		arg_add(&a, "--name", part->name);
+	}
+	if (is(part, "pcomponent")) {
+		arg_add(&a, "--node", r->node);
+		if (fabric_relayed(o->fabric))
+			arg_add(&a, "--relay", NULL);
 	}
 	if (is(part, "scomponent"))
 		arg_add(&a, "--root", o->root);
@@ -149,7 +156,7 @@ static int part_start(struct private_rack *r, struct rack_part *part, const stru
 	snprintf(size, sizeof(size), "%llu", (unsigned long long)bytes);
 	if (bytes)
 		arg_add(&a, is(part, "mcomponent") ? "--size" : "--excache", size);
-	arg_add(&a, "--fabric", o->fabric);
+	arg_add(&a, "--fabric", fabric_rack(o->fabric));
 	arg_add(&a, "--log", levels[o->rack_log_level]);
 	arg_add(&a, "--lifeline", "3");
 	arg_add(&a, "--ready-fd", "4");
@@ -162,22 +169,21 @@ static int part_start(struct private_rack *r, struct rack_part *part, const stru
 	return err;
 }
 
-static int parts_start(struct private_rack *r, const struct run_options *o, const struct signals *s)
+/* The gmm has told where it listens, on a fabric where it chooses: all others need to know. */
+static int gmm_heard(struct private_rack *r, const char *line, size_t len)
 {
-	int lifeline[2];
-	int err = 0;
+	static const char word[] = "ready ";
+	size_t skip = sizeof(word) - 1;
 
-	if (pipe_high(lifeline, 0))
-		return cli_error("cannot start a rack: %s", strerror(errno));
-	r->lifeline_fd = lifeline[1];
-	for (unsigned i = 0; i < r->n && !err; i++)
-		err = part_start(r, &r->part[i], o, lifeline[0], s);
-	close(lifeline[0]);
-	return err;
+	if (len <= skip + 1 || memcmp(line, word, skip) != 0 || line[len - 1] != '\n' || len - skip > sizeof(r->gmm))
+		return cli_error("the gmm does not tell where it listens");
+	memcpy(r->gmm, line + skip, len - skip - 1);
+	r->gmm[len - skip - 1] = 0;
+	return 0;
 }
 
 /* A part has said that it is ready, or will never say it: 0, 1 (not yet), EXIT_ASHLAR. */
-static int part_heard(struct rack_part *part)
+static int part_heard(struct private_rack *r, struct rack_part *part)
 {
 	char line[ADDR_BYTES + 16];
 	ssize_t n = read(part->ready_fd, line, sizeof(line));
@@ -189,21 +195,23 @@ static int part_heard(struct rack_part *part)
 	part->ready_fd = -1;
 	if (n > 0) {
 		part->ready = true;
-		return 0;
+		return is(part, "gmm") && !r->gmm[0] ? gmm_heard(r, line, (size_t)n) : 0;
 	}
 	waitpid(part->pid, &status, 0);
 	part->pid = 0;
+	if (WIFEXITED(status) && WEXITSTATUS(status) == EXIT_NO_FABRIC)
+		return EXIT_ASHLAR; /* it has said so */
 	if (WIFSIGNALED(status))
 		return cli_error("%s (%s) did not start: killed by signal %d", part->binary, part->name,
 				 WTERMSIG(status));
 	return cli_error("%s (%s) did not start: exit status %d", part->binary, part->name, WEXITSTATUS(status));
 }
 
-static int parts_hear(struct private_rack *r, unsigned *left)
+static int parts_hear(struct private_rack *r, unsigned n, unsigned *left)
 {
 	*left = 0;
-	for (unsigned i = 0; i < r->n; i++) {
-		int ret = r->part[i].ready ? 0 : part_heard(&r->part[i]);
+	for (unsigned i = 0; i < n; i++) {
+		int ret = r->part[i].ready ? 0 : part_heard(r, &r->part[i]);
 
 		if (ret > 1)
 			return ret;
@@ -212,16 +220,17 @@ static int parts_hear(struct private_rack *r, unsigned *left)
 	return 0;
 }
 
-static int parts_late(const struct private_rack *r)
+static int parts_late(const struct private_rack *r, unsigned n)
 {
-	for (unsigned i = 0; i < r->n; i++)
+	for (unsigned i = 0; i < n; i++)
 		if (!r->part[i].ready)
 			return cli_error("%s (%s) does not answer; given up after %d s", r->part[i].binary,
 					 r->part[i].name, READY_MS / 1000);
 	return EXIT_ASHLAR;
 }
 
-static int parts_wait_ready(struct private_rack *r, struct signals *s)
+/* Until the first n parts are at work. */
+static int parts_wait_ready(struct private_rack *r, unsigned n, struct signals *s)
 {
 	uint64_t deadline = clock_ns() + READY_MS * NS_PER_MS;
 	struct pollfd fds[RACK_PARTS_MAX + 1];
@@ -230,25 +239,43 @@ static int parts_wait_ready(struct private_rack *r, struct signals *s)
 
 	for (;;) {
 		uint64_t now = clock_ns();
-		unsigned n = 0;
+		nfds_t n_fds = 0;
 
-		err = parts_hear(r, &left);
+		err = parts_hear(r, n, &left);
 		if (err || left == 0)
 			return err;
 		if (now >= deadline)
-			return parts_late(r);
+			return parts_late(r, n);
 		err = signals_ending(s);
 		if (err)
 			return 128 + err;
-		fds[n++] = (struct pollfd){ .fd = s->fd, .events = POLLIN };
-		for (unsigned i = 0; i < r->n; i++)
+		fds[n_fds++] = (struct pollfd){ .fd = s->fd, .events = POLLIN };
+		for (unsigned i = 0; i < n; i++)
 			if (!r->part[i].ready)
-				fds[n++] = (struct pollfd){ .fd = r->part[i].ready_fd, .events = POLLIN };
-		poll(fds, n, (int)((deadline - now) / NS_PER_MS) + 1);
+				fds[n_fds++] = (struct pollfd){ .fd = r->part[i].ready_fd, .events = POLLIN };
+		poll(fds, n_fds, (int)((deadline - now) / NS_PER_MS) + 1);
 	}
 }
 
-static void rack_plan(struct private_rack *r, uint32_t memories)
+/* All at once, but that the gmm must have told its address where it chose it. */
+static int parts_start(struct private_rack *r, const struct run_options *o, struct signals *s)
+{
+	int lifeline[2];
+	int err = 0;
+
+	if (pipe_high(lifeline, 0))
+		return cli_error("cannot start a rack: %s", strerror(errno));
+	r->lifeline_fd = lifeline[1];
+	for (unsigned i = 0; i < r->n && !err; i++) {
+		err = part_start(r, &r->part[i], o, lifeline[0], s);
+		if (!err && !r->gmm[0])
+			err = parts_wait_ready(r, 1, s);
+	}
+	close(lifeline[0]);
+	return err;
+}
+
+static void rack_plan(struct private_rack *r, uint32_t memories, const char *fabric)
 {
 	unsigned long long random[2] = { 0, 0 };
 
@@ -260,7 +287,11 @@ static void rack_plan(struct private_rack *r, uint32_t memories)
 	part_add(r, "pcomponent", "p", 0);
 	if (getrandom(random, sizeof(random), 0) != (ssize_t)sizeof(random))
 		random[0] = clock_ns();
-	snprintf(r->gmm, sizeof(r->gmm), "local:@ashlar-%d-%016llx%016llx", (int)getpid(), random[0], random[1]);
+	snprintf(r->node, sizeof(r->node), "local:@ashlar-%d-%016llx%016llx-p0", (int)getpid(), random[0], random[1]);
+	r->gmm[0] = 0;
+	if (strcmp(fabric, "local") == 0)
+		snprintf(r->gmm, sizeof(r->gmm), "local:@ashlar-%d-%016llx%016llx", (int)getpid(), random[0],
+			 random[1]);
 }
 
 int private_rack_up(struct private_rack *r, const struct run_options *o, struct signals *s)
@@ -273,10 +304,10 @@ int private_rack_up(struct private_rack *r, const struct run_options *o, struct 
 	if (!root)
 		return cli_error("cannot export %s: %s", o->root, strerror(errno));
 	here.root = root;
-	rack_plan(r, o->memories);
+	rack_plan(r, o->memories, fabric_rack(o->fabric));
 	err = parts_start(r, &here, s);
 	if (!err)
-		err = parts_wait_ready(r, s);
+		err = parts_wait_ready(r, r->n, s);
 	free(root);
 	return err;
 }

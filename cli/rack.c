@@ -87,7 +87,7 @@ static int status(const char *path, bool json)
 
 	if (err)
 		return err;
-	err = place_open(&place, file.fabric, file.gmm);
+	err = place_open(&place, file.fabric, file.gmm, file.node);
 	if (!err) {
 		err = rack_rows(place.gmm, rows, RACK_COMPONENTS_MAX, &rep);
 		if (err)

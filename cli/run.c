@@ -38,13 +38,13 @@ static int run_placed(struct run *r)
 	return r->ending.exit_status ? r->ending.exit_status : err;
 }
 
-static int run_on(struct run *r, const char *fabric, const char *gmm)
+static int run_on(struct run *r, const char *gmm, const char *node)
 {
 	int err;
 
 	/* These calls wait for others: meanwhile Ctrl-C ends us as it ends any program. */
 	signals_open_door(&r->signals);
-	err = place_open(&r->place, fabric, gmm);
+	err = place_open(&r->place, r->options.fabric, gmm, node);
 	if (!err)
 		err = place_process(&r->place, &r->options);
 	signals_close_door();
@@ -59,7 +59,7 @@ static int run_private(struct run *r)
 	int err = private_rack_up(&r->rack, &r->options, &r->signals);
 
 	if (!err)
-		err = run_on(r, r->options.fabric, r->rack.gmm);
+		err = run_on(r, r->rack.gmm, r->rack.node);
 	private_rack_down(&r->rack);
 	return err;
 }
@@ -72,7 +72,7 @@ static int run_standing(struct run *r)
 	if (err)
 		return err;
 	r->options.fabric = file.fabric;
-	return run_on(r, file.fabric, file.gmm);
+	return run_on(r, file.gmm, file.node);
 }
 
 int cmd_run(int argc, char **argv)

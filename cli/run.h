@@ -7,9 +7,11 @@
 #include <sys/types.h>
 #include "ashlar/base/cap.h"
 #include "ashlar/base/log.h"
+#include "ashlar/launch.h"
 #include "ashlar/proto/x2g.h"
 #include "ashlar/stats.h"
 #include "cli/cli.h"
+#include "cli/rack_file.h"
 
 struct net;
 struct rpc;
@@ -23,6 +25,7 @@ struct run_options {
 	const char *stats;	/* file, "-": stderr; NULL: none */
 	const char *rack;	/* rack file; NULL: a private rack */
 	const char *fabric, *root;
+	uint32_t storage_wait_s;		  /* of launch_config */
 	enum log_level log_level, rack_log_level; /* of the process; of the private rack's components */
 	char **program;				  /* argv of the program, ended by NULL */
 };
@@ -68,9 +71,9 @@ struct rack_part {
 struct private_rack {
 	struct rack_part part[RACK_PARTS_MAX];
 	unsigned n;
-	int lifeline_fd; /* its end ends them all */
-	char gmm[ADDR_BYTES];
-	char bin[4096]; /* folder of the programs */
+	int lifeline_fd;			/* its end ends them all */
+	char gmm[ADDR_BYTES], node[ADDR_BYTES]; /* node: of the node daemon */
+	char bin[4096];				/* folder of the programs */
 };
 
 /* Where the programs are; also needed for a rack that stands already. 0 or EXIT_ASHLAR. */
@@ -82,18 +85,19 @@ void private_rack_down(struct private_rack *);
 /* A part that has ended by itself, waited for: its name is in part->name, wait status in *status. NULL: none. */
 const struct rack_part *private_rack_ended(struct private_rack *, int *status);
 
-/* ---- rack_file.c ---- */
+/* ---- fabric.c ---- */
 
-struct rack_file {
-	char gmm[ADDR_BYTES];
-	char fabric[NAME_BYTES];
-};
-int rack_file_read(const char *path, struct rack_file *); /* 0, or EXIT_ASHLAR after one line */
+struct place;
+const char *fabric_rack(const char *fabric); /* what the components open */
+bool fabric_relayed(const char *fabric);     /* commands and programs go by the relay of their node daemon */
+int fabric_check(const char *fabric);	     /* 0, or EXIT_ASHLAR after one line */
+int fabric_open(struct place *, const char *fabric, const char *node); /* the same */
+void fabric_close(struct place *);
 
 /* ---- place.c: the process gets its place in the rack ---- */
 
 struct place {
-	struct net *net;
+	struct net *net, *node;	  /* by which the rack is reached; by which the node daemon is */
 	struct rpc *gmm, *daemon; /* daemon: the process's life line */
 	struct cap cap;
 	uint32_t pid;
@@ -101,7 +105,8 @@ struct place {
 	char daemon_addr[ADDR_BYTES], daemon_name[NAME_BYTES], gmm_addr[ADDR_BYTES];
 };
 
-int place_open(struct place *, const char *fabric, const char *gmm); /* 0 or EXIT_ASHLAR, as all of these */
+/* node: of the node daemon of this machine, not asked where the fabric is local. 0 or EXIT_ASHLAR, as all of these. */
+int place_open(struct place *, const char *fabric, const char *gmm, const char *node);
 int place_process(struct place *, const struct run_options *);
 void place_close(struct place *);
 /* The rack's table, at most max rows; rep->rows of them. 0 or -errno. */

@@ -22,8 +22,12 @@ static const char help_text[] =
 	"                      (default: together half of the machine), e.g. 4x512M\n"
 	"  --stats FILE        counters as JSON at exit (\"-\": stderr)\n"
 	"  --rack FILE         run on the rack that FILE names, instead of a private one\n"
-	"  --fabric NAME       fabric of the private rack (default and only one yet: local)\n"
+	"  --fabric NAME       fabric of the private rack: local, ofi:tcp or another provider of\n"
+	"                      libfabric; relay:local is local by way of the node daemon's relay (default:\n"
+	"                      $ASHLAR_FABRIC, or local)\n"
 	"  --root DIR          what the storage component of the private rack exports (default: /)\n"
+	"  --storage-wait S    with --rack: calls on files wait S seconds for a storage component that is\n"
+	"                      lost, then they fail (EIO); default: until it is back\n"
 	"  --log LEVEL         what is told on stderr: error, warn, info or debug (default: warn for the\n"
 	"                      process, error for the components of the private rack)\n"
 	"  --help              print this and exit\n"
@@ -31,7 +35,7 @@ static const char help_text[] =
 	"Exit status: the program's own; 128+N after signal N; 125 when ashlar itself failed;\n"
 	"126 when the program cannot be executed, 127 when it is not found.\n";
 
-enum { OPT_EXCACHE = 256, OPT_MEMORY, OPT_STATS, OPT_RACK, OPT_FABRIC, OPT_ROOT, OPT_LOG, OPT_HELP };
+enum { OPT_EXCACHE = 256, OPT_MEMORY, OPT_STATS, OPT_RACK, OPT_FABRIC, OPT_ROOT, OPT_STORAGE_WAIT, OPT_LOG, OPT_HELP };
 
 static const struct option long_options[] = {
 	{ "excache", required_argument, NULL, OPT_EXCACHE },
@@ -40,6 +44,7 @@ static const struct option long_options[] = {
 	{ "rack", required_argument, NULL, OPT_RACK },
 	{ "fabric", required_argument, NULL, OPT_FABRIC },
 	{ "root", required_argument, NULL, OPT_ROOT },
+	{ "storage-wait", required_argument, NULL, OPT_STORAGE_WAIT },
 	{ "log", required_argument, NULL, OPT_LOG },
 	{ "help", no_argument, NULL, OPT_HELP },
 	{ NULL, 0, NULL, 0 },
@@ -92,9 +97,20 @@ static int log_set(struct run_options *o, const char *value)
 
 static int fabric_set(struct run_options *o, const char *value)
 {
-	if (strcmp(value, "local") != 0)
-		return cli_error("there is no fabric %s in this build (only: local)", value);
 	o->fabric = value;
+	return fabric_check(value);
+}
+
+static int storage_wait_set(struct run_options *o, const char *value)
+{
+	char *end;
+	unsigned long n;
+
+	errno = 0;
+	n = strtoul(value, &end, 10);
+	if (value[0] < '0' || value[0] > '9' || errno || *end || n >= STORAGE_WAIT_FOREVER)
+		return cli_error("bad value for --storage-wait: %s (seconds are meant)", value);
+	o->storage_wait_s = (uint32_t)n;
 	return 0;
 }
 
@@ -123,9 +139,11 @@ static int option_take(struct run_options *o, int c)
 	case OPT_RACK:
 		return text_set(&o->rack, "rack", optarg);
 	case OPT_FABRIC:
-		return fabric_set(o, optarg);
+		return text_set(&o->fabric, "fabric", optarg);
 	case OPT_ROOT:
 		return text_set(&o->root, "root", optarg);
+	case OPT_STORAGE_WAIT:
+		return storage_wait_set(o, optarg);
 	case OPT_LOG:
 		return log_set(o, optarg);
 	case OPT_HELP:
@@ -142,8 +160,9 @@ int run_options(int argc, char **argv, struct run_options *o)
 	int c, err;
 
 	*o = (struct run_options){ .memories = MEMORIES_DEFAULT,
-				   .fabric = "local",
+				   .fabric = getenv("ASHLAR_FABRIC"),
 				   .root = "/",
+				   .storage_wait_s = STORAGE_WAIT_FOREVER,
 				   .log_level = LOG_WARN,
 				   .rack_log_level = LOG_ERROR };
 	opterr = 0;
@@ -163,8 +182,13 @@ int run_options(int argc, char **argv, struct run_options *o)
 	}
 	if (optind >= argc)
 		return cli_error("which program shall run? (try ashlar run --help)");
+	err = fabric_set(o, o->fabric && *o->fabric ? o->fabric : "local");
+	if (err)
+		return err;
 	if (o->rack && private_only)
 		return cli_error("--memory and --root describe a private rack; --rack names one that stands already");
+	if (!o->rack)
+		o->storage_wait_s = 0; /* a private rack's components are not started anew */
 	o->program = argv + optind;
 	return 0;
 }

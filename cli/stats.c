@@ -68,6 +68,7 @@ static json_t *excache_json(const struct stats_page *p)
 	json_t *miss = json_object();
 
 	put(o, "budget_bytes", p->budget_bytes);
+	put(o, "budget_changes", p->budget_changes);
 	put(o, "resident_peak_bytes", p->resident_peak_bytes);
 	put(o, "misses", p->misses);
 	put(o, "zero_fills", p->zero_fills);

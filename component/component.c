@@ -43,7 +43,7 @@ static void accepted(void *arg, struct net_conn *conn)
 
 int component_start(struct component *c, void (*failed)(void *arg, int err), void *arg)
 {
-	int err = net_listen(c->net, c->config.listen, accepted, c, &c->listener);
+	int err = net_listen(c->config.node ? c->config.node : c->net, c->config.listen, accepted, c, &c->listener);
 
 	if (err) {
 		log_error("cannot listen at %s: %s", c->config.listen, strerror(-err));
@@ -51,6 +51,11 @@ int component_start(struct component *c, void (*failed)(void *arg, int err), voi
 	}
 	c->failed = failed;
 	c->failed_arg = arg;
+	if (c->ops->listening) {
+		err = c->ops->listening(c->ctx);
+		if (err)
+			return err;
+	}
 	if (c->config.kind != KIND_GMM)
 		join_begin(c);
 	return 0;

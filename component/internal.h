@@ -5,14 +5,14 @@
 #include "ashlar/base/loop.h"
 #include "ashlar/component.h"
 
-#define JOIN_CONNECT_MS 200u   /* one attempt to reach the gmm may hold the loop for so long */
+#define JOIN_CONNECT_MS 1000u  /* one attempt to reach the gmm */
 #define JOIN_BACKOFF_MS_MIN 1u /* between attempts of the first join: the gmm may be starting beside us */
 #define JOIN_BACKOFF_MS_MAX 50u
 #define REJOIN_MS 1000u /* between attempts after the gmm was lost */
 
 /*
  * States of joining:
- *   gmm NULL                 waiting for the timer `retry`
+ *   gmm NULL                 waiting for the timer `retry`, or, with `connecting`, for the connection
  *   gmm set, joined false    connected, X2G_JOIN under way
  *   gmm set, joined true     joined: the timer `beat` runs
  */
@@ -25,6 +25,7 @@ struct component {
 	struct net_listener *listener;
 	struct rpc_counters counters;
 
+	struct net_connecting *connecting;
 	struct rpc *gmm;
 	bool joined, ever_joined;
 	bool lost;		       /* was joined; the log hears of it when a first attempt to join again fails */
@@ -51,6 +52,7 @@ struct component_args {
 	struct component_config config;
 	char fabric[NAME_BYTES];
 	int log_level;
+	const char *log_file;	   /* NULL: stderr */
 	int lifeline_fd, ready_fd; /* -1: none */
 };
 /* 0: go on; 1: --help was printed; -EINVAL after one line on stderr. */

@@ -84,6 +84,7 @@ static void beat_due(void *arg)
 	struct component *c = arg;
 
 	component_beat(c);
+	log_flush();
 	loop_timer_set(c->loop, &c->beat, loop_now(c->loop) + c->heartbeat_ms * NS_PER_MS);
 }
 
@@ -131,7 +132,9 @@ static void join_done(void *arg, int err, const void *body, const void *tail, ui
 
 static int join_send(struct component *c)
 {
-	struct x2g_join_req req = { .kind = c->config.kind, .bytes = c->config.bytes };
+	struct x2g_join_req req = { .kind = c->config.kind,
+				    .bytes = c->config.bytes,
+				    .flags = c->ever_joined ? JOIN_AGAIN : 0 };
 
 	snprintf(req.name, sizeof(req.name), "%s", c->config.name);
 	snprintf(req.domain, sizeof(req.domain), "%s", c->config.domain);
@@ -139,12 +142,11 @@ static int join_send(struct component *c)
 	return rpc_call(c->gmm, X2G_JOIN, 0, &req, NULL, 0, RPC_DEADLINE_MS, join_done, c);
 }
 
-static void join_try(void *arg)
+static void join_connected(void *arg, int err, struct net_conn *conn)
 {
 	struct component *c = arg;
-	struct net_conn *conn;
-	int err = net_connect(c->net, c->config.gmm, JOIN_CONNECT_MS, &conn);
 
+	c->connecting = NULL;
 	if (err == -EINVAL && !c->ever_joined) {
 		log_error("%s is not an address of this fabric", c->config.gmm);
 		give_up(c, err);
@@ -163,6 +165,15 @@ static void join_try(void *arg)
 		c->gmm = NULL;
 		retry_or_give_up(c, err);
 	}
+}
+
+static void join_try(void *arg)
+{
+	struct component *c = arg;
+	int err = net_connect_begin(c->net, c->config.gmm, JOIN_CONNECT_MS, join_connected, c, &c->connecting);
+
+	if (err)
+		join_connected(c, err, NULL);
 }
 
 void join_begin(struct component *c)
@@ -201,6 +212,9 @@ void join_end(struct component *c)
 {
 	struct rpc *gmm = c->gmm;
 
+	if (c->connecting)
+		net_connect_cancel(c->connecting);
+	c->connecting = NULL;
 	loop_timer_del(c->loop, &c->retry);
 	loop_timer_del(c->loop, &c->beat);
 	c->gmm = NULL;

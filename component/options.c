@@ -72,6 +72,11 @@ static int set_log(void *ctx, const char *v)
 {
 	return log_set(ctx, v);
 }
+static int set_log_file(void *ctx, const char *v)
+{
+	((struct component_args *)ctx)->log_file = v;
+	return *v ? 0 : -EINVAL;
+}
 static int set_lifeline(void *ctx, const char *v)
 {
 	return fd_set_option(&((struct component_args *)ctx)->lifeline_fd, v);
@@ -88,10 +93,21 @@ static const struct component_option options_joining[] = {
 	{ NULL, NULL, NULL, NULL },
 };
 
+static const struct component_option options_listen[] = {
+	{ "listen", "ADDR", "listen at ADDR (default: FABRIC:auto)", set_listen },
+	{ NULL, NULL, NULL, NULL },
+};
+
+static const struct component_option options_node[] = {
+	{ "node", "ADDR", "serve this machine at ADDR, of the fabric local (default: local:auto)", set_listen },
+	{ NULL, NULL, NULL, NULL },
+};
+
 static const struct component_option options_all[] = {
-	{ "listen", "ADDR", "listen at ADDR (default: local:auto)", set_listen },
-	{ "fabric", "NAME", "provider of the fabric (default and only one yet: local)", set_fabric },
+	{ "fabric", "NAME", "fabric of the rack: local (default), ofi:tcp or another of ofi", set_fabric },
 	{ "log", "LEVEL", "error, warn (default), info or debug", set_log },
+	{ "log-file", "FILE", "tell it there instead of on stderr; 1 MB, and FILE.1 with the 1 MB before",
+	  set_log_file },
 	{ "lifeline", "FD", "end when the other end of this descriptor closes", set_lifeline },
 	{ "ready-fd", "FD", "write the line \"ready ADDR\" there once at work", set_ready },
 	{ NULL, NULL, NULL, NULL },
@@ -174,6 +190,26 @@ static int list_parse(struct option_list *l, int argc, char **argv, const struct
 	return 0;
 }
 
+/* Where it listens: by default at an address of its fabric. */
+static int listen_settle(const struct component_program *p, struct component_args *a)
+{
+	const char *fabric = p->node ? "local" : a->fabric;
+	char text[ADDR_BYTES + NAME_BYTES + 64];
+
+	if (!a->config.listen[0])
+		snprintf(a->config.listen, sizeof(a->config.listen), "%s:auto", fabric);
+	if (!net_address_fits(fabric, a->config.listen)) {
+		snprintf(text, sizeof(text), "--%s %s is not an address of the fabric ", p->node ? "node" : "listen",
+			 a->config.listen);
+		return complain(p, text, fabric);
+	}
+	if (a->config.gmm[0] && !net_address_fits(a->fabric, a->config.gmm)) {
+		snprintf(text, sizeof(text), "--gmm %s is not an address of the fabric ", a->config.gmm);
+		return complain(p, text, a->fabric);
+	}
+	return 0;
+}
+
 int component_options(int argc, char **argv, const struct component_program *p, void *ctx, struct component_args *a)
 {
 	struct option_list list = { 0 };
@@ -185,12 +221,12 @@ int component_options(int argc, char **argv, const struct component_program *p, 
 	a->config.join_ms = JOIN_MS;
 	a->log_level = LOG_WARN;
 	a->lifeline_fd = a->ready_fd = -1;
-	strcpy(a->config.listen, "local:auto");
 	strcpy(a->fabric, "local");
 
 	if (joins)
 		list_add(&list, options_joining, a);
 	list_add(&list, p->options, ctx);
+	list_add(&list, p->node ? options_node : options_listen, a);
 	list_add(&list, options_all, a);
 	ret = list_parse(&list, argc, argv, p);
 	if (ret)
@@ -203,5 +239,5 @@ int component_options(int argc, char **argv, const struct component_program *p, 
 		strcpy(a->config.name, p->name);
 	if (!a->config.domain[0])
 		strcpy(a->config.domain, a->config.name);
-	return 0;
+	return listen_settle(p, a);
 }

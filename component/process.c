@@ -14,6 +14,7 @@
 #include "component/internal.h"
 
 #define EXIT_FAILED 1
+#define LOG_FILE_BYTES (1u << 20)
 #define EXIT_USAGE 2
 
 struct process {
@@ -22,7 +23,7 @@ struct process {
 	struct component_args args;
 	struct component_ops ops; /* the program's, with `joined` caught */
 	struct loop *loop;
-	struct net *net;
+	struct net *net, *node; /* node: the same, or one of this machine alone */
 	struct component *component;
 	int signal_fd;
 	int status;
@@ -142,7 +143,7 @@ static void descriptors_raise(void)
 
 static int serve(struct process *p)
 {
-	struct component_env env = { p->loop, p->net, p->component };
+	struct component_env env = { p->loop, p->net, p->node, p->component };
 	uint64_t bytes = 0;
 	int err = p->program->start(p->ctx, &env, &bytes);
 
@@ -161,9 +162,37 @@ static int serve(struct process *p)
 	return err;
 }
 
+static int nets_open(struct process *p)
+{
+	struct net_options options = { .loop = p->loop };
+	int err = net_open(p->args.fabric, &options, &p->net);
+
+	p->node = p->net;
+	if (err) {
+		log_error("there is no fabric \"%s\" here: %s", p->args.fabric, strerror(-err));
+		p->status = EXIT_NO_FABRIC;
+		return err;
+	}
+	if (!p->program->node || strcmp(p->args.fabric, "local") == 0)
+		return 0;
+	err = net_open("local", &options, &p->node);
+	if (err) {
+		log_error("cannot open the fabric local: %s", strerror(-err));
+		net_close(p->net);
+	}
+	p->args.config.node = p->node;
+	return err;
+}
+
+static void nets_close(struct process *p)
+{
+	if (p->node != p->net)
+		net_close(p->node);
+	net_close(p->net);
+}
+
 static int process_run(struct process *p)
 {
-	struct net_options net_options = { 0 };
 	int err = loop_open(&p->loop);
 
 	if (err) {
@@ -178,12 +207,9 @@ static int process_run(struct process *p)
 	err = lifeline_open(p);
 	if (err)
 		goto close_signals;
-	net_options.loop = p->loop;
-	err = net_open(p->args.fabric, &net_options, &p->net);
-	if (err) {
-		log_error("there is no fabric \"%s\" here: %s", p->args.fabric, strerror(-err));
+	err = nets_open(p);
+	if (err)
 		goto close_lifeline;
-	}
 	p->ops = *p->program->ops;
 	p->ops.joined = joined;
 	err = component_open(p->loop, p->net, &p->args.config, &p->ops, p->ctx, &p->component);
@@ -194,7 +220,7 @@ static int process_run(struct process *p)
 	err = serve(p);
 	component_close(p->component);
 close_net:
-	net_close(p->net);
+	nets_close(p);
 close_lifeline:
 	if (p->args.lifeline_fd >= 0)
 		loop_fd_del(p->loop, p->args.lifeline_fd);
@@ -221,6 +247,11 @@ int component_main(int argc, char **argv, const struct component_program *progra
 	else
 		snprintf(p.log_name, sizeof(p.log_name), "%s %s", program->name, p.args.config.name);
 	log_open(p.log_name, (enum log_level)p.args.log_level);
+	log_limit(true);
+	if (p.args.log_file && (ret = log_file(p.args.log_file, LOG_FILE_BYTES))) {
+		log_error("cannot write the log %s: %s", p.args.log_file, strerror(-ret));
+		return EXIT_FAILED;
+	}
 	descriptors_raise();
-	return process_run(&p) ? EXIT_FAILED : p.status; /* why is in the log already */
+	return process_run(&p) && !p.status ? EXIT_FAILED : p.status; /* why is in the log already */
 }

@@ -1,8 +1,9 @@
 /*
- * What the gmm asks of a component, over the connection by which the component joined: G2X_ADMIT and G2X_REVOKE.
+ * What the gmm asks of a component, over the connection by which the component joined: the edge g2x.
  * Everything in a request is checked here, once for all monitors, before the monitor sees it.
  */
 #include <errno.h>
+#include <signal.h>
 #include <string.h>
 #include "component/internal.h"
 
@@ -24,7 +25,7 @@ static int parts_check(const struct component *c, const struct g2x_admit_req *re
 		return -EINVAL;
 	for (uint32_t i = 0; i < *n; i++)
 		if (!terminated(parts[i].name, NAME_BYTES) || !terminated(parts[i].addr, ADDR_BYTES) ||
-		    parts[i].reserved0 || parts[i].reserved1)
+		    parts[i].promised > 1 || parts[i].reserved1)
 			return -EINVAL;
 	return 0;
 }
@@ -44,7 +45,7 @@ static int admit(struct rpc_request *rq, const void *body, const void *tail, uin
 	return c->ops->admit(c->ctx, req, tail, n);
 }
 
-static int revoke(struct rpc_request *rq, const void *body, const void *tail, uint32_t tail_bytes, void *rep_body)
+static int revoke_it(struct rpc_request *rq, const void *body, const void *tail, uint32_t tail_bytes, void *rep_body)
 {
 	struct component *c = rpc_ctx(rpc_request_rpc(rq));
 	const struct g2x_revoke_req *req = body;
@@ -58,6 +59,35 @@ static int revoke(struct rpc_request *rq, const void *body, const void *tail, ui
 		return -ENOSYS;
 	rep->released_bytes = c->ops->revoke(c->ctx, req->pid);
 	return 0;
+}
+
+static int usage(struct rpc_request *rq, const void *body, const void *tail, uint32_t tail_bytes, void *rep_body)
+{
+	struct component *c = rpc_ctx(rpc_request_rpc(rq));
+	struct process_usage rows[PS_BATCH_MAX] = { 0 };
+	const struct g2x_usage_req *req = body;
+	struct g2x_usage_rep *rep = rep_body;
+
+	if (req->n > PS_BATCH_MAX || tail_bytes != req->n * sizeof(uint32_t) || req->reserved0)
+		return -EINVAL;
+	if (!c->ops->usage)
+		return -ENOSYS;
+	c->ops->usage(c->ctx, tail, req->n, rows);
+	rep->n = req->n;
+	return rpc_reply_tail(rq, rows, req->n * (uint32_t)sizeof(rows[0]));
+}
+
+static int signal_send(struct rpc_request *rq, const void *body, const void *tail, uint32_t tail_bytes, void *rep)
+{
+	struct component *c = rpc_ctx(rpc_request_rpc(rq));
+	const struct g2x_signal_req *req = body;
+
+	(void)tail;
+	(void)tail_bytes;
+	(void)rep;
+	if (req->pid == 0 || req->signal < 0 || req->signal > SIGRTMAX)
+		return -EINVAL;
+	return c->ops->signal ? c->ops->signal(c->ctx, req->pid, req->signal) : -ENOSYS;
 }
 
 static int hello(struct rpc *rpc)
@@ -75,7 +105,9 @@ static void closed(struct rpc *rpc, int err)
 const struct rpc_service component_gmm_service = {
 	.handler = {
 		[IDX_G2X_ADMIT] = admit,
-		[IDX_G2X_REVOKE] = revoke,
+		[IDX_G2X_REVOKE] = revoke_it,
+		[IDX_G2X_USAGE] = usage,
+		[IDX_G2X_SIGNAL] = signal_send,
 	},
 	.closed = closed,
 	.hello = hello,

@@ -96,8 +96,12 @@ static const struct rpc_service service = {
 		[IDX_X2G_END] = gprocess_end,
 		[IDX_X2G_RUN] = grun_begin,
 		[IDX_X2G_STATUS] = gmm_status,
+		[IDX_X2G_KEEP] = keep_process,
+		[IDX_X2G_PS] = ps_begin,
+		[IDX_X2G_SIGNAL] = signal_begin,
 	},
 	.closed = closed,
+	.lobby = true,
 };
 
 void gmm_accepted(void *ctx, struct net_conn *conn)

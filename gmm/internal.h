@@ -42,6 +42,8 @@ struct member {
 	uint64_t bytes, beat_ns;
 	uint64_t used_bytes; /* as reported */
 	uint32_t reported_processes;
+	bool again;	   /* it was in a rack before, and has what it had then */
+	bool telling;	   /* it is back, and has not told of all its processes yet: nothing new is placed there */
 	uint64_t promised; /* by us: bytes, and processes placed there */
 	uint32_t placed;
 	char name[NAME_BYTES], domain[NAME_BYTES], addr[ADDR_BYTES];
@@ -50,7 +52,8 @@ struct member {
 /* What a process has on one component. */
 struct gpart {
 	struct gprocess *process;
-	uint32_t member_id;
+	uint32_t member_id;    /* 0: kept, and its component is not back yet */
+	char name[NAME_BYTES]; /* of the component */
 	struct cap cap;
 	uint64_t bytes;	  /* quota, or budget */
 	uint64_t promise; /* of it, counted as promised */
@@ -79,7 +82,9 @@ struct gprocess {
 };
 
 /* member.c */
+bool member_text_fits(const char *s, size_t bytes); /* text from the wire that may go into a table or a log */
 int member_join(struct rpc_request *, const void *body, const void *tail, uint32_t tail_bytes, void *rep);
+struct member *member_by_name(struct gmm *, const char *name);
 int member_beat(struct rpc_request *, const void *body, const void *tail, uint32_t tail_bytes, void *rep);
 void member_dead(struct gmm *, struct member *); /* its connection ended */
 struct member *member_find(struct gmm *, uint32_t id);
@@ -88,11 +93,26 @@ void member_watch_begin(struct gmm *);
 /* process.c */
 struct gprocess *gprocess_new(struct gmm *);
 struct gprocess *gprocess_by_pid(struct gmm *, uint32_t pid);
+/* With a pid that the process has already: NULL when it is taken, or there is no room. */
+struct gprocess *gprocess_kept(struct gmm *, uint32_t pid);
 int gprocess_add_part(struct gprocess *, struct member *, uint64_t bytes, uint64_t promise);
 /* Revoke it on all components that were asked but the one with id except (0: none), forget it. */
 void gprocess_over(struct gprocess *, uint32_t except);
 void gprocess_unref(struct gprocess *); /* one admission less is pending */
 int gprocess_end(struct rpc_request *, const void *body, const void *tail, uint32_t tail_bytes, void *rep);
+
+/* keep.c */
+int keep_process(struct rpc_request *, const void *body, const void *tail, uint32_t tail_bytes, void *rep);
+void keep_unbind(struct gmm *, struct member *); /* the dead member comes back as another: its parts wait for that */
+void keep_bind(struct gmm *, struct member *);	 /* the member is back: it has what kept processes say of it */
+
+/* ps.c */
+int ps_begin(struct rpc_request *, const void *body, const void *tail, uint32_t tail_bytes, void *rep);
+
+/* signal.c */
+int signal_begin(struct rpc_request *, const void *body, const void *tail, uint32_t tail_bytes, void *rep);
+/* Whom a command speaks for: the user of its connection where the fabric tells, else whom it claims. */
+void gpeer_user(const struct gpeer *, uint32_t *uid, uint32_t *gid);
 
 /* run.c */
 int grun_begin(struct rpc_request *, const void *body, const void *tail, uint32_t tail_bytes, void *rep);

@@ -2,7 +2,8 @@
  * Membership. A component is
  *   up      joined, and heard of within HEARTBEAT_MISSES periods
  *   silent  not heard of: nothing new is placed there; up again with its next heartbeat
- *   dead    its connection closed: for good (the same name may join anew)
+ *   dead    its connection closed. The same name may join anew: as another component, or (JOIN_AGAIN) as the same one,
+ *           which has what it had
  */
 #include <errno.h>
 #include <stdio.h>
@@ -25,7 +26,7 @@ struct member *member_find(struct gmm *g, uint32_t id)
 	return NULL;
 }
 
-static struct member *member_by_name(struct gmm *g, const char *name)
+struct member *member_by_name(struct gmm *g, const char *name)
 {
 	struct list *pos, *next;
 
@@ -64,7 +65,7 @@ static bool member_room(struct gmm *g)
 }
 
 /* Text from the wire: terminated, not empty, printable, so that it may go into a table or a log. */
-static bool text_fits(const char *s, size_t bytes)
+bool member_text_fits(const char *s, size_t bytes)
 {
 	size_t len = strnlen(s, bytes);
 
@@ -94,8 +95,8 @@ static int join_check(struct gpeer *p, const struct x2g_join_req *req)
 		return err;
 	if (p->member)
 		return -EALREADY;
-	if (!text_fits(req->name, NAME_BYTES) || !text_fits(req->domain, NAME_BYTES) ||
-	    !text_fits(req->addr, ADDR_BYTES) || req->reserved0)
+	if (!member_text_fits(req->name, NAME_BYTES) || !member_text_fits(req->domain, NAME_BYTES) ||
+	    !member_text_fits(req->addr, ADDR_BYTES) || req->flags & ~(uint32_t)JOIN_AGAIN)
 		return -EINVAL;
 	if (req->kind == KIND_MEMORY && req->bytes < PAGE_BYTES)
 		return -EINVAL;
@@ -118,8 +119,11 @@ int member_join(struct rpc_request *rq, const void *body, const void *tail, uint
 	old = member_by_name(g, req->name);
 	if (old && old->peer)
 		return -EEXIST;
-	if (old)
+	if (old) {
+		if (req->flags & JOIN_AGAIN || old->kind == KIND_STORAGE)
+			keep_unbind(g, old);
 		member_free(g, old);
+	}
 	if (!member_room(g))
 		return -ENOSPC;
 	m = calloc(1, sizeof(*m));
@@ -127,6 +131,8 @@ int member_join(struct rpc_request *rq, const void *body, const void *tail, uint
 		return -ENOMEM;
 	m->peer = p;
 	m->id = g->id_next++;
+	m->again = req->flags & JOIN_AGAIN;
+	m->telling = m->again && req->kind == KIND_PROCESSOR;
 	m->kind = req->kind;
 	m->latency_class = req->latency_class;
 	m->bytes = req->bytes;
@@ -137,10 +143,12 @@ int member_join(struct rpc_request *rq, const void *body, const void *tail, uint
 	list_add_tail(&g->members, &m->link);
 	g->n_members++;
 	p->member = m;
+	rpc_trust(p->rpc);
 	rep->epoch = ++g->epoch;
 	rep->id = m->id;
 	rep->heartbeat_ms = HEARTBEAT_MS;
 	log_info("%s %s joined from %s", kind_name(m->kind), m->name, m->addr);
+	keep_bind(g, m);
 	return 0;
 }
 
@@ -205,6 +213,7 @@ static void watch_due(void *arg)
 		g->epoch++;
 		log_warn("%s %s is silent; nothing new is placed there", kind_name(m->kind), m->name);
 	}
+	log_flush();
 	loop_timer_set(g->loop, &g->watch, now + HEARTBEAT_MS * NS_PER_MS);
 }
 

@@ -1,6 +1,7 @@
 /* Processes of the rack: what each has where, and its end: revoked on every component that was asked to expect it. */
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include "ashlar/base/log.h"
 #include "gmm/internal.h"
 
@@ -29,17 +30,27 @@ static uint32_t pid_new(struct gmm *g)
 	return pid;
 }
 
-struct gprocess *gprocess_new(struct gmm *g)
+static struct gprocess *gprocess_make(struct gmm *g, uint32_t pid)
 {
 	struct gprocess *p = g->n_processes < PROCESSES_MAX ? calloc(1, sizeof(*p)) : NULL;
 
 	if (!p)
 		return NULL;
 	p->g = g;
-	p->pid = pid_new(g);
+	p->pid = pid;
 	list_add_tail(&g->processes, &p->link);
 	g->n_processes++;
 	return p;
+}
+
+struct gprocess *gprocess_new(struct gmm *g)
+{
+	return gprocess_make(g, pid_new(g));
+}
+
+struct gprocess *gprocess_kept(struct gmm *g, uint32_t pid)
+{
+	return gprocess_by_pid(g, pid) ? NULL : gprocess_make(g, pid);
 }
 
 int gprocess_add_part(struct gprocess *p, struct member *m, uint64_t bytes, uint64_t promise)
@@ -51,6 +62,7 @@ int gprocess_add_part(struct gprocess *p, struct member *m, uint64_t bytes, uint
 	p->n_parts++;
 	part->process = p;
 	part->member_id = m->id;
+	memcpy(part->name, m->name, NAME_BYTES);
 	part->bytes = bytes;
 	part->promise = promise;
 	loop_random(p->g->loop, &part->cap, sizeof(part->cap));

@@ -30,7 +30,7 @@ static int offers_of(struct gmm *g, uint32_t kind, struct offers *o)
 	list_for_each_safe(pos, next, &g->members) {
 		struct member *m = container_of(pos, struct member, link);
 
-		if (m->kind != kind || m->state != RACK_UP)
+		if (m->kind != kind || m->state != RACK_UP || m->telling)
 			continue;
 		o->member[o->n] = m;
 		o->offer[o->n++] = (struct place_offer){
@@ -131,7 +131,10 @@ static uint32_t parts_fill(struct gprocess *p, struct placement_part *parts)
 	for (unsigned i = PART_STORAGE; i < p->n_parts; i++, n++) {
 		const struct member *m = member_find(p->g, p->part[i].member_id);
 
-		parts[n] = (struct placement_part){ .cap = p->part[i].cap, .id = m->id, .bytes = p->part[i].bytes };
+		parts[n] = (struct placement_part){ .cap = p->part[i].cap,
+						    .id = m->id,
+						    .bytes = p->part[i].bytes,
+						    .promised = p->part[i].promise != 0 };
 		memcpy(parts[n].name, m->name, NAME_BYTES);
 		memcpy(parts[n].addr, m->addr, ADDR_BYTES);
 	}
@@ -166,18 +169,6 @@ static int admit_one(struct gprocess *p, struct gpart *part)
 	return 0;
 }
 
-static int run_check(struct gpeer *peer, const struct x2g_run_req *req)
-{
-	struct net_peer who;
-
-	if (rpc_peer_kind(peer->rpc) != KIND_COMMAND)
-		return -EPERM;
-	net_conn_peer(rpc_conn(peer->rpc), &who);
-	if (who.known && who.uid != 0 && who.uid != req->uid)
-		return -EPERM;
-	return 0;
-}
-
 static int place(struct gprocess *p, const struct x2g_run_req *req)
 {
 	uint64_t promise = (req->memory_bytes + PAGE_BYTES - 1) / PAGE_BYTES * PAGE_BYTES;
@@ -198,18 +189,19 @@ int grun_begin(struct rpc_request *rq, const void *body, const void *tail, uint3
 	const struct x2g_run_req *req = body;
 	struct gpeer *peer = rpc_ctx(rpc_request_rpc(rq));
 	struct gprocess *p;
-	int err = run_check(peer, req);
+	int err;
 
 	(void)tail;
 	(void)tail_bytes;
 	(void)rep;
-	if (err)
-		return err;
+	if (rpc_peer_kind(peer->rpc) != KIND_COMMAND)
+		return -EPERM;
 	p = gprocess_new(peer->g);
 	if (!p)
 		return -EAGAIN;
 	p->uid = req->uid;
 	p->gid = req->gid;
+	gpeer_user(peer, &p->uid, &p->gid);
 	err = place(p, req);
 	for (unsigned i = 0; !err && i < p->n_parts; i++)
 		err = admit_one(p, &p->part[i]);
@@ -219,6 +211,7 @@ int grun_begin(struct rpc_request *rq, const void *body, const void *tail, uint3
 	}
 	p->run = rq;
 	p->command = peer;
+	rpc_trust(peer->rpc);
 	return RPC_LATER;
 }
 

@@ -74,6 +74,7 @@ int main(int argc, char **argv)
 		.admit = mcomponent_admit,
 		.revoke = mcomponent_revoke,
 		.load = mcomponent_load,
+		.usage = mcomponent_usage,
 		.gmm_lost = mcomponent_gmm_lost,
 	};
 	static const struct component_program program = {

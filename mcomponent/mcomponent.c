@@ -50,6 +50,16 @@ void mcomponent_load(void *ctx, struct x2g_beat_req *beat)
 	beat->processes = m->n_processes;
 }
 
+void mcomponent_usage(void *ctx, const uint32_t *pids, uint32_t n, struct process_usage *rows)
+{
+	for (uint32_t i = 0; i < n; i++) {
+		const struct mprocess *p = mprocess_find(ctx, pids[i]);
+
+		if (p)
+			rows[i].bytes = p->account.granted * PAGE_BYTES;
+	}
+}
+
 void mcomponent_stat(const struct mcomponent *m, struct mcomponent_stat *s)
 {
 	s->bytes = m->frames.total * PAGE_BYTES;

@@ -28,6 +28,7 @@ void mcomponent_accepted(void *ctx, struct net_conn *);
 int mcomponent_admit(void *ctx, const struct g2x_admit_req *, const struct placement_part *, uint32_t n_parts);
 uint64_t mcomponent_revoke(void *ctx, uint32_t pid);
 void mcomponent_load(void *ctx, struct x2g_beat_req *);
+void mcomponent_usage(void *ctx, const uint32_t *pids, uint32_t n, struct process_usage *rows);
 void mcomponent_gmm_lost(void *ctx);
 
 /* What a test may ask. */

@@ -42,8 +42,8 @@ static int prove(struct peer *peer, enum wire_kind kind, uint32_t pid, const str
 	struct mprocess *p = mprocess_find(peer->m, pid);
 
 	if (rpc_peer_kind(peer->rpc) != kind || !p || !cap_equal(&p->cap, cap)) {
-		log_warn("refused: %s without the capability of process %u", kind_name(rpc_peer_kind(peer->rpc)), pid);
-		return refuse(peer->m, p, -EACCES);
+		refuse(peer->m, p, -EACCES);
+		return rpc_refused(peer->rpc, pid, "without the capability");
 	}
 	*out = p;
 	return 0;
@@ -69,6 +69,7 @@ static int hello(struct rpc_request *rq, const void *body, const void *tail, uin
 	peer->role = PEER_DISPATCHER;
 	peer->process = p;
 	p->dispatcher = peer;
+	rpc_trust(peer->rpc);
 	p->requests++;
 	rep->quota_bytes = p->account.quota * PAGE_BYTES;
 	rep->slab_frames_max = SLAB_FRAMES_MAX;
@@ -95,6 +96,7 @@ static int guard(struct rpc_request *rq, const void *body, const void *tail, uin
 	peer->role = PEER_GUARD;
 	peer->process = p;
 	p->guard = peer;
+	rpc_trust(peer->rpc);
 	return 0;
 }
 
@@ -248,6 +250,7 @@ const struct rpc_service mcomponent_service = {
 		[IDX_P2M_STAT] = stat,
 	},
 	.closed = closed,
+	.lobby = true,
 };
 
 void mcomponent_accepted(void *ctx, struct net_conn *conn)

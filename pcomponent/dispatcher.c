@@ -22,6 +22,7 @@
 #include "pcomponent/load/load.h"
 #include "pcomponent/proc/calls.h"
 #include "pcomponent/proc/proc.h"
+#include "pcomponent/proc/resize.h"
 #include "pcomponent/proc/service.h"
 #include "pcomponent/proc/threads.h"
 #include "pcomponent/sys/dispatch.h"
@@ -42,7 +43,8 @@ struct placement {
 };
 
 static struct launch_config launch;
-static struct net *net;
+static struct net *net;	     /* the rack */
+static struct net *node_net; /* the node daemon: always this machine's own fabric */
 static struct rpc *daemon_rpc;
 static struct placement placement;
 
@@ -75,7 +77,6 @@ static void stats_open(void)
 		close(launch.stats_fd);
 	s->magic = STATS_MAGIC;
 	s->start_ns = clock_ns();
-	s->budget_bytes = launch.excache_bytes;
 	process_stats = s;
 }
 
@@ -83,19 +84,30 @@ static void daemon_hello(void)
 {
 	struct d2p_hello_req req = { .cap = launch.cap, .pid = launch.pid };
 	struct placement_part parts[PROCESS_MEMORY_MAX + 1];
-	uint32_t bytes = sizeof(parts);
+	uint32_t bytes;
 	struct d2p_hello_rep rep;
+	bool waiting = false;
 	int err;
 
-	err = rpc_connect_sync(net, launch.daemon, KIND_DISPATCHER, KIND_PROCESSOR, CONNECT_MS, &daemon_rpc);
-	if (!err)
-		err = rpc_call_sync(daemon_rpc, D2P_HELLO, launch.pid, 0, &req, NULL, 0, CONNECT_MS, &rep, parts,
+	err = rpc_connect_sync(node_net, launch.daemon, KIND_DISPATCHER, KIND_PROCESSOR, CONNECT_MS, &daemon_rpc);
+	while (!err) {
+		bytes = sizeof(parts);
+		err = rpc_call_sync(daemon_rpc, D2P_HELLO, launch.pid, 0, &req, NULL, 0, RPC_DEADLINE_MS, &rep, parts,
 				    &bytes);
+		if (!err || err != -EAGAIN)
+			break;
+		if (!waiting)
+			sys_message("processor component %s has no local memory free: the program waits for it",
+				    launch.daemon_name);
+		waiting = true;
+		err = 0;
+	}
 	if (!err &&
 	    (rep.n_memory < 1 || rep.n_memory > PROCESS_MEMORY_MAX || bytes != (rep.n_memory + 1) * sizeof(parts[0])))
 		err = -EPROTO;
 	if (err)
 		proc_fail(125, "processor component %s: %s", launch.daemon_name, strerror(-err));
+	launch.excache_bytes = rep.excache_bytes;
 	placement.storage = parts[0];
 	placement.n_memory = rep.n_memory;
 	memcpy(placement.memory, parts + 1, rep.n_memory * sizeof(parts[0]));
@@ -141,6 +153,7 @@ static void files_open(void)
 		.pid = launch.pid,
 		.cwd = getcwd(cwd, sizeof(cwd)) ? cwd : "/",
 		.umask = mask,
+		.wait_s = launch.storage_wait_s,
 		.fd_floor = proc_fd_floor(),
 	};
 	int err;
@@ -190,8 +203,22 @@ static void start(struct thread *t, const struct load_result *r, uint64_t mask)
 	f.regs.ss = USER_SS;
 	f.sigmask = mask & ~SIGS_OURS;
 	t->mask_virtual = mask & SIGS_OURS;
+	resize_begin();
 	STAT_SET(process_stats->first_insn_ns, clock_ns());
 	trap_resume(&f, 0);
+}
+
+static void fabrics_open(void)
+{
+	struct net_options opt = { .fd_floor = proc_fd_floor(), .relay = launch.relay };
+	int err;
+
+	if ((err = net_open("local", &opt, &node_net)))
+		proc_fail(125, "fabric local: %s", strerror(-err));
+	net = node_net;
+	opt.hook = launch.hook[0] ? launch.hook : NULL;
+	if ((opt.hook || strcmp(launch.fabric, "local") != 0) && (err = net_open(launch.fabric, &opt, &net)))
+		proc_fail(125, "fabric %s: %s", launch.fabric, strerror(-err));
 }
 
 int main(int argc, char **argv, char **envp)
@@ -199,7 +226,6 @@ int main(int argc, char **argv, char **envp)
 	struct load_program p;
 	static struct load_result r;
 	uint64_t mask = 0, all = SIGS_ALL_BLOCKED;
-	struct net_options opt = { 0 };
 	struct thread *t;
 	int err;
 
@@ -214,11 +240,7 @@ int main(int argc, char **argv, char **envp)
 	message_open(proc_fd_floor());
 	log_open("ashlar: dispatcher", (enum log_level)launch.log_level);
 	stats_open();
-	opt.fd_floor = proc_fd_floor();
-	opt.relay = launch.relay;
-	opt.hook = launch.hook[0] ? launch.hook : NULL;
-	if ((err = net_open(launch.fabric, &opt, &net)))
-		proc_fail(125, "fabric %s: %s", launch.fabric, strerror(-err));
+	fabrics_open();
 	daemon_hello();
 	memory_open();
 	files_open();
@@ -226,7 +248,7 @@ int main(int argc, char **argv, char **envp)
 		proc_fail(125, "address space: %s", strerror(-err));
 	signal_inherit();
 	t = first_thread();
-	if ((err = service_open(net, net_conn_fd(rpc_conn(daemon_rpc)), launch.daemon_name)))
+	if ((err = service_open(net, daemon_rpc, launch.pid, launch.daemon_name)))
 		proc_fail(125, "service thread: %s", strerror(-err));
 	p = (struct load_program){ .typed = argv[2], .argv = argv + 3, .envp = envp };
 	load_program(t, &p, &r);

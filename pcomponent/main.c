@@ -8,6 +8,7 @@
 
 struct processor_main {
 	uint64_t excache_bytes;
+	bool relay;
 	struct daemon *d;
 };
 
@@ -23,6 +24,13 @@ static int set_excache(void *ctx, const char *value)
 		return err;
 	s->excache_bytes = bytes / PAGE_BYTES * PAGE_BYTES;
 	return s->excache_bytes ? 0 : -EINVAL;
+}
+
+static int set_relay(void *ctx, const char *value)
+{
+	(void)value;
+	((struct processor_main *)ctx)->relay = true;
+	return 0;
 }
 
 /* Half of the machine: the other half is the host's, and the programs' files and stacks that are never remote. */
@@ -49,6 +57,8 @@ static int start(void *ctx, const struct component_env *env, uint64_t *bytes)
 
 	if (!s->excache_bytes)
 		s->excache_bytes = excache_default();
+	if (s->relay || env->node != env->net)
+		config.relay = env->node;
 	config.excache_bytes = *bytes = s->excache_bytes;
 	err = daemon_open(&config, &s->d);
 	if (err)
@@ -67,19 +77,27 @@ int main(int argc, char **argv)
 	static const struct component_option options[] = {
 		{ "excache", "SIZE", "local memory to divide among processes (default: half of the machine)",
 		  set_excache },
+		{ "relay", NULL, "serve programs by a relay, at ADDR-relay, even where the fabric is local",
+		  set_relay },
 		{ NULL, NULL, NULL, NULL },
 	};
 	static const struct component_ops ops = {
+		.listening = daemon_listening,
 		.accepted = daemon_accepted,
 		.admit = daemon_admit,
 		.revoke = daemon_revoke,
 		.load = daemon_load,
+		.usage = daemon_usage,
+		.signal = daemon_signal,
+		.gmm_lost = daemon_gmm_lost,
+		.joined = daemon_joined,
 	};
 	static const struct component_program program = {
 		.name = "pcomponent",
 		.summary =
 			"Node daemon of a processor component of an ashlar rack: stands by the processes of this machine.",
 		.kind = KIND_PROCESSOR,
+		.node = true,
 		.options = options,
 		.ops = &ops,
 		.start = start,

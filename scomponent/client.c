@@ -89,10 +89,10 @@ int serve_hello(struct rpc_request *rq, const void *body, const void *tail, uint
 	err = hello_check(c, req, &c->process);
 	if (err) {
 		c->s->refused++;
-		log_warn("process %u refused: unknown, or its capability is wrong", req->pid);
-		return err;
+		return rpc_refused(c->rpc, req->pid, "without the capability");
 	}
 	c->process->clients++;
+	rpc_trust(c->rpc);
 	rep->readonly = c->s->readonly;
 	return 0;
 }
@@ -179,6 +179,7 @@ static const struct rpc_service service = {
 	},
 	.closed = client_closed,
 	.hello = client_hello,
+	.lobby = true,
 };
 
 void scomponent_accepted(struct scomponent *s, struct net_conn *conn)

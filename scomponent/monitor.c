@@ -26,7 +26,10 @@ int scomponent_admit(struct scomponent *s, const struct g2x_admit_req *req)
 {
 	struct process *p;
 
-	if (process_find(s, req->pid))
+	p = process_find(s, req->pid);
+	if (p && cap_equal(&p->cap, &req->cap))
+		p->admitted_ns = loop_now(s->loop); /* a new gmm knows it: no orphan any more */
+	if (p)
 		return -EEXIST;
 	if (req->uid != geteuid()) {
 		log_error(

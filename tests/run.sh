@@ -4,6 +4,7 @@
 #   tests/run.sh                      all of them
 #   tests/run.sh e2e/signals proto/*  those whose name matches one of the (shell) patterns
 #   tests/run.sh --for SECONDS PAT..  the same again and again, until the time is over or a test fails
+#   tests/run.sh --fabric ofi:tcp 'e2e/*'  e2e tests on another fabric than local
 #   tests/run.sh --variant tsan PAT.. unit, proto and model programs of `make tsan` (default: asan)
 #   tests/run.sh --list [PAT..]       names only
 #
@@ -11,8 +12,9 @@
 # (functions.sh is the library of the latter). Exit status 0 is passed, 77 skipped, all else failed. What it prints goes to
 # build/tests/log/NAME.log and is shown only when it failed. Two kinds of line in the head of a script speak to us:
 #   # timeout: 300      seconds, where the usual limit does not fit
-#   # also: asan        run a second time with the sanitized monitors, under the name e2e-asan/...
-# Tests find the programs by ASHLAR_BIN, the build folder by ASHLAR_BUILD, and the sources by ASHLAR_TOP.
+#   # also: asan ofi    run again with the sanitized monitors, under the name e2e-asan/..., and on the fabric ofi:tcp,
+#                       under the name e2e-ofi/...
+# Tests find the fabric by ASHLAR_FABRIC, the programs by ASHLAR_BIN, the build folder by ASHLAR_BUILD, and the sources by ASHLAR_TOP.
 # House, unit, proto, model and sim tests run two at a time; e2e tests alone.
 
 set -u
@@ -33,12 +35,14 @@ limit_other=300
 parallel=2
 seconds=0
 variant=asan
+fabric=local
 list_only=
 
 while [ $# -gt 0 ]; do
 	case $1 in
 	--for) seconds=${2:?--for needs seconds}; shift 2 ;;
 	--variant) variant=${2:?--variant needs a name}; shift 2 ;;
+	--fabric) fabric=${2:?--fabric needs a name}; shift 2 ;;
 	--list) list_only=1; shift ;;
 	--help) sed -n '2,/^$/s/^# \{0,1\}//p' "$0"; exit 0 ;;
 	--) shift; break ;;
@@ -64,10 +68,10 @@ head_says() {
 	sed -n "1,40s/^# $2:[[:space:]]*//p" "$1" | head -n 1
 }
 
-names=() ; files=() ; limits=() ; bins=()
-add() { # name, file, limit, folder of programs
+names=() ; files=() ; limits=() ; bins=() ; fabrics=()
+add() { # name, file, limit, folder of programs, fabric
 	wanted "$1" || return 0
-	names+=("$1"); files+=("$2"); limits+=("$3"); bins+=("$4")
+	names+=("$1"); files+=("$2"); limits+=("$3"); bins+=("$4"); fabrics+=("${5:-$fabric}")
 }
 
 shopt -s nullglob
@@ -91,6 +95,9 @@ for f in tests/e2e/*.sh; do
 	add "e2e/$n" "$f" "${t:-$limit_e2e}" "$ASHLAR_BUILD/bin"
 	case " $(head_says "$f" also) " in
 	*" asan "*) add "e2e-asan/$n" "$f" "$((2 * ${t:-$limit_e2e}))" "$ASHLAR_BUILD/asan/bin" ;;
+	esac
+	case " $(head_says "$f" also) " in
+	*" ofi "*) add "e2e-ofi/$n" "$f" "$((2 * ${t:-$limit_e2e}))" "$ASHLAR_BUILD/bin" ofi:tcp ;;
 	esac
 done
 total=${#names[@]}
@@ -130,7 +137,7 @@ start() { # index
 	case ${files[i]}${bins[i]} in *"/$variant/"* | */asan/bin) wrap=("${fixed[@]}") ;; esac
 	log=$logs/${names[i]}.log
 	mkdir -p "${log%/*}"
-	ASHLAR_BIN=${bins[i]} ASHLAR_TEST=${names[i]} \
+	ASHLAR_FABRIC=${fabrics[i]} ASHLAR_BIN=${bins[i]} ASHLAR_TEST=${names[i]} \
 		timeout --kill-after=15 "${limits[i]}" "${wrap[@]}" "${files[i]}" >"$log" 2>&1 </dev/null &
 	running[$!]=$i
 	started[$!]=$EPOCHREALTIME

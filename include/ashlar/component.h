@@ -18,6 +18,11 @@ struct component;
 
 /* What the monitor does; all are called on the loop's thread, with the ctx of component_open. NULL: not wanted. */
 struct component_ops {
+	/*
+	 * The component listens at component_addr() and has joined nobody yet: what is to be there before others hear of
+	 * it is opened here. -errno, after logging why: it does not start. NULL: nothing.
+	 */
+	int (*listening)(void *ctx);
 	/* Somebody connected to our listener. The callee owns conn (rpc_open takes it over). Required. */
 	void (*accepted)(void *ctx, struct net_conn *conn);
 	/*
@@ -30,6 +35,10 @@ struct component_ops {
 	uint64_t (*revoke)(void *ctx, uint32_t pid);
 	/* Fill in what the heartbeat reports (zeroed before). */
 	void (*load)(void *ctx, struct x2g_beat_req *beat);
+	/* G2X_USAGE: fill in a row (zeroed before) for each of n processes; one that is not here stays zero. */
+	void (*usage)(void *ctx, const uint32_t *pids, uint32_t n, struct process_usage *rows);
+	/* G2X_SIGNAL: the number is checked. 0; -ESRCH; -EAGAIN: its program has not come yet; -errno. */
+	int (*signal)(void *ctx, uint32_t pid, int signal);
 	/* The gmm is gone (it had been joined). Processes that it admitted and that came stay. */
 	void (*gmm_lost)(void *ctx);
 	/* Joined (again). */
@@ -43,6 +52,7 @@ struct component_config {
 	char domain[NAME_BYTES]; /* failure domain */
 	char gmm[ADDR_BYTES];
 	char listen[ADDR_BYTES];
+	struct net *node; /* where it listens, if not on the net that it joins by; must outlive it */
 	uint32_t join_ms; /* the first join is tried for so long, then given up (failed() is called) */
 };
 
@@ -79,7 +89,8 @@ struct component_option {
 /* What start() gets. All live until stop() has returned. */
 struct component_env {
 	struct loop *loop;
-	struct net *net;
+	struct net *net;  /* the rack's */
+	struct net *node; /* the machine's own (component_program.node); else the same */
 	struct component *component;
 };
 
@@ -87,6 +98,8 @@ struct component_program {
 	const char *name;    /* of the binary; also the first word of its log lines */
 	const char *summary; /* one line for --help */
 	enum wire_kind kind;
+	/* Serves its own machine: listens on the fabric `local` (--node) whatever the fabric of the rack. */
+	bool node;
 	const struct component_option *options; /* may be NULL */
 	const struct component_ops *ops;
 	/*
@@ -100,10 +113,12 @@ struct component_program {
 };
 
 /*
- * The main() of every component. Options common to all: --gmm --name --domain (not for KIND_GMM), --listen, --fabric,
+ * The main() of every component. Options common to all: --gmm --name --domain (not for KIND_GMM), --listen (or --node), --fabric,
  * --log, --lifeline FD (end when it hangs up), --ready-fd FD (gets the line "ready ADDR" once joined), --help.
- * Ends cleanly with 0 on SIGTERM, SIGINT and the life line; 1 when something failed; 2 for a wrong command line.
+ * Ends cleanly with 0 on SIGTERM, SIGINT and the life line; 1 when something failed; 2 for a wrong command line;
+ * EXIT_NO_FABRIC after one line when the fabric is not there.
  */
+#define EXIT_NO_FABRIC 3
 int component_main(int argc, char **argv, const struct component_program *, void *ctx);
 
 #endif

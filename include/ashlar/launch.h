@@ -25,13 +25,14 @@
 #define LAUNCH_MAGIC 0x48434e554c4853ULL /* "SHLUNCH" */
 #define LAUNCH_VERSION 2u
 #define LAUNCH_FD_MIN 500
+#define STORAGE_WAIT_FOREVER UINT32_MAX
 
 struct launch_config {
 	uint64_t magic;
 	uint32_t version;
 	uint32_t bytes;		 /* sizeof(struct launch_config) */
 	struct cap cap;		 /* for D2P_HELLO */
-	uint64_t excache_bytes;	 /* the budget as the daemon's answer to the announcement stated it */
+	uint64_t excache_bytes;	 /* as the daemon's answer to the announcement stated it; D2P_HELLO gives the budget */
 	uint32_t pid;		 /* in the rack */
 	int32_t stats_fd;	 /* memfd of sizeof(struct stats_page), to be mapped shared */
 	int32_t log_level;	 /* enum log_level */
@@ -39,9 +40,10 @@ struct launch_config {
 	char fabric[NAME_BYTES]; /* what the dispatcher opens: "local" or "relay" */
 	char daemon[ADDR_BYTES]; /* the processor component's address, for D2P_HELLO */
 	char daemon_name[NAME_BYTES];
-	char relay[ADDR_BYTES]; /* for fabric "relay": net_options.relay */
-	char hook[HOOK_BYTES];	/* net_options.hook; empty: none */
-	uint32_t reserved0[2];
+	char relay[ADDR_BYTES];	 /* for fabric "relay": net_options.relay */
+	char hook[HOOK_BYTES];	 /* net_options.hook; empty: none */
+	uint32_t storage_wait_s; /* calls on files wait so long for a lost storage component; 0: not at all */
+	uint32_t reserved0;
 };
 _Static_assert(sizeof(struct launch_config) == 472, "launch_config has no holes");
 

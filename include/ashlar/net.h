@@ -31,6 +31,7 @@ struct loop;
 struct net;
 struct net_listener;
 struct net_conn;
+struct net_connecting;
 struct net_pd;
 struct net_mr;
 struct net_data;
@@ -65,6 +66,7 @@ struct net_stats {
  * on this machine; -EINVAL: the argument or an option is wrong. Why it failed is in the log.
  */
 int net_open(const char *fabric, const struct net_options *, struct net **out);
+bool net_fabric_known(const char *fabric); /* this program has its provider; whether it works here is another matter */
 void net_close(struct net *);
 const struct net_stats *net_stats(const struct net *);
 const char *net_fabric_name(const struct net *); /* as net_open got it */
@@ -98,8 +100,22 @@ int net_listen(struct net *, const char *addr, void (*accepted)(void *arg, struc
 const char *net_listener_addr(const struct net_listener *);
 void net_listener_close(struct net_listener *); /* removes the socket file if it made one */
 
+/* Is addr an address of the fabric of this name (not: of another one)? */
+bool net_address_fits(const char *fabric, const char *addr);
+
 /* Connect within timeout_ms. -ECONNREFUSED/-ENOENT: nobody there; -ETIMEDOUT; -EINVAL: bad address. */
 int net_connect(struct net *, const char *addr, uint32_t timeout_ms, struct net_conn **out);
+
+/*
+ * Loop use: the same without holding the loop. done comes once, from the loop and never from inside this call, with the
+ * connection (the callee's; net_conn_set_events is called in there) or with net_connect's error and NULL. *out is valid
+ * until then, or until net_connect_cancel: done is not called any more. -errno: done will not be called.
+ */
+typedef void net_connected_fn(void *arg, int err, struct net_conn *);
+int net_connect_begin(struct net *, const char *addr, uint32_t timeout_ms, net_connected_fn *done, void *arg,
+		      struct net_connecting **out);
+void net_connect_cancel(struct net_connecting *);
+
 void net_conn_close(struct net_conn *); /* no event follows; remotes opened through it fail from now on */
 
 /*
@@ -197,6 +213,11 @@ int net_read(struct net_data *, struct net_remote *, uint64_t off, const struct 
 int net_write(struct net_data *, struct net_remote *, uint64_t off, const struct net_sge *, unsigned n,
 	      uint64_t cookie);
 
+/*
+ * Loop use: ready() is called on the loop when completions have come that net_data_poll would take. Those of a transfer
+ * that ended inside its own call are not told: who posts polls once afterwards. ready() may close the net_data.
+ */
+int net_data_set_events(struct net_data *, void (*ready)(void *arg), void *arg);
 /* Take up to n completions; the number taken, 0 when none is there. */
 int net_data_poll(struct net_data *, struct net_completion *, int n);
 /* Wait until one is there or deadline_ns has passed (-ETIMEDOUT) or the peer is gone (-EPIPE). */

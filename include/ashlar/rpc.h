@@ -8,6 +8,8 @@
  *    its deadline. The receiver applies it at most once: of the last RPC_CREDITS ids it keeps the reply and sends that
  *    again; older ids are dropped and counted.
  *  - A peer may have RPC_CREDITS requests outstanding; one more is a breach of protocol: counted, connection closed.
+ *  - A peer says hello within RPC_HELLO_MS, or is closed. Until it has proved who it is its connection waits in the
+ *    monitor's lobby, which is bounded.
  *  - Anything malformed (magic, version, unknown id, sizes, flags, reserved bits of the header) is counted, named in the
  *    log once per connection, and answered by closing the connection.
  * Nothing here blocks but rpc_call_sync and rpc_connect_sync. Not thread-safe; a synchronous rpc is shared under the
@@ -15,6 +17,8 @@
  */
 #ifndef ASHLAR_RPC_H
 #define ASHLAR_RPC_H
+#include "ashlar/base/list.h"
+#include "ashlar/base/log.h"
 #include "ashlar/net.h"
 #include "ashlar/proto/lists.h"
 
@@ -35,13 +39,27 @@ struct rpc_service {
 	rpc_handler_fn *handler[MSG_COUNT];
 	/* The connection ended or was closed for a breach; rpc is freed after this returns. Called once. */
 	void (*closed)(struct rpc *, int err);
+	/* Peers come to us and have to prove who they are: they wait in the lobby until rpc_trust. */
+	bool lobby;
 	/* The peer's hello came and fits: its kind is known from here on. May be NULL. 0, or -errno to refuse it. */
 	int (*hello)(struct rpc *);
+};
+
+/*
+ * Connections of one monitor whose peers have proved nothing yet wait in its lobby, RPC_LOBBY_MAX at most: where it is
+ * full the one that waited longest is closed. So no number of idle connections keeps out a peer that says at once who it
+ * is. rpc_trust takes a connection out.
+ */
+struct rpc_lobby {
+	struct list waiting; /* struct rpc, oldest first */
+	uint32_t n;
+	uint64_t pushed_out;
 };
 
 struct rpc_counters {
 	uint64_t requests[MSG_COUNT]; /* applied */
 	uint64_t duplicates, malformed, refused, retries, timeouts;
+	struct rpc_lobby lobby;
 };
 
 /*
@@ -56,6 +74,14 @@ void *rpc_ctx(const struct rpc *); /* the ctx of rpc_open, or what rpc_set_ctx p
 void rpc_set_ctx(struct rpc *, void *ctx);
 struct net_conn *rpc_conn(const struct rpc *);
 enum wire_kind rpc_peer_kind(const struct rpc *);
+
+/* The peer has proved who it is (its capability was right, it joined): the connection leaves the lobby. */
+void rpc_trust(struct rpc *);
+/*
+ * The peer claimed what it could not prove, in words `what`: counted, named in the log (rate limited), and after
+ * RPC_REFUSALS_MAX times on one connection the end of it. Returns -EACCES, for the handler to answer.
+ */
+int rpc_refused(struct rpc *, uint32_t pid, const char *what);
 
 /* In a handler; also later, until the reply. */
 struct rpc *rpc_request_rpc(const struct rpc_request *); /* NULL: the peer is gone meanwhile */
@@ -102,5 +128,13 @@ int rpc_call_sync(struct rpc *, enum msg_id, uint32_t pid, uint32_t tid, const v
 int rpc_post_sync(struct rpc *, enum msg_id, uint32_t pid, uint32_t tid, const void *req, const void *tail,
 		  uint32_t tail_bytes);
 int rpc_async_error(struct rpc *);
+/*
+ * From now on requests of the peer are served, by whichever call on this rpc takes them: rpc_sync_step takes all that
+ * has come, without waiting; its caller polls net_conn_fd. service->closed is not called. Handlers may keep a request
+ * (RPC_LATER); rpc_reply_later then belongs to the thread that owns the rpc. A reply that the socket has no room for
+ * goes out with a later step. step: 0, -EPIPE, -EPROTO (a breach; it is logged, the connection is dead).
+ */
+void rpc_sync_serve(struct rpc *, const struct rpc_service *, void *ctx);
+int rpc_sync_step(struct rpc *);
 
 #endif

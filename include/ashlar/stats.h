@@ -23,8 +23,9 @@ struct stats_page {
 	uint64_t first_insn_ns; /* when it jumped to the program's first instruction */
 	uint64_t end_ns;	/* 0: ended without telling */
 	uint64_t budget_bytes, resident_bytes, resident_peak_bytes;
-	uint64_t registered_ns; /* when memory came under the ExCache; 0: the program fitted all along */
-	uint64_t misses;	/* lines fetched from a memory component on demand */
+	uint64_t budget_changes; /* of budget_bytes, since the process began */
+	uint64_t registered_ns;	 /* when memory came under the ExCache; 0: the program fitted all along */
+	uint64_t misses;	 /* lines fetched from a memory component on demand */
 	uint64_t zero_fills, wp_faults, victim_hits, prefetched, prefetch_used;
 	uint64_t evictions, writebacks, writeback_bytes, zero_evictions;
 	uint64_t waits;		  /* faults that waited for another thread's transfer of the same line */

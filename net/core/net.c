@@ -6,6 +6,7 @@
 #include <string.h>
 #include "ashlar/base/log.h"
 #include "net/core/provider.h"
+#include "net/hook/hook.h"
 
 static const struct net_provider *provider_find(const char *fabric, size_t len)
 {
@@ -15,10 +16,16 @@ static const struct net_provider *provider_find(const char *fabric, size_t len)
 	return NULL;
 }
 
+bool net_fabric_known(const char *fabric)
+{
+	return provider_find(fabric, strcspn(fabric, ":")) != NULL;
+}
+
 int net_open(const char *fabric, const struct net_options *opt, struct net **out)
 {
 	size_t len = strcspn(fabric, ":");
 	const struct net_provider *ops = provider_find(fabric, len);
+	struct net *wrapped;
 	int err;
 
 	if (!ops)
@@ -32,7 +39,14 @@ int net_open(const char *fabric, const struct net_options *opt, struct net **out
 	(*out)->opt.loop = opt->loop;
 	(*out)->opt.fd_floor = opt->fd_floor;
 	strcpy((*out)->name, fabric);
-	return 0;
+	if (!opt->hook)
+		return 0;
+	err = hook_open(opt->hook, *out, &wrapped);
+	if (err)
+		net_close(*out);
+	else
+		*out = wrapped;
+	return err;
 }
 
 void net_close(struct net *net)
@@ -74,6 +88,13 @@ void net_listener_close(struct net_listener *l)
 int net_connect(struct net *net, const char *addr, uint32_t timeout_ms, struct net_conn **out)
 {
 	return net->ops->connect(net, addr, timeout_ms, out);
+}
+
+bool net_address_fits(const char *fabric, const char *addr)
+{
+	size_t n = strlen(fabric);
+
+	return strncmp(addr, fabric, n) == 0 && addr[n] == ':';
 }
 
 void net_conn_close(struct net_conn *conn)

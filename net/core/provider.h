@@ -2,7 +2,8 @@
  * What a provider of net offers, and what it may leave to the core.
  *
  * Every object that net.h hands out begins with a base struct of this header; a provider embeds it as the first member
- * of its own. The core finds the provider by base.net->ops and calls the slot. Slots are never NULL. The core has
+ * of its own. The core finds the provider by base.net->ops and calls the slot. Slots are never NULL but for those that
+ * say what NULL means. The core has
  * checked pointers-and-lengths part of the contract (stated at each slot), counts messages, transfers and failures,
  * and builds the synchronous calls from the asynchronous ones. A wrapper (trace, delay, error) is a provider whose
  * objects hold inner objects and which calls net.h's own functions on them. base.net is set by the provider for
@@ -31,6 +32,12 @@ struct net_conn {
 	const struct net_conn_events *events; /* NULL until set */
 	void *arg;
 };
+/* A connection that is being made. */
+struct net_connecting {
+	struct net *net;
+	net_connected_fn *done;
+	void *arg;
+};
 struct net_pd {
 	struct net *net;
 };
@@ -41,6 +48,9 @@ struct net_mr {
 struct net_data {
 	struct net *net;
 	enum net_class class;
+	void (*ready)(void *arg); /* NULL until set */
+	void *ready_arg;
+	uint64_t sync_cookies; /* given to synchronous transfers; the provider leaves it alone */
 };
 struct net_remote {
 	struct net *net;
@@ -62,6 +72,12 @@ struct net_provider {
 	void (*listener_close)(struct net_listener *);
 
 	int (*connect)(struct net *, const char *addr, uint32_t timeout_ms, struct net_conn **out);
+	/*
+	 * Both NULL: connect never waits, and serves for this too. The core fills in the base of *out. At the end the
+	 * provider takes done and arg out of it, frees the object and calls done, on the loop.
+	 */
+	int (*connect_begin)(struct net *, const char *addr, uint32_t timeout_ms, struct net_connecting **out);
+	void (*connect_cancel)(struct net_connecting *);
 	void (*conn_close)(struct net_conn *);
 	/* events and arg are in the base already; start to deliver. Messages go through net_conn_deliver. */
 	int (*conn_start)(struct net_conn *);
@@ -88,6 +104,8 @@ struct net_provider {
 
 	int (*data_open)(struct net_conn *, enum net_class, struct net_data **out);
 	void (*data_close)(struct net_data *);
+	/* base.ready is set already: call it from the loop. NULL: every transfer ends inside its own call. */
+	int (*data_start)(struct net_data *);
 	/* bytes > 0; the core sets base.bytes. */
 	int (*remote_open)(struct net_conn *, const struct net_key *, uint64_t bytes, struct net_remote **out);
 	void (*remote_close)(struct net_remote *);
@@ -113,5 +131,7 @@ void net_conn_deliver(struct net_conn *, const void *buf, size_t len);
 extern const struct net_provider *const net_providers[];
 
 extern const struct net_provider net_provider_local;
+extern const struct net_provider net_provider_relay;
+extern const struct net_provider net_provider_ofi;
 
 #endif

@@ -21,6 +21,7 @@ static void rpc_end(struct rpc *r, int calls_err)
 	r->dead = true;
 	net_conn_kill(r->conn);
 	loop_timer_del(r->loop, &r->hello_timer);
+	rpc_lobby_leave(r);
 	rpc_serve_end(r);
 	rpc_call_end(r, calls_err);
 }
@@ -173,7 +174,9 @@ int rpc_open(struct loop *loop, struct net_conn *conn, enum wire_kind kind, cons
 		err = rpc_hello_send(conn, kind);
 	if (err)
 		goto out_free;
-	loop_timer_set(loop, &r->hello_timer, loop_now(loop) + RPC_DEADLINE_MS * NS_PER_MS);
+	loop_timer_set(loop, &r->hello_timer, loop_now(loop) + RPC_HELLO_MS * NS_PER_MS);
+	if (service->lobby)
+		rpc_lobby_enter(r);
 	*out = r;
 	return 0;
 

@@ -3,7 +3,7 @@
  *
  *   rpc_wire.c   building and checking messages      rpc_call.c  requests of ours, with a loop
  *   rpc.c        opening, hello, breach, closing      rpc_sync.c  requests of ours, waiting
- *   rpc_serve.c  requests of the peer
+ *   rpc_serve.c  requests of the peer                  rpc_lobby.c peers that have proved nothing yet
  *
  * Life with a loop: every entry from the loop is bracketed by rpc_enter/rpc_leave; callbacks of the user run only in
  * between and may rpc_close. A dead rpc is freed by the outermost rpc_leave.
@@ -67,6 +67,9 @@ struct rpc {
 	unsigned inside; /* depth of rpc_enter */
 	int doom;	 /* why we killed the connection ourselves; 0: we did not */
 	struct loop_timer hello_timer;
+	struct list lobby; /* counters->lobby, while in_lobby */
+	bool in_lobby;
+	unsigned refusals;
 
 	/* requests of the peer */
 	uint64_t rx_top;     /* highest id seen */
@@ -99,6 +102,10 @@ void rpc_fail(struct rpc *, int err);
 void rpc_doom(struct rpc *, int err);
 /* Count, name and end a breach of protocol; buf/len: the message. */
 void rpc_breach(struct rpc *, const char *words, const void *buf, size_t len);
+
+/* rpc_lobby.c */
+void rpc_lobby_enter(struct rpc *);
+void rpc_lobby_leave(struct rpc *); /* harmless when it is not there */
 
 /* rpc_serve.c */
 const char *rpc_serve(struct rpc *, const struct rpc_msg *); /* NULL or what is wrong */

@@ -1,7 +1,7 @@
 /*
  * Synchronous RPC: one caller at a time sends and waits; replies to what was posted, or to what nobody waits for any
- * more, are taken in passing. All memory is allocated when the connection is made. Serves no requests: one that comes
- * is a breach.
+ * more, are taken in passing. All memory is allocated when the connection is made. A request of the peer is a breach,
+ * unless rpc_sync_serve was called: then it is served in passing, too.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -88,14 +88,17 @@ static int reply_take(struct rpc *r, const struct sent *waited, struct rpc_msg *
 	wrong = rpc_is_hello(r->sync->rx, (size_t)n) ? "second hello" : rpc_msg_check(r->sync->rx, (size_t)n, m);
 	if (wrong)
 		return sync_breach(r, wrong, (size_t)n);
-	if (!(m->h.flags & WIRE_REPLY))
-		return sync_breach(r, "not served here", (size_t)n);
+	if (!(m->h.flags & WIRE_REPLY)) {
+		wrong = r->service ? rpc_serve(r, m) : "not served here";
+		return wrong ? sync_breach(r, wrong, (size_t)n) : 0;
+	}
 	if (m->h.req_id > r->tx_top)
 		return sync_breach(r, "reply to nothing", (size_t)n);
 	s = sent_find(r, m->h.req_id);
 	if (!s) {
 		r->counters->duplicates++;
-		return 0;
+		/* A peer that only ever sends these would keep us here for ever. */
+		return deadline_ns && clock_ns() >= deadline_ns ? -ETIMEDOUT : 0;
 	}
 	if (s->info != m->info)
 		return sync_breach(r, "reply to another message", (size_t)n);
@@ -110,11 +113,10 @@ static int reply_take(struct rpc *r, const struct sent *waited, struct rpc_msg *
 static int replies_collect(struct rpc *r)
 {
 	struct rpc_msg m;
-	int err;
+	int err = 0;
 
-	do
+	for (unsigned i = 0; i < 2 * RPC_CREDITS && !err; i++)
 		err = reply_take(r, NULL, &m, 0);
-	while (!err);
 	return err == -ETIMEDOUT ? 0 : err;
 }
 
@@ -249,6 +251,20 @@ int rpc_post_sync(struct rpc *r, enum msg_id id, uint32_t pid, uint32_t tid, con
 	return err;
 }
 
+void rpc_sync_serve(struct rpc *r, const struct rpc_service *service, void *ctx)
+{
+	r->service = service;
+	r->ctx = ctx;
+}
+
+int rpc_sync_step(struct rpc *r)
+{
+	if (net_conn_dead(r->conn))
+		return -EPIPE;
+	rpc_serve_flush(r);
+	return replies_collect(r);
+}
+
 int rpc_async_error(struct rpc *r)
 {
 	int err = r->sync->async_err;
@@ -259,6 +275,7 @@ int rpc_async_error(struct rpc *r)
 
 void rpc_sync_close(struct rpc *r)
 {
+	rpc_serve_end(r);
 	net_conn_close(r->conn);
 	free(r->sync);
 	free(r);
@@ -306,6 +323,8 @@ int rpc_connect_sync(struct net *net, const char *addr, enum wire_kind kind, enu
 		goto out_free;
 	r->counters = &r->sync->counters;
 	r->kind = kind;
+	list_init(&r->requests);
+	list_init(&r->replies);
 	err = net_connect(net, addr, timeout_ms, &r->conn);
 	if (err)
 		goto out_free;

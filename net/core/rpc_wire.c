@@ -3,7 +3,8 @@
 #include <string.h>
 #include "net/core/rpc_impl.h"
 
-#define ERRNO_MAX 4095
+#define ERRNO_MAX \
+	EHWPOISON /* the largest; those that Linux keeps to itself (512..) mean something else to a dispatcher */
 
 uint32_t rpc_encode(void *buf, const struct wire_hdr *h, const void *body, const void *tail)
 {

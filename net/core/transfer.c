@@ -5,6 +5,7 @@
  * This is the path of a miss: no lock, no allocation, no call but into the provider.
  */
 #include <errno.h>
+#include "ashlar/base/log.h"
 #include "net/core/provider.h"
 
 #define NET_TRANSFER_MAX (1ULL << 30) /* bytes of one transfer */
@@ -23,6 +24,14 @@ int net_data_open(struct net_conn *conn, enum net_class class, struct net_data *
 void net_data_close(struct net_data *d)
 {
 	d->net->ops->data_close(d);
+}
+
+int net_data_set_events(struct net_data *d, void (*ready)(void *arg), void *arg)
+{
+	BUG_ON(!d->net->opt.loop || d->ready);
+	d->ready = ready;
+	d->ready_arg = arg;
+	return d->net->ops->data_start ? d->net->ops->data_start(d) : 0;
 }
 
 int net_remote_open(struct net_conn *conn, const struct net_key *key, uint64_t bytes, struct net_remote **out)
@@ -108,6 +117,12 @@ int net_data_wait(struct net_data *d, uint64_t deadline_ns)
 	return d->net->ops->data_wait(d, deadline_ns);
 }
 
+/* One that no earlier transfer has which timed out and completes now. */
+static uint64_t sync_cookie(struct net_data *d)
+{
+	return ++d->sync_cookies;
+}
+
 static int completion_take(struct net_data *d, uint64_t cookie, uint64_t deadline_ns)
 {
 	struct net_completion c;
@@ -126,15 +141,17 @@ static int completion_take(struct net_data *d, uint64_t cookie, uint64_t deadlin
 int net_read_sync(struct net_data *d, struct net_remote *r, uint64_t off, const struct net_sge *sge, unsigned n,
 		  uint64_t deadline_ns)
 {
-	int err = net_read(d, r, off, sge, n, (uintptr_t)sge);
+	uint64_t cookie = sync_cookie(d);
+	int err = net_read(d, r, off, sge, n, cookie);
 
-	return err ? err : completion_take(d, (uintptr_t)sge, deadline_ns);
+	return err ? err : completion_take(d, cookie, deadline_ns);
 }
 
 int net_write_sync(struct net_data *d, struct net_remote *r, uint64_t off, const struct net_sge *sge, unsigned n,
 		   uint64_t deadline_ns)
 {
-	int err = net_write(d, r, off, sge, n, (uintptr_t)sge);
+	uint64_t cookie = sync_cookie(d);
+	int err = net_write(d, r, off, sge, n, cookie);
 
-	return err ? err : completion_take(d, (uintptr_t)sge, deadline_ns);
+	return err ? err : completion_take(d, cookie, deadline_ns);
 }

@@ -9,6 +9,7 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 #include "ashlar/base/clock.h"
+#include "ashlar/base/log.h"
 #include "net/local/local.h"
 
 static struct local_conn *local_conn(struct net_conn *c)
@@ -50,6 +51,7 @@ int local_conn_new(struct net *net, int fd, const struct net_peer *peer, struct 
 	c->fd = fd;
 	c->life = life;
 	c->peer = *peer;
+	c->keys_max = LOCAL_KEYS_MAX;
 	list_init(&c->tx);
 	__atomic_fetch_add(&local->conns, 1, __ATOMIC_RELAXED);
 	*out = c;
@@ -133,6 +135,18 @@ void local_conn_poll_out(struct local_conn *c)
 	loop_fd_mod(c->base.net->opt.loop, c->fd, EPOLLIN | EPOLLRDHUP | (want ? (uint32_t)EPOLLOUT : 0));
 }
 
+int local_conn_take(struct net_conn *conn)
+{
+	struct local_conn *c = local_conn(conn);
+	int fd;
+
+	BUG_ON(conn->net->ops != &net_provider_local || c->started || c->busy);
+	fd = c->fd;
+	c->fd = -1;
+	local_conn_close(conn);
+	return fd;
+}
+
 void local_conn_close(struct net_conn *conn)
 {
 	struct local_net *net = container_of(conn->net, struct local_net, base);
@@ -146,7 +160,9 @@ void local_conn_close(struct net_conn *conn)
 	c->started = false;
 	local_tx_drop(c);
 	local_keys_drop(c);
-	close(c->fd);
+	local_user_put(c);
+	if (c->fd >= 0)
+		close(c->fd);
 	c->fd = -1;
 	local_life_put(c->life);
 	__atomic_fetch_sub(&net->conns, 1, __ATOMIC_RELAXED);

@@ -46,7 +46,7 @@ int local_keys_add(struct local_conn *c, const struct local_frame *f, int fd)
 		if (!c->keys)
 			goto out_close;
 	}
-	if (c->n_keys == LOCAL_KEYS_MAX) {
+	if (c->n_keys == c->keys_max) {
 		net_count(&c->base.net->stats.failures, 1);
 		close(c->keys[0].fd);
 		key_remove(c, 0);

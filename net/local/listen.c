@@ -20,9 +20,7 @@ static struct local_listener *local_listener(struct net_listener *l)
 static void refuse(struct local_listener *l, int fd, const char *why, uint32_t uid)
 {
 	net_count(&l->base.net->stats.failures, 1);
-	if (!l->refusal_logged)
-		log_warn("%s: connection of user %u refused: %s (further ones are only counted)", l->addr, uid, why);
-	l->refusal_logged = true;
+	log_warn("%s: connection of user %u refused: %s", l->addr, uid, why);
 	close(fd);
 }
 
@@ -45,6 +43,14 @@ static void accept_one(struct local_listener *l, int fd)
 	err = local_conn_new(l->base.net, fd, &peer, &c);
 	if (err) {
 		log_error("%s: connection lost: %s", l->addr, strerror(-err));
+		return;
+	}
+	c->keys_max = LOCAL_KEYS_ACCEPTED;
+	if (local_user_take(c)) {
+		net_count(&l->base.net->stats.failures, 1);
+		log_warn("%s: connection of user %u refused: this user has %u", l->addr, peer.uid,
+			 CONNECTIONS_USER_MAX);
+		local_conn_close(&c->base);
 		return;
 	}
 	l->accepted(l->arg, &c->base);
@@ -76,11 +82,14 @@ static void listener_event(void *arg, uint32_t events)
 			break;
 		if (fd < 0) {
 			/* Out of descriptors or memory: it would be readable again at once. */
-			log_error("%s: accept: %s", l->addr, strerror(errno));
+			if (!l->full_logged)
+				log_error("%s: accept: %s; trying again until it goes", l->addr, strerror(errno));
+			l->full_logged = true;
 			loop_fd_mod(loop, l->fd, 0);
 			loop_timer_set(loop, &l->full, loop_now(loop) + LOCAL_FULL_MS * NS_PER_MS);
 			break;
 		}
+		l->full_logged = false;
 		fd = local_fd_place(l->base.net, fd);
 		if (fd >= 0)
 			accept_one(l, fd);

@@ -7,7 +7,7 @@
  *   address.c  names of sockets        conn.c   life of a connection, events       region.c    memfds, sealing
  *   listen.c   accepting               send.c   sending, queue                     keys.c      descriptors not yet taken up
  *   connect.c  connecting              recv.c   receiving, checks of ancillary     transfer.c  one-sided
- *   open.c     the table of slots      fd.c     descriptor numbers
+ *   open.c     the table of slots      fd.c     descriptor numbers           users.c     whose connections how many are
  *
  * Every datagram begins with struct local_frame. Descriptors of the provider are close-on-exec and lie at or above
  * net_options.fd_floor; one that arrives is moved there at once.
@@ -17,10 +17,13 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 #include "ashlar/base/list.h"
+#include "ashlar/base/log.h"
 #include "ashlar/base/loop.h"
 #include "net/core/provider.h"
+#include "net/local/socket.h"
 
 #define LOCAL_KEYS_MAX (2 * RPC_CREDITS)    /* keys of one connection that wait to be taken up */
+#define LOCAL_KEYS_ACCEPTED 8u		    /* the same, of a connection that came to us: a process grants few */
 #define LOCAL_TX_BYTES_MAX (256u << 10)	    /* messages queued behind a full socket */
 #define LOCAL_TX_KEYS_MAX (2 * RPC_CREDITS) /* keys queued behind a full socket */
 #define LOCAL_ROUND_MAX 32u		    /* frames or connections taken before others get their turn */
@@ -47,9 +50,16 @@ struct local_life {
 	bool dead;
 };
 
+/* Connections that a user has to us; only those of users whose number is bounded are counted. */
+struct local_user {
+	struct list link;
+	uint32_t uid, conns;
+};
+
 struct local_net {
 	struct net base;
 	uint32_t conns;						/* atomic */
+	struct list users;					/* struct local_user */
 	uint8_t rx[MSG_BYTES_MAX] __attribute__((aligned(16))); /* loop use: the message being delivered */
 };
 
@@ -81,7 +91,8 @@ struct local_conn {
 	bool busy, closing;	    /* inside conn_event; closed in there */
 	bool ended;		    /* closed() was called */
 	bool reset_seen;
-	unsigned n_keys;
+	struct local_user *user; /* whose share this takes up; NULL: nobody's */
+	unsigned n_keys, keys_max;
 	struct local_key *keys; /* oldest first; allocated with the first */
 };
 
@@ -90,7 +101,7 @@ struct local_listener {
 	int fd;
 	void (*accepted)(void *, struct net_conn *);
 	void *arg;
-	bool busy, closing, refusal_logged;
+	bool busy, closing, full_logged;
 	struct loop_timer full;
 	uint64_t dev, ino; /* of the socket file; 0: none */
 	char addr[ADDR_BYTES];
@@ -128,9 +139,6 @@ static inline bool life_dead(const struct local_life *life)
 	return __atomic_load_n(&life->dead, __ATOMIC_ACQUIRE);
 }
 
-/* fd.c: move fd to the floor (fd is closed either way); the new number or -errno. Takes -1 as errno of its maker. */
-int local_fd_place(const struct net *net, int fd);
-
 /* address.c: 0 or -EINVAL; *len for bind and connect. "auto" is resolved into addr (ADDR_BYTES) first. */
 int local_address_auto(const char *addr, char *out);
 int local_address_parse(const char *addr, struct sockaddr_un *sa, socklen_t *len);
@@ -157,6 +165,10 @@ int local_conn_wait(struct net_conn *, uint64_t deadline_ns);
 void local_conn_poll_out(struct local_conn *); /* EPOLLOUT on or off as the queue asks */
 struct local_life *local_life_get(struct local_life *);
 void local_life_put(struct local_life *);
+
+/* users.c: take a connection of the user's share, for accepted ones. -EUSERS: he has them all. */
+int local_user_take(struct local_conn *);
+void local_user_put(struct local_conn *);
 
 /* send.c */
 int local_send(struct net_conn *, const void *buf, size_t len);

@@ -16,6 +16,7 @@ static int local_open(const char *arg, const struct net_options *opt, struct net
 	}
 	if (!net)
 		return -ENOMEM;
+	list_init(&net->users);
 	*out = &net->base;
 	return 0;
 }

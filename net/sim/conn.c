@@ -80,7 +80,9 @@ void sim_listener_close(struct net_listener *base)
 /* ---- connecting ---- */
 
 struct attempt {
-	struct sim_conn *conn; /* NULL: the caller has given up */
+	struct net_connecting base; /* used where begun by sim_connect_begin */
+	bool begun;
+	struct sim_conn *conn; /* NULL: the caller has given up, or has it */
 	struct sim_node *from;
 	char addr[ADDR_BYTES];
 	struct sim_waitq wait;
@@ -117,13 +119,31 @@ static void accept_work(void *arg, uint64_t v)
 		sim_conn_close(&c->base);
 }
 
+static void attempt_tell(void *arg, uint64_t v)
+{
+	struct attempt *a = arg;
+	struct sim_conn *c = a->conn;
+
+	(void)v;
+	if (!c) /* called off */
+		return;
+	a->conn = NULL;
+	if (a->err)
+		sim_conn_close(&c->base);
+	a->base.done(a->base.arg, a->err, a->err ? NULL : &c->base);
+}
+
 static void attempt_over(void *arg, uint64_t err)
 {
 	struct attempt *a = arg;
 
+	if (a->over)
+		return;
 	a->over = true;
 	a->err = (int)err;
 	sim_wake(&a->wait);
+	if (a->begun)
+		sim_node_post(a->from, attempt_tell, a, 0);
 }
 
 /* The request to connect has come to the listener's machine. */
@@ -157,14 +177,11 @@ static unsigned machine_of(const char *addr, unsigned mine)
 	return l ? l->node->machine : mine;
 }
 
-int sim_connect(struct net *base, const char *addr, uint32_t timeout_ms, struct net_conn **out)
+static int attempt_begin(struct net *base, const char *addr, bool begun, struct attempt **out)
 {
-	struct sim_net *net = container_of(base, struct sim_net, base);
-	uint64_t deadline = sim.now + timeout_ms * NS_PER_MS;
-	struct sim_node *self = net->node;
+	struct sim_node *self = container_of(base, struct sim_net, base)->node;
 	struct attempt *a;
 	unsigned machine;
-	int err;
 
 	if (!address_fits(addr))
 		return -EINVAL;
@@ -173,11 +190,44 @@ int sim_connect(struct net *base, const char *addr, uint32_t timeout_ms, struct 
 	machine = machine_of(addr, self->machine);
 	a = sim_alloc(sizeof(*a));
 	a->from = self;
+	a->begun = begun;
 	snprintf(a->addr, sizeof(a->addr), "%s", addr);
 	a->conn = conn_new(base, self, self);
 	a->conn->out = sim_link(self->machine, machine);
 	sim_send(a->conn->out, HELLO_BYTES, NET_DEMAND, NULL, 0, attempt_arrives, a, machine);
-	err = 0;
+	*out = a;
+	return 0;
+}
+
+int sim_connect_begin(struct net *net, const char *addr, uint32_t timeout_ms, struct net_connecting **out)
+{
+	struct attempt *a;
+	int err = attempt_begin(net, addr, true, &a);
+
+	if (err)
+		return err;
+	sim_at(sim.now + timeout_ms * NS_PER_MS, attempt_over, a, (uint64_t)-ETIMEDOUT);
+	*out = &a->base;
+	return 0;
+}
+
+void sim_connect_cancel(struct net_connecting *base)
+{
+	struct attempt *a = container_of(base, struct attempt, base);
+
+	BUG_ON(!a->conn);
+	sim_conn_close(&a->conn->base);
+	a->conn = NULL;
+}
+
+int sim_connect(struct net *net, const char *addr, uint32_t timeout_ms, struct net_conn **out)
+{
+	uint64_t deadline = sim.now + timeout_ms * NS_PER_MS;
+	struct attempt *a;
+	int err = attempt_begin(net, addr, false, &a);
+
+	if (err)
+		return err;
 	while (!a->over && !err)
 		err = sim_wait(&a->wait, deadline);
 	if (!err)

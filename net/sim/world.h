@@ -195,7 +195,7 @@ struct sim_key {
 struct sim_data {
 	struct net_data base;
 	struct sim_conn *conn;
-	bool open;
+	bool open, told;	    /* told: ready() is about to be called */
 	uint32_t out, first, count; /* under way; completions */
 	struct net_completion cq[SIM_CQ_MAX];
 	struct sim_waitq wait;
@@ -239,6 +239,8 @@ int sim_listen(struct net *, const char *addr, void (*accepted)(void *, struct n
 const char *sim_listener_addr(const struct net_listener *);
 void sim_listener_close(struct net_listener *);
 int sim_connect(struct net *, const char *addr, uint32_t timeout_ms, struct net_conn **);
+int sim_connect_begin(struct net *, const char *addr, uint32_t timeout_ms, struct net_connecting **);
+void sim_connect_cancel(struct net_connecting *);
 void sim_conn_close(struct net_conn *);
 int sim_conn_start(struct net_conn *);
 void sim_conn_peer(const struct net_conn *, struct net_peer *);
@@ -270,6 +272,7 @@ void sim_mr_free(struct net_mr *);
 /* data.c */
 int sim_data_open(struct net_conn *, enum net_class, struct net_data **);
 void sim_data_close(struct net_data *);
+int sim_data_start(struct net_data *);
 int sim_remote_open(struct net_conn *, const struct net_key *, uint64_t bytes, struct net_remote **);
 void sim_remote_close(struct net_remote *);
 int sim_read(struct net_data *, struct net_remote *, uint64_t off, const struct net_sge *, unsigned n, uint64_t total,

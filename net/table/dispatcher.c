@@ -3,5 +3,6 @@
 
 const struct net_provider *const net_providers[] = {
 	&net_provider_local,
+	&net_provider_relay,
 	NULL,
 };

@@ -3,5 +3,7 @@
 
 const struct net_provider *const net_providers[] = {
 	&net_provider_local,
+	&net_provider_relay,
+	&net_provider_ofi,
 	NULL,
 };

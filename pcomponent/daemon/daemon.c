@@ -1,6 +1,9 @@
 /* The node daemon as an object. */
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
+#include "ashlar/base/log.h"
+#include "ashlar/relay.h"
 #include "pcomponent/daemon/internal.h"
 
 int daemon_open(const struct daemon_config *config, struct daemon **out)
@@ -11,14 +14,32 @@ int daemon_open(const struct daemon_config *config, struct daemon **out)
 		return -ENOMEM;
 	d->loop = config->loop;
 	d->net = config->net;
+	d->relay_net = config->relay;
 	d->host = config->host;
 	d->component = config->component;
 	d->counters = config->counters;
 	d->excache_bytes = config->excache_bytes;
 	list_init(&d->processes);
 	list_init(&d->peers);
+	budgets_open(d);
 	*out = d;
 	return 0;
+}
+
+int daemon_listening(void *ctx)
+{
+	struct daemon *d = ctx;
+	char addr[ADDR_BYTES];
+	int err;
+
+	if (!d->relay_net)
+		return 0;
+	err = relay_address(component_addr(d->component), addr);
+	if (!err)
+		err = relay_open(d->loop, d->relay_net, d->net, addr, &d->relay);
+	if (err)
+		log_error("no relay at %s-relay: %s", component_addr(d->component), strerror(-err));
+	return err;
 }
 
 void daemon_close(struct daemon *d)
@@ -29,6 +50,9 @@ void daemon_close(struct daemon *d)
 		dprocess_end(container_of(d->processes.next, struct dprocess, link), "the daemon ends", true);
 	while (!list_empty(&d->peers))
 		dpeer_close(container_of(d->peers.next, struct dpeer, link));
+	loop_timer_del(d->loop, &d->settle);
+	if (d->relay)
+		relay_close(d->relay);
 	free(d);
 }
 

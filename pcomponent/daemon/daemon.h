@@ -7,6 +7,7 @@
  */
 #ifndef PCOMPONENT_DAEMON_H
 #define PCOMPONENT_DAEMON_H
+#include <stdbool.h>
 #include "ashlar/component.h"
 
 struct daemon;
@@ -16,12 +17,16 @@ struct daemon_host {
 	int (*process_open)(int32_t host_pid);
 	void (*process_kill)(int fd); /* harmless when it has ended */
 	void (*process_close)(int fd);
+	int (*process_signal)(int fd, int signal); /* 0 or -errno; -ESRCH: it has ended */
+	/* What it uses on this machine. 0, or -ESRCH: it has ended. host_pid is the one that fd was opened for. */
+	int (*process_usage)(int fd, int32_t host_pid, struct process_usage *);
 };
 extern const struct daemon_host daemon_host_linux;
 
 struct daemon_config {
 	struct loop *loop;
-	struct net *net;
+	struct net *net;   /* the rack's */
+	struct net *relay; /* where programs reach the rack through a relay of ours: the machine's own net; else NULL */
 	const struct daemon_host *host;
 	struct component *component; /* by which ends are reported; NULL: to nobody */
 	struct rpc_counters *counters;
@@ -32,9 +37,14 @@ int daemon_open(const struct daemon_config *, struct daemon **out);
 void daemon_close(struct daemon *); /* its processes end with it */
 
 /* Its side of struct component: ctx is the struct daemon. */
+int daemon_listening(void *ctx); /* opens the relay, beside the component's own address */
 void daemon_accepted(void *ctx, struct net_conn *);
 int daemon_admit(void *ctx, const struct g2x_admit_req *, const struct placement_part *, uint32_t n_parts);
 uint64_t daemon_revoke(void *ctx, uint32_t pid);
 void daemon_load(void *ctx, struct x2g_beat_req *);
+void daemon_usage(void *ctx, const uint32_t *pids, uint32_t n, struct process_usage *rows);
+int daemon_signal(void *ctx, uint32_t pid, int signal);
+void daemon_gmm_lost(void *ctx);
+void daemon_joined(void *ctx); /* again: tells the gmm of what runs here */
 
 #endif

@@ -2,8 +2,8 @@
  * Guards: one connection to each memory component of a process, held while the process lives. Should this daemon die,
  * its end closes them, and the memory components release what the process has, even without a gmm.
  *
- * Connecting waits for the other side for at most GUARD_CONNECT_MS, and holds the loop meanwhile (net_connect is
- * synchronous); on `local` that is microseconds, as the host's kernel answers for a live listener.
+ * All of them are connected to and asked at the same time; the dispatcher is answered when the last one has answered,
+ * or failed to.
  */
 #include <errno.h>
 #include <string.h>
@@ -20,43 +20,59 @@ static void guard_closed(struct rpc *rpc, int err)
 
 static const struct rpc_service guard_service = { .closed = guard_closed };
 
-static void guard_done(void *arg, int err, const void *rep, const void *tail, uint32_t tail_bytes)
+static void guard_settled(struct dguard *g, int err, const char *what)
 {
-	struct dguard *g = arg;
 	struct dprocess *p = g->process;
 
-	(void)rep;
-	(void)tail;
-	(void)tail_bytes;
-	if (err == -ECANCELED)
-		return; /* guards_end: p is going */
 	if (err && !p->guard_err) {
-		log_error("process %u: memory component %s does not stand by: %s", p->pid,
-			  p->parts[1 + (g - p->guard)].name, strerror(-err));
+		log_error("process %u: memory component %s %s: %s", p->pid, p->parts[1 + (g - p->guard)].name, what,
+			  strerror(-err));
 		p->guard_err = err;
 	}
 	if (--p->guards_pending == 0 && p->hello)
 		dprocess_admit_dispatcher(p);
 }
 
-static int guard_begin(struct dprocess *p, uint32_t i)
+static void guard_done(void *arg, int err, const void *rep, const void *tail, uint32_t tail_bytes)
 {
-	const struct placement_part *part = &p->parts[1 + i];
-	struct p2m_guard_req req = { .cap = part->cap, .pid = p->pid };
-	struct daemon *d = p->d;
-	struct dguard *g = &p->guard[i];
-	struct net_conn *conn;
-	int err = net_connect(d->net, part->addr, GUARD_CONNECT_MS, &conn);
+	(void)rep;
+	(void)tail;
+	(void)tail_bytes;
+	if (err != -ECANCELED) /* guards_end: the process is going */
+		guard_settled(arg, err, "does not stand by");
+}
 
-	if (err)
-		return err;
-	g->process = p;
-	err = rpc_open(d->loop, conn, KIND_PROCESSOR, &guard_service, g, d->counters, &g->rpc);
+static int guard_ask(struct dguard *g, struct net_conn *conn)
+{
+	struct dprocess *p = g->process;
+	struct p2m_guard_req req = { .cap = p->parts[1 + (g - p->guard)].cap, .pid = p->pid };
+	int err = rpc_open(p->d->loop, conn, KIND_PROCESSOR, &guard_service, g, p->d->counters, &g->rpc);
+
 	if (err) {
 		g->rpc = NULL;
 		return err;
 	}
-	err = rpc_call(g->rpc, P2M_GUARD, p->pid, &req, NULL, 0, GUARD_DEADLINE_MS, guard_done, g);
+	return rpc_call(g->rpc, P2M_GUARD, p->pid, &req, NULL, 0, GUARD_DEADLINE_MS, guard_done, g);
+}
+
+static void guard_connected(void *arg, int err, struct net_conn *conn)
+{
+	struct dguard *g = arg;
+
+	g->connecting = NULL;
+	if (!err)
+		err = guard_ask(g, conn);
+	if (err)
+		guard_settled(g, err, "cannot be reached");
+}
+
+static int guard_begin(struct dprocess *p, uint32_t i)
+{
+	struct dguard *g = &p->guard[i];
+	int err;
+
+	g->process = p;
+	err = net_connect_begin(p->d->net, p->parts[1 + i].addr, GUARD_CONNECT_MS, guard_connected, g, &g->connecting);
 	if (!err)
 		p->guards_pending++;
 	return err;
@@ -82,6 +98,9 @@ void guards_end(struct dprocess *p)
 	for (uint32_t i = 0; i < p->n_memory; i++) {
 		struct rpc *rpc = p->guard[i].rpc;
 
+		if (p->guard[i].connecting)
+			net_connect_cancel(p->guard[i].connecting);
+		p->guard[i].connecting = NULL;
 		p->guard[i].rpc = NULL;
 		if (rpc)
 			rpc_close(rpc);

@@ -29,7 +29,7 @@ static void announce_due(void *arg)
 		dprocess_end(p, "no command announced it", true);
 }
 
-/* A budget asked for by size is set aside; without a size a process may use all of the ExCache. */
+/* A budget asked for by size is set aside; without a size a process gets a part of what is left (share.h). */
 static int budget_check(const struct daemon *d, const struct g2x_admit_req *req)
 {
 	char want[24], left[24], all[24];
@@ -60,9 +60,9 @@ int daemon_admit(void *ctx, const struct g2x_admit_req *req, const struct placem
 	p->d = d;
 	p->pid = req->pid;
 	p->uid = req->uid;
+	p->gid = req->gid;
 	p->cap = req->cap;
 	p->promised_bytes = req->bytes;
-	p->budget_bytes = req->bytes ? req->bytes : d->excache_bytes;
 	memcpy(p->parts, parts, n_parts * sizeof(*parts));
 	p->n_memory = n_parts - 1;
 	p->host_fd = -1;
@@ -107,6 +107,7 @@ int dprocess_watch(struct dprocess *p, int32_t host_pid)
 		return err;
 	}
 	p->host_fd = fd;
+	p->host_pid = host_pid;
 	return 0;
 }
 
@@ -156,6 +157,7 @@ void dprocess_end(struct dprocess *p, const char *why, bool tell)
 		dispatcher->process = NULL;
 		dpeer_close(dispatcher);
 	}
+	budgets_look(d, 0);
 	if (tell)
 		report(d, p->pid);
 	if (d->component)

@@ -15,10 +15,8 @@ static int prove(struct dpeer *peer, enum wire_kind kind, uint32_t pid, const st
 
 	net_conn_peer(rpc_conn(peer->rpc), &who);
 	if (rpc_peer_kind(peer->rpc) != kind || !p || !cap_equal(&p->cap, cap) ||
-	    (who.known && who.uid != p->uid && who.uid != 0)) {
-		log_warn("refused: %s without the capability of process %u", kind_name(rpc_peer_kind(peer->rpc)), pid);
-		return -EACCES;
-	}
+	    (who.known && who.uid != p->uid && who.uid != 0))
+		return rpc_refused(peer->rpc, pid, "without the capability");
 	*out = p;
 	return peer->process ? -EBUSY : 0;
 }
@@ -42,25 +40,44 @@ static int announce(struct rpc_request *rq, const void *body, const void *tail, 
 		return -EBUSY;
 	p->command = peer;
 	peer->process = p;
+	rpc_trust(peer->rpc);
 	loop_timer_del(p->d->loop, &p->announce);
-	rep->excache_bytes = p->budget_bytes;
+	rep->excache_bytes = p->promised_bytes ? p->promised_bytes : p->d->excache_bytes;
 	return 0;
 }
 
 void dprocess_admit_dispatcher(struct dprocess *p)
 {
+	if (p->guard_err) {
+		dprocess_answer(p, p->guard_err);
+		guards_end(p); /* the dispatcher says why it ends, and ends: its pidfd tells */
+		return;
+	}
+	p->guarded = true;
+	p->budget.waits_since_ns = loop_now(p->d->loop);
+	budgets_look(p->d, 0);
+}
+
+void dprocess_answer(struct dprocess *p, int err)
+{
 	struct rpc_request *rq = p->hello;
-	struct d2p_hello_rep rep = { .excache_bytes = p->budget_bytes, .n_memory = p->n_memory };
-	int err = p->guard_err;
+	struct d2p_hello_rep rep = { .excache_bytes = p->budget.granted, .n_memory = p->n_memory };
 
 	p->hello = NULL;
 	if (!err)
 		err = rpc_reply_tail(rq, p->parts, (p->n_memory + 1) * (uint32_t)sizeof(p->parts[0]));
 	rpc_reply_later(rq, err, &rep);
-	if (err)
-		guards_end(p); /* the dispatcher says why it ends, and ends: its pidfd tells */
-	else if (p->d->component)
+	if (!err && p->d->component)
 		component_beat(p->d->component);
+}
+
+/* It was told that there is no local memory yet. */
+static int hello_again(struct dprocess *p, struct rpc_request *rq)
+{
+	p->hello = rq;
+	p->budget.waits_since_ns = loop_now(p->d->loop);
+	budgets_look(p->d, 0);
+	return RPC_LATER;
 }
 
 static int hello(struct rpc_request *rq, const void *body, const void *tail, uint32_t tail_bytes, void *rep)
@@ -68,7 +85,7 @@ static int hello(struct rpc_request *rq, const void *body, const void *tail, uin
 	const struct d2p_hello_req *req = body;
 	struct dpeer *peer = rpc_ctx(rpc_request_rpc(rq));
 	struct net_peer who;
-	struct dprocess *p;
+	struct dprocess *p = NULL;
 	int err;
 
 	(void)tail;
@@ -77,6 +94,8 @@ static int hello(struct rpc_request *rq, const void *body, const void *tail, uin
 	if (req->reserved0)
 		return -EINVAL;
 	err = prove(peer, KIND_DISPATCHER, req->pid, &req->cap, &p);
+	if (err == -EBUSY && p && p->dispatcher == peer && p->guarded && !p->hello && !p->budget.granted)
+		return hello_again(p, rq);
 	if (err)
 		return err;
 	if (!p->command)
@@ -89,6 +108,7 @@ static int hello(struct rpc_request *rq, const void *body, const void *tail, uin
 		return err;
 	p->dispatcher = peer;
 	peer->process = p;
+	rpc_trust(peer->rpc);
 	p->hello = rq;
 	err = guards_begin(p);
 	if (err) {
@@ -96,6 +116,22 @@ static int hello(struct rpc_request *rq, const void *body, const void *tail, uin
 		return err;
 	}
 	return RPC_LATER;
+}
+
+static int report(struct rpc_request *rq, const void *body, const void *tail, uint32_t tail_bytes, void *rep)
+{
+	const struct d2p_report_req *req = body;
+	struct dpeer *peer = rpc_ctx(rpc_request_rpc(rq));
+
+	(void)tail;
+	(void)tail_bytes;
+	(void)rep;
+	if (req->registered > 1 || req->reserved0)
+		return -EINVAL;
+	if (!peer->process || peer->process->dispatcher != peer || !peer->process->budget.granted)
+		return -EACCES;
+	budget_reported(peer->process, req);
+	return 0;
 }
 
 static void dpeer_free(struct dpeer *peer)
@@ -136,8 +172,10 @@ static const struct rpc_service service = {
 	.handler = {
 		[IDX_D2P_ANNOUNCE] = announce,
 		[IDX_D2P_HELLO] = hello,
+		[IDX_D2P_REPORT] = report,
 	},
 	.closed = closed,
+	.lobby = true,
 };
 
 void daemon_accepted(void *ctx, struct net_conn *conn)

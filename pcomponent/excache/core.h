@@ -15,7 +15,7 @@ struct excache {
 	struct stats_page *stats;
 	uint32_t pid;
 	int fd_floor;
-	uint64_t budget;   /* lines */
+	uint64_t budget;   /* lines; atomic, as fill_max: changed while threads fault */
 	unsigned fill_max; /* zero lines filled at once */
 	void (*message)(const char *fmt, ...);
 	/* Epoch of reclaim: generation of the lines that become resident now. Written by the evictor only. */
@@ -23,6 +23,9 @@ struct excache {
 };
 
 extern struct excache excache;
+
+/* A growing edge takes a small part of the budget at a time. */
+unsigned excache_fill_max(uint64_t lines);
 
 static inline uint32_t excache_epoch(void)
 {

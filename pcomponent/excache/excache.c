@@ -39,8 +39,7 @@ void excache_close(void)
 	uffd_close();
 }
 
-/* A growing edge takes a small part of the budget at a time. */
-static unsigned fill_max(uint64_t lines)
+unsigned excache_fill_max(uint64_t lines)
 {
 	return lines / 32 < UFFD_ZEROS_MAX ? (unsigned)(lines / 32) : UFFD_ZEROS_MAX;
 }
@@ -60,7 +59,7 @@ int excache_open(const struct excache_config *c)
 				    .pid = c->pid,
 				    .fd_floor = c->fd_floor,
 				    .budget = c->budget_bytes / PAGE_BYTES,
-				    .fill_max = fill_max(c->budget_bytes / PAGE_BYTES),
+				    .fill_max = excache_fill_max(c->budget_bytes / PAGE_BYTES),
 				    .message = c->message,
 				    .epoch = 1 };
 	STAT_SET(c->stats->budget_bytes, excache.budget * PAGE_BYTES);
@@ -105,14 +104,14 @@ void excache_watch_dead(int fd)
  */
 static unsigned stream_grow(struct excache_port *p, uint64_t vpn, unsigned *stream)
 {
-	unsigned grow;
+	unsigned grow, max = __atomic_load_n(&excache.fill_max, __ATOMIC_RELAXED);
 
 	for (unsigned i = 0; i < PORT_STREAMS; i++) {
 		if (p->stream_next[i] != vpn)
 			continue;
 		*stream = i;
 		grow = p->stream_fill[i] <= 1 ? FILL_FIRST : p->stream_fill[i] * 2u;
-		return grow < excache.fill_max ? grow : excache.fill_max;
+		return grow < max ? grow : max;
 	}
 	*stream = p->stream_turn++ % PORT_STREAMS;
 	return 1;

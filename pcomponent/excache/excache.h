@@ -80,6 +80,16 @@ int excache_fault(struct excache_port *, uint64_t addr, bool write, uint64_t sta
 int excache_reclaim(struct excache_port *);
 
 /*
+ * The budget from now on, at least EXCACHE_LINES_MIN lines. Any thread, one at a time. More is there at once; where it is
+ * less than what is resident, threads find no room until excache_fit (theirs or another's eviction) has made it.
+ */
+void excache_budget_set(uint64_t bytes);
+uint64_t excache_budget(void);
+/* shared: evict one batch where more is resident than the budget allows. 1: still too much, 0: it fits, -errno: the
+ * write-back failed. */
+int excache_fit(struct excache_port *);
+
+/*
  * Flush batched page map entries to the memory components and bring the statistics page up to date: at the end of the
  * process. Any thread, no lock held. (Counts of threads that are inside a fault just then may come late.)
  */

@@ -10,11 +10,14 @@
 #include "pcomponent/excache/memory.h"
 
 #define CONNECT_MS 5000u
+#define TOLD_LOOK_US 500u
+
+enum life { ALIVE, DYING, DEAD }; /* DYING: the user is being told */
 
 struct memory {
 	struct rpc *rpc;
 	pthread_mutex_t lock; /* rpc */
-	uint32_t dead;
+	uint32_t dead;	      /* enum life; atomic */
 	uint64_t quota_bytes;
 	uint32_t slab_frames_max;
 	char name[NAME_BYTES];
@@ -37,7 +40,7 @@ static int memory_connect(struct memory *m, const struct excache_memory *c)
 	memcpy(m->name, c->name, sizeof(m->name));
 	m->name[NAME_BYTES - 1] = '\0';
 	pthread_mutex_init(&m->lock, NULL);
-	m->dead = 0;
+	m->dead = ALIVE;
 	err = rpc_connect_sync(excache.net, c->addr, KIND_DISPATCHER, KIND_MEMORY, CONNECT_MS, &m->rpc);
 	if (err) {
 		m->rpc = NULL;
@@ -104,18 +107,25 @@ uint32_t memory_slab_frames_max(uint32_t component)
 
 bool memory_dead(uint32_t component)
 {
-	return __atomic_load_n(&memory[component].dead, __ATOMIC_ACQUIRE) != 0;
+	return __atomic_load_n(&memory[component].dead, __ATOMIC_ACQUIRE) != ALIVE;
 }
 
 void memory_lost(uint32_t component, int why)
 {
 	struct memory *m = &memory[component];
 
-	if (__atomic_exchange_n(&m->dead, 1, __ATOMIC_ACQ_REL))
+	uint32_t alive = ALIVE;
+
+	if (!__atomic_compare_exchange_n(&m->dead, &alive, DYING, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) {
+		/* Whoever knows of it may end the process at once: not before its user knows why. */
+		while (__atomic_load_n(&m->dead, __ATOMIC_ACQUIRE) != DEAD)
+			usleep(TOLD_LOOK_US);
 		return;
+	}
 	net_conn_kill(rpc_conn(m->rpc));
 	excache.message("memory component %s is gone (%s): process %u loses the pages it holds", m->name,
 			strerror(-why), excache.pid);
+	__atomic_store_n(&m->dead, DEAD, __ATOMIC_RELEASE);
 }
 
 unsigned memory_fds(int *fds, unsigned max)

@@ -19,7 +19,7 @@ const char *memory_name(uint32_t component);
 uint64_t memory_quota_bytes(uint32_t component);
 uint32_t memory_slab_frames_max(uint32_t component);
 bool memory_dead(uint32_t component); /* thread-safe */
-/* It is gone, with all frames in it: say so once, fail its transfers. Thread-safe. why: -errno */
+/* It is gone, with all frames in it: say so once, fail its transfers. Returns when it has been said. Thread-safe. why: -errno */
 void memory_lost(uint32_t component, int why);
 unsigned memory_fds(int *fds, unsigned max);
 void memory_fd_dead(int fd);

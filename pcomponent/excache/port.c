@@ -20,10 +20,8 @@ static struct {
 
 int ports_open(uint64_t budget_lines)
 {
-	uint64_t batch = budget_lines / 256;
-
 	room.pool = (int64_t)budget_lines;
-	room.batch = batch < 1 ? 1 : batch > 16 ? 16 : (unsigned)batch;
+	room_batch_set(budget_lines);
 	return net_local_any(excache.net) ? 0 : net_pd_open(excache.net, &pd);
 }
 
@@ -35,6 +33,18 @@ void ports_close(void)
 }
 
 /* ---- room ---- */
+
+void room_batch_set(uint64_t budget_lines)
+{
+	uint64_t batch = budget_lines / 256;
+
+	__atomic_store_n(&room.batch, batch < 1 ? 1 : batch > 16 ? 16 : (unsigned)batch, __ATOMIC_RELAXED);
+}
+
+static unsigned room_batch(void)
+{
+	return __atomic_load_n(&room.batch, __ATOMIC_RELAXED);
+}
 
 int64_t room_pool(void)
 {
@@ -65,7 +75,7 @@ unsigned room_take(struct excache_port *p, unsigned n)
 
 	if (got == n)
 		return got;
-	got += take(&room.pool, n - got + room.batch - 1);
+	got += take(&room.pool, n - got + room_batch() - 1);
 	if (got > n) {
 		(void)__atomic_fetch_add(&p->room, got - n, __ATOMIC_RELAXED);
 		got = n;
@@ -77,8 +87,10 @@ void room_put(struct excache_port *p, unsigned n)
 {
 	int64_t have = __atomic_add_fetch(&p->room, n, __ATOMIC_RELAXED);
 
-	if (have > 2 * (int64_t)room.batch)
-		room_pool_add(take(&p->room, (unsigned)have - room.batch));
+	unsigned batch = room_batch();
+
+	if (have > 2 * (int64_t)batch)
+		room_pool_add(take(&p->room, (unsigned)have - batch));
 }
 
 void ports_each(void (*fn)(struct excache_port *, void *arg), void *arg)
@@ -110,7 +122,7 @@ void room_account(void)
 	int64_t unused = room_pool(), lines;
 
 	ports_each(add_room, &unused);
-	lines = (int64_t)excache.budget - unused;
+	lines = (int64_t)__atomic_load_n(&excache.budget, __ATOMIC_RELAXED) - unused;
 	STAT_SET(excache.stats->resident_bytes, lines > 0 ? (uint64_t)lines * PAGE_BYTES : 0);
 	if (lines > 0)
 		stat_max(&excache.stats->resident_peak_bytes, (uint64_t)lines * PAGE_BYTES);

@@ -3,7 +3,8 @@
  * connections, rights to resident lines (room), and queues to the evictor.
  *
  * Room: the budget in lines. Rights that nobody holds lie in a pool; a port takes some at a time. Rights of a port that
- * does not use them are taken back when the pool is empty. The sum never changes, so the budget holds at every moment.
+ * does not use them are taken back when the pool is empty. The sum is the budget, so that holds at every moment; a change
+ * of the budget is a change of the pool, which may be below zero until so much is evicted.
  */
 #ifndef PCOMPONENT_EXCACHE_PORT_H
 #define PCOMPONENT_EXCACHE_PORT_H
@@ -46,7 +47,9 @@ struct excache_port {
 int ports_open(uint64_t budget_lines);
 void ports_close(void);
 
-/* Rights in the pool; negative when memory was registered beyond the budget. */
+/* How many rights a port takes at a time, for a budget. */
+void room_batch_set(uint64_t budget_lines);
+/* Rights in the pool; negative when memory was registered beyond the budget, or the budget was made smaller. */
 int64_t room_pool(void);
 void room_pool_add(int64_t n);
 /* Take up to n without waiting; the number taken. */

@@ -22,7 +22,7 @@
 static struct {
 	const struct policy_ops *ops;
 	struct policy *policy;
-	int64_t low, high;
+	int64_t low, high;			     /* atomic */
 	uint32_t token __attribute__((aligned(64))); /* 1: somebody is the evictor */
 } reclaim;
 
@@ -33,12 +33,18 @@ static bool line_live(uint64_t vpn, uint32_t gen)
 	return word && line_gen(line_load(word)) == gen;
 }
 
-int reclaim_open(uint64_t budget_lines, const struct policy_ops *ops)
+void reclaim_marks_set(uint64_t budget_lines)
 {
 	int64_t high = (int64_t)budget_lines / 32;
 
-	reclaim.high = high < 8 ? 8 : high > (int64_t)LINE_EVICT_MAX ? (int64_t)LINE_EVICT_MAX : high;
-	reclaim.low = reclaim.high / 4;
+	high = high < 8 ? 8 : high > (int64_t)LINE_EVICT_MAX ? (int64_t)LINE_EVICT_MAX : high;
+	__atomic_store_n(&reclaim.high, high, __ATOMIC_RELAXED);
+	__atomic_store_n(&reclaim.low, high / 4, __ATOMIC_RELAXED);
+}
+
+int reclaim_open(uint64_t budget_lines, const struct policy_ops *ops)
+{
+	reclaim_marks_set(budget_lines);
 	reclaim.ops = ops;
 	return ops->open(budget_lines, line_live, &reclaim.policy);
 }
@@ -118,7 +124,7 @@ static int evict_batch(struct excache_port *port)
 	/* First what threads hold and do not use: a hundred sleeping ones could hold much of a small budget. */
 	room_account();
 	room_recall();
-	want = reclaim.high - room_pool();
+	want = __atomic_load_n(&reclaim.high, __ATOMIC_RELAXED) - room_pool();
 	if (want <= 0)
 		return 0;
 	reclaim_collect();
@@ -141,7 +147,7 @@ static int evict_batch(struct excache_port *port)
 
 bool reclaim_due(void)
 {
-	return room_pool() < reclaim.low;
+	return room_pool() < __atomic_load_n(&reclaim.low, __ATOMIC_RELAXED);
 }
 
 int reclaim_ahead(struct excache_port *port)
@@ -158,6 +164,16 @@ int reclaim_ahead(struct excache_port *port)
 	}
 	reclaim_unlock();
 	return r < 0 ? r : 0;
+}
+
+int reclaim_batch(struct excache_port *port)
+{
+	int r;
+
+	reclaim_lock();
+	r = reclaim_due() ? evict_batch(port) : 0;
+	reclaim_unlock();
+	return r;
 }
 
 int reclaim_now(struct excache_port *port)

@@ -13,6 +13,9 @@ struct policy_ops;
 int reclaim_open(uint64_t budget_lines, const struct policy_ops *);
 void reclaim_close(void);
 
+/* Keep as much room free as suits this budget. */
+void reclaim_marks_set(uint64_t budget_lines);
+
 /* Be the evictor. Never while holding a line. */
 bool reclaim_trylock(void);
 void reclaim_lock(void);
@@ -27,6 +30,8 @@ void reclaim_admit(uint64_t vpn, uint32_t gen);
 bool reclaim_due(void);
 /* Make room ahead of demand if nobody does already. 0 or -errno of the write-back. */
 int reclaim_ahead(struct excache_port *);
+/* One batch, if there is less room than should be. The lines evicted, or -errno of the write-back. */
+int reclaim_batch(struct excache_port *);
 /* Make room for at least one line now. 0, -ENOMEM, -EIO. */
 int reclaim_now(struct excache_port *);
 

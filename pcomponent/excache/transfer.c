@@ -40,8 +40,10 @@ static int transfer_retry(struct excache_port *p, transfer_fn *fn, uint64_t loc,
 	int err;
 
 	for (;;) {
-		if (memory_dead(component))
+		if (memory_dead(component)) {
+			memory_lost(component, -EPIPE); /* waits until the user has been told */
 			return -EIO;
+		}
 		now = clock_ns();
 		err = transfer_once(p, fn, component, remote, off, sge, n, now + TRANSFER_TRY_MS * NS_PER_MS);
 		if (!err)

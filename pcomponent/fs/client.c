@@ -1,83 +1,34 @@
 /* Client: see client.h. */
 #include <errno.h>
+#include <limits.h>
 #include <pthread.h>
 #include <string.h>
+#include <sys/file.h>
 #include <unistd.h>
-#include "ashlar/net.h"
 #include "ashlar/rpc.h"
 #include "pcomponent/fs/client.h"
 #include "pcomponent/fs/fs.h"
+#include "pcomponent/fs/handles.h"
+#include "pcomponent/fs/link.h"
 #include "pcomponent/sys/sys.h"
 
-#define CONNECT_MS 5000u
 #define CALL_MS (60 * 1000u)   /* a storage component may be slow or stopped for a while */
 #define SYNC_MS (3600 * 1000u) /* what waits for the medium */
 
 static struct {
-	pthread_mutex_t lock; /* of rpc */
-	struct rpc *rpc;
-	struct net_pd *pd;
-	struct net_mr *io;
-	const char *name;
+	pthread_mutex_t lock; /* of all of this, of the link and of the handles */
 	uint64_t messages;
 	uint32_t pid;
-	bool readonly, gone;
+	bool gone; /* for good */
 } client = { .lock = PTHREAD_MUTEX_INITIALIZER };
-
-static int buffer_open(const struct fs_config *cfg)
-{
-	struct p2s_buffer_req req = { .bytes = (uint64_t)IO_SLOTS * IO_SLOT_BYTES };
-	struct p2s_buffer_rep rep;
-	int err;
-
-	err = net_pd_open(cfg->net, &client.pd);
-	if (err)
-		return err;
-	err = net_mr_alloc(client.pd, req.bytes, true, &client.io);
-	if (err)
-		goto pd;
-	err = net_mr_grant(client.io, rpc_conn(client.rpc), NET_READ | NET_WRITE, &req.key);
-	if (!err)
-		err = client_call(P2S_BUFFER, &req, NULL, 0, &rep, NULL, NULL);
-	if (err)
-		goto mr;
-	return slots_open(net_mr_addr(client.io));
-mr:
-	net_mr_free(client.io);
-pd:
-	net_pd_close(client.pd);
-	return err;
-}
 
 int client_open(const struct fs_config *cfg)
 {
-	struct p2s_hello_req req = { .cap = cfg->cap, .pid = cfg->pid };
-	struct p2s_hello_rep rep;
 	int err;
 
 	client.pid = cfg->pid;
-	client.name = cfg->s_name;
-	err = rpc_connect_sync(cfg->net, cfg->s_addr, KIND_DISPATCHER, KIND_STORAGE, CONNECT_MS, &client.rpc);
-	if (err) {
-		sys_message("storage component %s: no connection: %s", cfg->s_name, strerror(-err));
-		return err;
-	}
-	err = client_call(P2S_HELLO, &req, NULL, 0, &rep, NULL, NULL);
-	if (err) {
-		sys_message("storage component %s refused this process: %s", cfg->s_name, strerror(-err));
-		goto rpc;
-	}
-	client.readonly = rep.readonly;
-	err = buffer_open(cfg);
-	if (err) {
-		sys_message("storage component %s: no io buffer: %s", cfg->s_name, strerror(-err));
-		goto rpc;
-	}
-	return 0;
-rpc:
-	rpc_close(client.rpc);
-	client.rpc = NULL;
-	return err;
+	err = link_open(cfg);
+	return err ? err : slots_open(link_buffer());
 }
 
 static uint32_t thread_id(void)
@@ -94,48 +45,97 @@ static uint32_t call_ms(enum msg_id id)
 	return id == P2S_SYNC || id == P2S_FALLOCATE ? SYNC_MS : CALL_MS;
 }
 
-/* The connection failed, not the request. Under the lock. */
-static int lost(int err)
+/* What a reply says that we must know when the files are opened again. 0 or -ENOMEM. */
+static int remember(enum msg_id id, const void *req, void *rep, const char *path, uint32_t path_bytes)
 {
-	if (!client.gone)
-		sys_message("storage component %s is gone (%s): its files give EIO from now on", client.name,
-			    strerror(-err));
-	client.gone = true;
+	const struct p2s_flock_req *flock_req = req;
+	struct p2s_open_rep *open_rep = rep;
+	struct handle *h;
+	char where[PATH_MAX + 1];
+	uint64_t number;
+
+	if (id == P2S_FLOCK && (h = handle_get(flock_req->handle)))
+		h->flock_op = flock_req->op & LOCK_UN ? 0 : flock_req->op & (LOCK_SH | LOCK_EX);
+	if (id != P2S_OPEN)
+		return 0;
+	memcpy(where, path, path_bytes);
+	where[path_bytes] = '\0';
+	number = handle_add(open_rep->handle, where, ((const struct p2s_open_req *)req)->flags, &open_rep->stat);
+	if (!number) {
+		link_close_handle(open_rep->handle, client.pid);
+		return -ENOMEM;
+	}
+	open_rep->handle = number;
+	return 0;
+}
+
+/*
+ * A request that was under way when the component went may have been done, and the answer lost: then the second try
+ * finds it done. Where a name would be made, EEXIST stays, as it may be another's (lock files are made so): the safe side.
+ */
+static int second_try(enum msg_id id, int err)
+{
+	return (id == P2S_UNLINK || id == P2S_RENAME) && err == -ENOENT ? 0 : err;
+}
+
+static bool transport_failed(int err)
+{
+	return err == -EPIPE || err == -EPROTO || err == -ETIMEDOUT;
+}
+
+/* Under the lock. The reply's tail is asked for again in full at each try. */
+static int call(enum msg_id id, const void *req, const void *tail, uint32_t tail_bytes, void *rep, void *rep_tail,
+		uint32_t *rep_tail_bytes)
+{
+	uint32_t req_bytes = msg_info((uint16_t)id)->req_bytes;
+	uint32_t tail_max = rep_tail_bytes ? *rep_tail_bytes : 0;
+	uint64_t wire[REQUEST_BYTES_MAX / 8];
+	bool again = false;
+	int err;
+
+	while (!client.gone) {
+		memcpy(wire, req, req_bytes);
+		err = handles_translate(id, wire);
+		if (err)
+			return err;
+		if (rep_tail_bytes)
+			*rep_tail_bytes = tail_max;
+		client.messages++;
+		err = rpc_call_sync(link_rpc(), id, client.pid, thread_id(), wire, tail, tail_bytes, call_ms(id), rep,
+				    rep_tail, rep_tail_bytes);
+		if (!transport_failed(err)) {
+			if (again)
+				err = second_try(id, err);
+			return err ? err : remember(id, req, rep, rep_tail, rep_tail_bytes ? *rep_tail_bytes : 0);
+		}
+		again = true;
+		client.gone = link_restore(err) != 0;
+	}
 	return -EIO;
 }
 
 int client_call(enum msg_id id, const void *req, const void *tail, uint32_t tail_bytes, void *rep, void *rep_tail,
 		uint32_t *rep_tail_bytes)
 {
-	int err = -EIO;
+	int err;
 
 	pthread_mutex_lock(&client.lock);
-	if (!client.gone) {
-		client.messages++;
-		err = rpc_call_sync(client.rpc, id, client.pid, thread_id(), req, tail, tail_bytes, call_ms(id), rep,
-				    rep_tail, rep_tail_bytes);
-		if (err == -EPIPE || err == -EPROTO || err == -ETIMEDOUT)
-			err = lost(err);
-	}
+	err = call(id, req, tail, tail_bytes, rep, rep_tail, rep_tail_bytes);
 	pthread_mutex_unlock(&client.lock);
 	return err;
 }
 
-void client_close_handle(uint64_t handle)
+void client_close_handle(uint64_t number)
 {
-	struct p2s_close_req req = { .handle = handle };
-	struct p2s_close_rep rep;
-	int err = 0;
+	uint64_t real;
 
 	pthread_mutex_lock(&client.lock);
-	if (!client.gone) {
+	real = handle_remove(number);
+	if (real && !client.gone) {
 		client.messages++;
-		err = rpc_post_sync(client.rpc, P2S_CLOSE, client.pid, thread_id(), &req, NULL, 0);
-		rpc_async_error(client.rpc); /* a close that failed has no one to be told */
+		link_close_handle(real, client.pid);
 	}
 	pthread_mutex_unlock(&client.lock);
-	if (err == -EAGAIN) /* many closes under way: wait for this one, and so for them */
-		client_call(P2S_CLOSE, &req, NULL, 0, &rep, NULL, NULL);
 }
 
 uint64_t client_messages(void)
@@ -145,5 +145,5 @@ uint64_t client_messages(void)
 
 bool client_readonly(void)
 {
-	return client.readonly;
+	return link_readonly();
 }

@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
+#include "ashlar/launch.h"
 #include "ashlar/net.h"
 #include "ashlar/base/cap.h"
 
@@ -19,14 +20,15 @@ struct wire_stat;
 /* ---- set-up --------------------------------------------------------------------------------------------------- */
 
 struct fs_config {
-	struct net *net;    /* local provider, fd_floor set */
+	struct net *net;    /* fd_floor set */
 	const char *s_addr; /* storage component; its name for messages */
 	const char *s_name;
 	struct cap cap;
 	uint32_t pid;
 	const char *cwd; /* working directory to start in */
 	uint32_t umask;
-	int fd_floor; /* numbers from here on are ours, hidden from the program */
+	uint32_t wait_s; /* how long calls wait for a lost storage component; 0: not at all, STORAGE_WAIT_FOREVER */
+	int fd_floor;	 /* numbers from here on are ours, hidden from the program */
 };
 int fs_open(const struct fs_config *); /* connects, P2S_HELLO, P2S_BUFFER; 0 or -errno after a message */
 uint64_t fs_messages(void);	       /* requests sent, for the statistics */

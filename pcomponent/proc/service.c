@@ -5,29 +5,42 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+#include "ashlar/base/clock.h"
 #include "ashlar/net.h"
+#include "ashlar/rpc.h"
 #include "ashlar/stats.h"
 #include "pcomponent/excache/excache.h"
 #include "pcomponent/fs/fs.h"
 #include "pcomponent/proc/proc.h"
+#include "pcomponent/proc/resize.h"
 #include "pcomponent/proc/service.h"
 #include "pcomponent/sys/dispatch.h"
+#include "pcomponent/vm/vm.h"
 
 #define SERVICE_STACK_BYTES (64UL << 10)
 #define DAEMON_FIRST_MS 20
 #define GONE (POLLRDHUP | POLLHUP | POLLERR)
+#define REPORT_MS 250u	     /* between two reports while there is something new to tell */
+#define REPORT_IDLE_MS 1000u /* looking for something new while there is not */
 
-static struct pollfd watched[PROCESS_MEMORY_MAX + 1];
+/* The node daemon, the resizer, then the memory components. */
+enum { WATCH_DAEMON, WATCH_RESIZER, WATCH_MEMORY };
+static struct pollfd watched[PROCESS_MEMORY_MAX + WATCH_MEMORY];
 static unsigned watched_n;
 static const char *daemon_label;
 static struct net *service_net;
+static struct rpc *daemon_rpc;
+static uint32_t service_pid;
+static struct rpc_request *resizing; /* the budget that is being carried out */
+static struct d2p_report_req reported;
 
 /* With the daemon everything ends; memory components that let the process go for that are not the news. */
 static void daemon_first(void)
 {
-	struct pollfd d = watched[0];
+	struct pollfd d = { .fd = watched[WATCH_DAEMON].fd, .events = POLLRDHUP };
 
 	if (poll(&d, 1, DAEMON_FIRST_MS) > 0 && (d.revents & GONE))
 		proc_fail(125, "processor component %s is gone: the program ends", daemon_label);
@@ -46,25 +59,95 @@ void service_memory_message(const char *fmt, ...)
 	sys_message("%s", line);
 }
 
-static void *service_main(void *arg)
+/* ---- the budget ---- */
+
+static int budget(struct rpc_request *rq, const void *body, const void *tail, uint32_t tail_bytes, void *rep)
+{
+	const struct d2p_budget_req *req = body;
+
+	(void)tail;
+	(void)tail_bytes;
+	(void)rep;
+	if (resizing)
+		return -EBUSY;
+	if (req->excache_bytes % PAGE_BYTES || !req->excache_bytes)
+		return -EINVAL;
+	resizing = rq;
+	resize_ask(req->excache_bytes);
+	return RPC_LATER;
+}
+
+static const struct rpc_service service = { .handler = { [IDX_D2P_BUDGET] = budget } };
+
+static void budget_look(void)
+{
+	struct d2p_budget_rep rep;
+	int err;
+
+	if (!resizing || !resize_done(&err))
+		return;
+	rep.resident_bytes = __atomic_load_n(&process_stats->resident_bytes, __ATOMIC_RELAXED);
+	rpc_reply_later(resizing, err, &rep);
+	resizing = NULL;
+}
+
+/* Tell the daemon what is used, when that has changed. A report that cannot be sent now is made at the next look. */
+static bool report(void)
+{
+	const struct stats_page *s = process_stats;
+	struct d2p_report_req req = { .resident_bytes = __atomic_load_n(&s->resident_bytes, __ATOMIC_RELAXED) };
+	bool registered;
+
+	req.weight_bytes = vm_weight(&registered);
+	req.registered = registered;
+	req.faults = __atomic_load_n(&s->misses, __ATOMIC_RELAXED) + __atomic_load_n(&s->zero_fills, __ATOMIC_RELAXED);
+	if (!memcmp(&req, &reported, sizeof(req)))
+		return false;
+	if (!rpc_post_sync(daemon_rpc, D2P_REPORT, service_pid, 0, &req, NULL, 0))
+		reported = req;
+	return true;
+}
+
+/* ---- the thread ---- */
+
+static void service_look(void)
 {
 	unsigned i;
+	bool gone = false;
 
-	(void)arg;
-	for (;;) {
-		if (poll(watched, watched_n, -1) < 0 && errno != EINTR)
-			return NULL;
+	for (i = 0; i < watched_n; i++)
+		gone |= i != WATCH_RESIZER && (watched[i].revents & GONE);
+	if (gone || rpc_sync_step(daemon_rpc))
 		daemon_first();
-		for (i = 1; i < watched_n; i++) {
-			if (!(watched[i].revents & GONE))
-				continue;
-			excache_watch_dead(watched[i].fd);
-			watched[i].fd = -1; /* poll passes over it */
-		}
+	budget_look();
+	for (i = WATCH_MEMORY; i < watched_n; i++) {
+		if (!(watched[i].revents & GONE))
+			continue;
+		excache_watch_dead(watched[i].fd);
+		watched[i].fd = -1; /* poll passes over it */
 	}
 }
 
-int service_open(struct net *net, int daemon_fd, const char *daemon_name)
+static void *service_main(void *arg)
+{
+	uint64_t due = clock_ns() + REPORT_MS * NS_PER_MS;
+	int n;
+
+	(void)arg;
+	for (;;) {
+		uint64_t now = clock_ns();
+
+		if (now >= due)
+			due = now + (report() ? REPORT_MS : REPORT_IDLE_MS) * NS_PER_MS;
+		n = poll(watched, watched_n, due > now ? (int)((due - now) / NS_PER_MS) + 1 : 0);
+		if (n < 0 && errno != EINTR)
+			return NULL;
+		if (n > 0)
+			service_look();
+	}
+}
+
+int service_open(struct net *net, struct rpc *daemon, uint32_t pid, const char *daemon_name)
 {
 	int fds[PROCESS_MEMORY_MAX];
 	unsigned i, n = excache_watch_fds(fds, PROCESS_MEMORY_MAX);
@@ -75,7 +158,13 @@ int service_open(struct net *net, int daemon_fd, const char *daemon_name)
 
 	daemon_label = daemon_name;
 	service_net = net;
-	watched[watched_n++] = (struct pollfd){ .fd = daemon_fd, .events = POLLRDHUP };
+	daemon_rpc = daemon;
+	service_pid = pid;
+	rpc_sync_serve(daemon, &service, NULL);
+	if ((err = resize_open(proc_fd_floor())))
+		return err;
+	watched[watched_n++] = (struct pollfd){ .fd = net_conn_fd(rpc_conn(daemon)), .events = POLLIN | POLLRDHUP };
+	watched[watched_n++] = (struct pollfd){ .fd = resize_fd(), .events = POLLIN };
 	for (i = 0; i < n; i++)
 		watched[watched_n++] = (struct pollfd){ .fd = fds[i], .events = POLLRDHUP };
 	sigfillset(&all);

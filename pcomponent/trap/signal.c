@@ -326,6 +326,23 @@ long sys_rt_sigpending(struct thread *t, const uint64_t a[6])
 	return uaccess_out(a[0], &set, a[1]) ? -EFAULT : 0;
 }
 
+void signal_defaults_act(void)
+{
+	struct thread *t = thread_self();
+	uint64_t set = 0, bit;
+	int sig;
+
+	host2(SYS_rt_sigpending, &set, 8);
+	set &= ~signal_mask(t);
+	for (sig = 1; sig <= SIGNALS; sig++) {
+		bit = SIG_BIT(sig);
+		if (!(set & bit) || actions[sig].handler != (uint64_t)SIG_DFL)
+			continue;
+		host4(SYS_rt_sigprocmask, SIG_UNBLOCK, &bit, 0, 8);
+		host4(SYS_rt_sigprocmask, SIG_BLOCK, &bit, 0, 8);
+	}
+}
+
 /* Calls that bring a mask of their own for the wait: it holds none of our signals. 0 or -EFAULT. */
 int signal_wait_mask(struct thread *t, uint64_t addr)
 {

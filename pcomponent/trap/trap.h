@@ -58,6 +58,11 @@ void signal_fault(struct thread *t, struct trap_frame *f, const siginfo_t *info)
 void signal_return(struct thread *t, struct trap_frame *f);
 /* For /proc/self/status: signals that the calling thread blocks, that are ignored, that have handlers. */
 void signal_status(uint64_t *blocked, uint64_t *ignored, uint64_t *caught);
+/*
+ * For waits of ours that may last, on a program thread: signals that wait, that the program does not block and that have
+ * their default action, act now (they end or stop the process, or are dropped).
+ */
+void signal_defaults_act(void);
 /* The mask the program believes it has, and setting it, in the frame of the call being served. */
 uint64_t signal_mask(const struct thread *t);
 void signal_set_mask(struct thread *t, uint64_t mask);

@@ -202,7 +202,6 @@ long sys_madvise(struct thread *t, const uint64_t a[6])
 	uint64_t end;
 	int err;
 
-	(void)t;
 	if (range_check(a[0], a[1], &end))
 		return -EINVAL;
 	if (!a[1])
@@ -210,7 +209,7 @@ long sys_madvise(struct thread *t, const uint64_t a[6])
 	vm_lock_exclusive();
 	err = advise_locked(a[0], end, (int)a[2]);
 	vm_unlock_exclusive();
-	return !err && a[2] == MADV_DONTNEED ? vm_refill(a[0], end) : err;
+	return !err && a[2] == MADV_DONTNEED ? vm_refill(t, a[0], end) : err;
 }
 
 long sys_mincore(struct thread *t, const uint64_t a[6])

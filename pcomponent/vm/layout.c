@@ -72,7 +72,29 @@ uint64_t vm_stack_top(void)
 
 uint64_t vm_budget(void)
 {
-	return layout.budget;
+	return __atomic_load_n(&layout.budget, __ATOMIC_RELAXED);
+}
+
+int vm_budget_set(uint64_t budget_bytes)
+{
+	bool reclaim = false;
+	uint64_t old;
+	int err;
+
+	vm_lock_exclusive();
+	old = layout.budget;
+	__atomic_store_n(&layout.budget, budget_bytes, __ATOMIC_RELAXED);
+	err = layout_settle(&reclaim);
+	if (err)
+		__atomic_store_n(&layout.budget, old, __ATOMIC_RELAXED);
+	vm_unlock_exclusive();
+	return err;
+}
+
+uint64_t vm_weight(bool *registered)
+{
+	*registered = __atomic_load_n(&layout.registered, __ATOMIC_RELAXED);
+	return table_weight();
 }
 
 bool vm_registered(uint64_t addr, uint64_t *start, uint64_t *end)
@@ -135,7 +157,7 @@ int layout_settle(bool *reclaim)
 		/* From here on pages come and go one by one. */
 		prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0);
 		STAT_SET(process_stats->registered_ns, clock_ns());
-		layout.registered = true;
+		__atomic_store_n(&layout.registered, true, __ATOMIC_RELAXED);
 		*reclaim = true;
 	}
 	for (v = table_find(0); v; v = table_next(v)) {

@@ -10,6 +10,7 @@
 
 static pthread_mutex_t writers = PTHREAD_MUTEX_INITIALIZER;
 static uint32_t writer;
+static struct thread *helper;
 
 void vm_lock_shared(struct thread *t)
 {
@@ -36,11 +37,20 @@ static void wait_out(struct thread *t, void *arg)
 		sched_yield();
 }
 
+void vm_lock_helper(struct thread *t)
+{
+	pthread_mutex_lock(&writers);
+	helper = t;
+	pthread_mutex_unlock(&writers);
+}
+
 void vm_lock_exclusive(void)
 {
 	pthread_mutex_lock(&writers);
 	__atomic_store_n(&writer, 1, __ATOMIC_SEQ_CST);
 	threads_each(wait_out, NULL);
+	if (helper && helper != thread_self())
+		wait_out(helper, NULL);
 }
 
 void vm_unlock_exclusive(void)

@@ -14,6 +14,7 @@
 #include "pcomponent/sys/uaccess.h"
 #include "pcomponent/vm/layout.h"
 
+#define FILL_PIECE_BYTES (4UL << 20)
 #define HOST_FLAGS (MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE)
 
 /* Where a new mapping goes. exclusive. */
@@ -66,11 +67,11 @@ static int64_t map_locked(const struct vma *want, uint32_t flags, uint32_t prot,
 	return at;
 }
 
-/* Contents of a file mapping, piece by piece through local memory: the mapping may be registered. */
-static int fill_registered(uint64_t addr, const struct vm_file *file)
+/* Contents of a file mapping from done on, through local memory: it is registered, or may be at any time. */
+static int fill_registered(uint64_t addr, const struct vm_file *file, uint64_t done)
 {
 	char *piece = malloc(IO_SLOT_BYTES);
-	uint64_t done = 0, n;
+	uint64_t n;
 	int64_t got = 0;
 	int err = piece ? 0 : -ENOMEM;
 
@@ -86,14 +87,28 @@ static int fill_registered(uint64_t addr, const struct vm_file *file)
 	return got < 0 ? (int)got : err;
 }
 
-static int fill(uint64_t addr, const struct vm_file *file)
+/*
+ * Straight to its place while memory is not registered. Another thread's mapping or a smaller budget may change that at
+ * any time, but not while the layout lock is held: so piece by piece. No page of ours is missing meanwhile.
+ */
+static int fill(struct thread *t, uint64_t addr, const struct vm_file *file)
 {
-	int64_t got;
+	uint64_t done = 0, n;
+	bool direct = true;
+	int64_t got = 1;
 
-	/* A race with another thread's mapping that brings registration is harmless: pages filled so far are present. */
-	if (layout.registered)
-		return fill_registered(addr, file);
-	got = fs_image_pread(file->image, (void *)addr, file->bytes, file->off);
+	while (direct && got > 0 && done < file->bytes) {
+		n = file->bytes - done < FILL_PIECE_BYTES ? file->bytes - done : FILL_PIECE_BYTES;
+		vm_lock_shared(t);
+		direct = !layout.registered;
+		if (direct)
+			got = fs_image_pread(file->image, (void *)(addr + done), n, file->off + done);
+		vm_unlock_shared(t);
+		if (direct && got > 0)
+			done += (uint64_t)got;
+	}
+	if (!direct)
+		return fill_registered(addr, file, done);
 	return got < 0 ? (int)got : 0;
 }
 
@@ -125,7 +140,7 @@ int64_t vm_map(struct thread *t, uint64_t addr, uint64_t bytes, uint32_t prot, u
 		layout_reclaim(t);
 	if (at < 0 || !filling)
 		return at;
-	err = fill((uint64_t)at, file);
+	err = fill(t, (uint64_t)at, file);
 	if (!err && prot != (PROT_READ | PROT_WRITE) && mprotect((void *)at, bytes, (int)prot))
 		err = -errno;
 	if (err) {
@@ -136,7 +151,7 @@ int64_t vm_map(struct thread *t, uint64_t addr, uint64_t bytes, uint32_t prot, u
 }
 
 /* The file's contents again in [from, to) of mapping v. Its pages stay as they are where the file is gone. */
-static int refill_one(const struct vma *v, uint64_t from, uint64_t to)
+static int refill_one(struct thread *t, const struct vma *v, uint64_t from, uint64_t to)
 {
 	char canonical[4096];
 	struct wire_stat st;
@@ -146,12 +161,12 @@ static int refill_one(const struct vma *v, uint64_t from, uint64_t to)
 	if (err)
 		return 0;
 	file.bytes = st.size < file.off ? 0 : st.size - file.off < to - from ? st.size - file.off : to - from;
-	err = fill(from, &file);
+	err = fill(t, from, &file);
 	fs_image_close(file.image);
 	return err;
 }
 
-int vm_refill(uint64_t start, uint64_t end)
+int vm_refill(struct thread *t, uint64_t start, uint64_t end)
 {
 	int err = 0;
 
@@ -166,7 +181,7 @@ int vm_refill(uint64_t start, uint64_t end)
 		to = v.end < end ? v.end : end;
 		/* What was never writable is the file's still. */
 		if ((v.flags & VMA_FILE) && (v.prot & PROT_WRITE))
-			err = refill_one(&v, start > v.start ? start : v.start, to);
+			err = refill_one(t, &v, start > v.start ? start : v.start, to);
 		start = to;
 	}
 	return err;

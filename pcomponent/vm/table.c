@@ -30,7 +30,7 @@ void table_set_noreserve_max(uint64_t bytes)
 
 uint64_t table_weight(void)
 {
-	return weight;
+	return __atomic_load_n(&weight, __ATOMIC_RELAXED);
 }
 
 /* Index of the first mapping that ends above addr. */

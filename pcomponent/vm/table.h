@@ -23,7 +23,7 @@ bool table_ours(uint64_t start, uint64_t end);
 uint64_t table_hole(uint64_t bytes, uint64_t top);
 /* Change of flags or protection of a mapping in place (its weight changes). */
 void table_set(struct vma *v, uint32_t flags, uint32_t prot);
-/* Bytes that count against the budget. */
+/* Bytes that count against the budget; also without the lock, of some moment then. */
 uint64_t table_weight(void);
 /* The size above which a NORESERVE mapping does not count. */
 void table_set_noreserve_max(uint64_t bytes);

@@ -41,10 +41,20 @@ struct vma {
 /* budget_bytes: what may be local. stack_bytes: room of the main stack. 0 or -errno. */
 int vm_open(uint64_t budget_bytes, uint64_t stack_bytes);
 
+/*
+ * Change it while the program runs. What no longer fits is brought under the ExCache; the caller then sees to it that no
+ * more is resident (excache_fit). 0 or -errno: it stays as it was.
+ */
+int vm_budget_set(uint64_t budget_bytes);
+/* Bytes of the program that count against the budget; *registered: they are under the ExCache. Takes no lock. */
+uint64_t vm_weight(bool *registered);
+
 void vm_lock_shared(struct thread *t);
 void vm_unlock_shared(struct thread *t);
 void vm_lock_exclusive(void);
 void vm_unlock_exclusive(void);
+/* A thread of the dispatcher that takes the lock shared and is none of the program's; once. */
+void vm_lock_helper(struct thread *t);
 
 /* shared: is addr in registered memory, and in which mapping? */
 bool vm_registered(uint64_t addr, uint64_t *start, uint64_t *end);
@@ -66,7 +76,7 @@ int64_t vm_map(struct thread *t, uint64_t addr, uint64_t bytes, uint32_t prot, u
 /* A mapping of host object fd (device, shared memory of the host), as mmap(2). */
 int64_t vm_map_host(uint64_t addr, uint64_t bytes, uint32_t prot, uint32_t flags, int fd, uint64_t off);
 /* MADV_DONTNEED on copies of files: those in [start, end) get the file's contents again. 0 or -errno. */
-int vm_refill(uint64_t start, uint64_t end);
+int vm_refill(struct thread *t, uint64_t start, uint64_t end);
 int vm_unmap(uint64_t addr, uint64_t bytes);
 int vm_protect(struct thread *t, uint64_t addr, uint64_t bytes, uint32_t prot);
 /* Where the program's break starts: behind its image. */

@@ -12,15 +12,14 @@ refused() { # seconds, pattern, rack file
 	echo "$(cat "$tmp/err") ($(($(now_ms) - from)) ms)"
 }
 rack_noise=yes
-printf 'gmm = "local:@%s-absent"\n' "$mark" >"$tmp/absent.conf"
+rack_file
+sed "s|^gmm = .*|gmm = \"$(rack_address absent)\"|" "$rack" >"$tmp/absent.conf"
 refused 12 'cannot reach the gmm' "$tmp/absent.conf"
 printf 'gmm = "nonsense"\n' >"$tmp/nonsense.conf"
 refused 3 'gmm' "$tmp/nonsense.conf"
 
 # Component by component: it says what is missing.
-addr=local:@$mark
-rack=$tmp/rack.conf
-printf 'gmm = "%s"\n' "$addr" >"$rack"
+addr=$(rack_address gmm)
 at_work() { wait_for 10 has_line "$tmp/ready.$part" '^ready' || fail "a component does not start"; }
 rack_part gmm --listen "$addr"
 gmm=$part

@@ -5,6 +5,7 @@
 # What it gives:
 #   $tmp         a folder of the test's own, removed at its end; the test starts in it
 #   $bin $programs $top $python
+#   $fabric      what the test runs on ($ASHLAR_FABRIC, by default local): private racks and those of rack_start
 #   ashlar ...   the command, marked so that all that comes of it can be found again
 #   run CMD..    runs it: $status, stdout and stderr in $tmp/out and $tmp/err
 #   at the end, however it comes: hooks of `cleanup`, hand-made racks down, and then nothing of ours may be left: no
@@ -19,6 +20,8 @@ case $bin in /*) ;; *) bin=$top/$bin ;; esac
 programs=$build/tests/programs
 here=$top/tests/e2e
 python=/usr/bin/python3
+export ASHLAR_FABRIC=${ASHLAR_FABRIC:-local} # the command takes it from there
+fabric=$ASHLAR_FABRIC
 unset ASHLAR_BIN ASHLAR_BUILD ASHLAR_TOP B MAKEFLAGS
 export LC_ALL=C PYTHONHASHSEED=0 PYTHONDONTWRITEBYTECODE=1
 unset ASHLAR_TEST_MARK # set for what we start, and only there
@@ -245,20 +248,16 @@ program_running() { # pid of the command; sets $program
 # rack_start [SIZE [N [ROOT [EXCACHE]]]]: N memory components of SIZE each (2 of 64M). $rack is its file; $gmm, $daemon,
 # $storage and the array $memory are pids.
 rack_start() {
-	local size=${1:-64M} n=${2:-2} root=${3:-/} excache=${4:-1G} addr=local:@$mark i
-	rack=$tmp/rack.conf
-	printf 'gmm = "%s"\n' "$addr" >"$rack"
-	rack_part gmm --listen "$addr"
-	gmm=$part
-	rack_part scomponent --gmm "$addr" --name s0 --root "$root"
-	storage=$part
+	local n=${2:-2} i
+	memory_size=${1:-64M} storage_root=${3:-/} excache_size=${4:-1G}
+	rack_file
+	rack_gmm
+	rack_storage
 	memory=()
 	for ((i = 0; i < n; i++)); do
-		rack_part mcomponent --gmm "$addr" --name "m$i" --size "$size"
-		memory+=("$part")
+		rack_memory "$i"
 	done
-	rack_part pcomponent --gmm "$addr" --name p0 --excache "$excache"
-	daemon=$part
+	rack_processor
 	for i in "${parts[@]}"; do
 		wait_for 10 has_line "$tmp/ready.$i" '^ready ' || {
 			show "$tmp/log.$i"
@@ -267,11 +266,52 @@ rack_start() {
 	done
 }
 
+# The components one by one: also to start one anew after its end
+rack_gmm() {
+	rack_part gmm --listen "$(rack_address gmm)"
+	gmm=$part
+}
+rack_storage() { # at an address that stays: programs come back to it
+	rack_part scomponent --gmm "$(rack_address gmm)" --name s0 --root "$storage_root" --listen "$(rack_address s0)"
+	storage=$part
+}
+rack_memory() { # number
+	rack_part mcomponent --gmm "$(rack_address gmm)" --name "m$1" --size "$memory_size"
+	memory[$1]=$part
+}
+rack_processor() {
+	rack_part pcomponent --gmm "$(rack_address gmm)" --name p0 --excache "$excache_size"
+	daemon=$part
+}
+
+# rack_address NAME: an address of the rack's fabric for that component, always the same one in a test
+rack_address() {
+	local rack_fabric=${fabric#relay:} port=$tmp/port-$1
+	case $rack_fabric in
+	local) echo "local:@$mark-$1" ;;
+	*)
+		[ -s "$port" ] || "$python" -c 'import socket
+s = socket.socket()
+s.bind(("127.0.0.1", 0))
+print(s.getsockname()[1])' >"$port"
+		echo "$rack_fabric:127.0.0.1:$(cat "$port")"
+		;;
+	esac
+}
+
+rack_file() { # the file of a rack whose parts are started by hand, to $rack
+	rack=$tmp/rack.conf
+	printf 'gmm = "%s"\nfabric = "%s"\nnode = "%s"\n' "$(rack_address gmm)" "$fabric" "local:@$mark-node" >"$rack"
+}
+
 parts=()
 part_number=0
 rack_part() { # program, options..; its pid in $part
 	local n=$((++part_number)) program=$1
 	shift
+	set -- --fabric "${fabric#relay:}" "$@"
+	[ "$program" != pcomponent ] || set -- --node "local:@$mark-node" "$@"
+	[ "$program" != pcomponent ] || [ "$fabric" = local ] || set -- --relay "$@"
 	: >"$tmp/ready-$n"
 	: >"$tmp/log-$n"
 	# Descriptor 9: neither standard nor one that a shell uses. A session of its own, as a machine of its own has.

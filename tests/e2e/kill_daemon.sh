@@ -21,7 +21,7 @@ cat "$tmp/err"
 run ashlar run --rack "$rack" -- true
 expect_status 125
 expect_one_line 'no processor component'
-rack_part pcomponent --gmm "local:@$mark" --name p1 --excache 64M
+rack_part pcomponent --gmm "$(rack_address gmm)" --name p1 --excache 64M
 wait_for 5 has_line "$tmp/ready.$part" '^ready' || fail "a new processor does not join"
 run ashlar run --rack "$rack" --excache 2M -- "$programs/walker" 8 2
 expect_status 0

@@ -50,6 +50,7 @@ static const struct component_ops memory_ops = {
 	.admit = mcomponent_admit,
 	.revoke = mcomponent_revoke,
 	.load = mcomponent_load,
+	.usage = mcomponent_usage,
 	.gmm_lost = mcomponent_gmm_lost,
 };
 static const struct component_ops storage_ops = {
@@ -64,6 +65,11 @@ static const struct component_ops daemon_ops = {
 	.admit = daemon_admit,
 	.revoke = daemon_revoke,
 	.load = daemon_load,
+	.listening = daemon_listening,
+	.usage = daemon_usage,
+	.signal = daemon_signal,
+	.gmm_lost = daemon_gmm_lost,
+	.joined = daemon_joined,
 };
 static const struct component_ops *const ops_of[KIND_MAX] = {
 	[KIND_GMM] = &gmm_ops,
@@ -72,9 +78,19 @@ static const struct component_ops *const ops_of[KIND_MAX] = {
 	[KIND_PROCESSOR] = &daemon_ops,
 };
 
+static int host_signal(int fd, int signal)
+{
+	return -ESRCH;
+}
+static int host_usage(int fd, int32_t pid, struct process_usage *usage)
+{
+	return -ESRCH;
+}
 static const struct daemon_host host = {
 	.process_open = sim_pidfd_open,
 	.process_kill = sim_pidfd_kill,
+	.process_signal = host_signal,
+	.process_usage = host_usage,
 	.process_close = sim_pidfd_close,
 };
 

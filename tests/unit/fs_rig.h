@@ -134,6 +134,10 @@ uint32_t threads_count(void)
 	return 3;
 }
 
+void signal_defaults_act(void)
+{
+}
+
 void signal_status(uint64_t *blocked, uint64_t *ignored, uint64_t *caught)
 {
 	*blocked = 1;

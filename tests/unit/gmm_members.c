@@ -72,7 +72,7 @@ static void test_bad_joins(void **state)
 	memset(req.addr, 'x', sizeof(req.addr));
 	assert_int_equal(rig_ask(&p, X2G_JOIN, &req), -EINVAL);
 	req = join_req(KIND_MEMORY, "m0", 1 << 20);
-	req.reserved0 = 1;
+	req.flags = 0x80;
 	assert_int_equal(rig_ask(&p, X2G_JOIN, &req), -EINVAL);
 	req = join_req(KIND_MEMORY, "m0", 100);
 	assert_int_equal(rig_ask(&p, X2G_JOIN, &req), -EINVAL);

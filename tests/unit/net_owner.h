@@ -9,6 +9,7 @@
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -23,7 +24,19 @@
 #include "ashlar/base/loop.h"
 #include "ashlar/net.h"
 
-static const char *const tested_fabrics[] = { "local" };
+/* A name of a fabric, and behind a '+' the wrappers in front of it, here such as change nothing. */
+static const char *const tested_fabrics[] = {
+	"local",
+	"local+emulate",
+	"local+trace:file=/dev/null;emulate:latency=2us,jitter=1us,bandwidth=100G;error:op=read,p=0,do=EIO",
+	"ofi:tcp",
+};
+
+/* What a test must know of the fabric it runs on. */
+static inline bool fabric_is_local(const char *fabric)
+{
+	return strncmp(fabric, "local", 5) == 0;
+}
 
 enum owner_op {
 	OWNER_ECHO,  /* the message comes back */
@@ -66,6 +79,15 @@ struct owner_client {
 	uint64_t flood_left;
 	uint32_t flood_bytes, flood_seq;
 };
+
+static inline int net_open_tested(const char *provider, struct net_options *opt, struct net **net)
+{
+	char fabric[NAME_BYTES];
+
+	opt->hook = strchr(provider, '+') ? strchr(provider, '+') + 1 : NULL;
+	snprintf(fabric, sizeof(fabric), "%.*s", (int)strcspn(provider, "+"), provider);
+	return net_open(fabric, opt, net);
+}
 
 static inline uint64_t fds_open(pid_t pid)
 {
@@ -208,8 +230,8 @@ static inline void owner_main(const char *provider, int ready)
 	char addr[ADDR_BYTES];
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	snprintf(addr, sizeof(addr), "%s:auto", provider);
-	if (loop_open(&opt.loop) || net_open(provider, &opt, &o.net) || net_pd_open(o.net, &o.pd) ||
+	snprintf(addr, sizeof(addr), "%.*s:auto", (int)strcspn(provider, "+"), provider);
+	if (loop_open(&opt.loop) || net_open_tested(provider, &opt, &o.net) || net_pd_open(o.net, &o.pd) ||
 	    net_listen(o.net, addr, owner_accepted, &o, &l))
 		_exit(1);
 	if (write(ready, net_listener_addr(l), ADDR_BYTES) != ADDR_BYTES)
@@ -284,7 +306,7 @@ static inline struct net *net_for_test(const char *provider, int fd_floor)
 	struct net_options opt = { .fd_floor = fd_floor };
 	struct net *net;
 
-	assert_int_equal(net_open(provider, &opt, &net), 0);
+	assert_int_equal(net_open_tested(provider, &opt, &net), 0);
 	return net;
 }
 

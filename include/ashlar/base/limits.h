@@ -11,18 +11,23 @@
 #define RPC_CREDITS 64u		     /* requests a peer may have outstanding on one connection */
 #define RPC_DEADLINE_MS 10000u	     /* default time until a request is given up */
 #define RPC_RETRY_MS 2000u	     /* a request without a reply is sent again, same id, after this */
+#define RPC_HELLO_MS 3000u	     /* a connection whose peer has not said hello is closed after this */
+#define RPC_LOBBY_MAX 512u	     /* connections of one monitor whose peers have proved nothing yet */
+#define RPC_REFUSALS_MAX 8u	     /* wrong capabilities on one connection, then it is closed */
 #define NAME_BYTES 32u		     /* component name, terminator included */
 #define ADDR_BYTES 108u		     /* fabric address, terminator included */
 #define HOOK_BYTES 128u		     /* names of wrappers in front of a fabric, terminator included */
 #define RACK_COMPONENTS_MAX 64u	     /* components of one rack */
 #define PROCESS_MEMORY_MAX 16u	     /* memory components of one process */
 #define PROCESSES_MAX 1024u	     /* processes of one rack */
+#define PS_BATCH_MAX 64u	     /* processes of one answer about their state */
 #define HEARTBEAT_MS 500u	     /* component to gmm */
 #define HEARTBEAT_MISSES 6u	     /* silent for so many periods: suspect, nothing new is placed there */
 #define IO_SLOTS 16u		     /* file transfers a process may have in flight */
 #define IO_SLOT_BYTES (256u << 10)   /* bytes of one file transfer */
 #define MAP_BATCH_MAX 512u	     /* page map entries of one message */
 #define CONNECTIONS_MAX 4096u	     /* connections one monitor accepts */
+#define CONNECTIONS_USER_MAX 512u    /* of those, of one user who is neither root nor the monitor's own */
 #define FILES_PER_PROCESS_MAX 65536u /* open handles of one process at a storage component */
 
 _Static_assert(MSG_TAIL_MAX + 512 <= MSG_BYTES_MAX, "a tail and its fixed part fit one message");

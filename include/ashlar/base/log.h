@@ -1,9 +1,12 @@
 /*
- * Log: one line on stderr per event, "name: level: text". Async-signal use: allowed (one write(2), no locks, no malloc).
+ * Log: one line on stderr per event, "name: level: text". Control characters in it (names come from peers and programs)
+ * are written as '?', so that nobody can forge a second line or speak to the terminal. Async-signal use: allowed (one write(2), no locks, no malloc).
  */
 #ifndef ASHLAR_BASE_LOG_H
 #define ASHLAR_BASE_LOG_H
 #include <stdarg.h>
+#include <stdbool.h>
+#include <stdint.h>
 
 enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG };
 
@@ -12,6 +15,19 @@ void log_open(const char *name, enum log_level level);
 
 /* Send lines to descriptor fd instead of 2. */
 void log_set_fd(int fd);
+
+/*
+ * Into the file from here on (base/log_file.c says how a line looks there); it becomes descriptor 2 and grows to at
+ * most max bytes, twice. 0 or -errno.
+ */
+int log_file(const char *path, uint64_t max);
+
+/*
+ * Lines of one format that come too often are counted, and told in one line later (base/log_limit.c). log_flush tells
+ * what is due; to be called now and then by whoever turned it on.
+ */
+void log_limit(bool on);
+void log_flush(void);
 
 void log_at(enum log_level level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 

@@ -9,8 +9,8 @@
 struct placement_part {
 	struct cap cap; /* the process's capability on that component: each component its own */
 	uint32_t id;
-	uint32_t reserved0;
-	uint64_t bytes; /* memory: promised there */
+	uint32_t promised; /* 1: bytes are set aside for it; 0: a quota only */
+	uint64_t bytes;	   /* memory: promised there */
 	char name[NAME_BYTES];
 	char addr[ADDR_BYTES];
 	uint32_t reserved1;
@@ -41,6 +41,33 @@ struct g2x_revoke_req {
 };
 struct g2x_revoke_rep {
 	uint64_t released_bytes;
+};
+
+/* What n processes use there: tail = their pids (uint32_t each); reply tail = struct process_usage each, same order. */
+struct g2x_usage_req {
+	uint32_t n;
+	uint32_t reserved0;
+};
+struct g2x_usage_rep {
+	uint32_t n;
+	uint32_t reserved0;
+};
+struct process_usage {
+	uint64_t bytes; /* memory: granted frames; processor: memory of the process on that machine */
+	uint64_t cpu_ns, age_ms;
+	uint32_t state; /* as in ps_row; 0: no such process here */
+	uint32_t reserved0;
+	char program[NAME_BYTES];
+};
+_Static_assert(sizeof(struct process_usage) == 64, "process_usage");
+
+/* To a processor component: send the signal to the process. The gmm has checked who asked. */
+struct g2x_signal_req {
+	uint32_t pid;
+	int32_t signal;
+};
+struct g2x_signal_rep {
+	uint64_t reserved0;
 };
 
 #pragma GCC diagnostic pop

@@ -13,7 +13,14 @@ struct x2g_join_req {
 	char name[NAME_BYTES];	 /* unique in the rack, terminated */
 	char domain[NAME_BYTES]; /* failure domain */
 	char addr[ADDR_BYTES];	 /* where it listens */
-	uint32_t reserved0;
+	uint32_t flags;		 /* enum join_flags */
+};
+enum join_flags {
+	/*
+	 * It was in a rack before, and has what it had then. A processor component tells of each process that runs there
+	 * by X2G_KEEP, and gets nothing new until it has told of all.
+	 */
+	JOIN_AGAIN = 1,
 };
 struct x2g_join_rep {
 	uint64_t epoch;
@@ -40,7 +47,31 @@ struct x2g_end_rep {
 	uint64_t reserved0;
 };
 
-/* A command wants to run a program. */
+/*
+ * After JOIN_AGAIN, from a processor component: a process that runs there, admitted by a gmm that is gone. The tail says
+ * what it has on other components, storage first, then memory. pid 0: that were all.
+ */
+struct x2g_keep_req {
+	uint64_t excache_bytes; /* its budget as it was asked for; 0: the default */
+	uint32_t pid, uid, gid;
+	uint32_t reserved0;
+};
+struct x2g_keep_rep {
+	uint64_t reserved0;
+};
+struct kept_part {
+	struct cap cap;	       /* of the process there: a storage component that starts anew is told of it again */
+	char name[NAME_BYTES]; /* of the component */
+	uint64_t bytes;	       /* memory: its quota there */
+	uint32_t promised;     /* 1: set aside for it */
+	uint32_t reserved0;
+};
+_Static_assert(sizeof(struct kept_part) == 64, "kept_part");
+
+/*
+ * A command wants to run a program. uid and gid count only where the fabric does not tell who the peer is (struct
+ * net_peer); else those of the connection do.
+ */
 struct x2g_run_req {
 	uint64_t excache_bytes; /* budget of the process; 0: the processor component's default */
 	uint64_t memory_bytes;	/* remote memory promised; 0: as much as the components have */
@@ -77,6 +108,37 @@ struct rack_row {
 	uint32_t reserved0;
 };
 enum rack_state { RACK_UP, RACK_SILENT, RACK_DEAD };
+
+/* The processes of the rack, by their pids: reply tail = array of struct ps_row, of those above pid `after`. */
+struct x2g_ps_req {
+	uint32_t after;
+	uint32_t reserved0;
+};
+struct x2g_ps_rep {
+	uint32_t rows; /* in this reply; 0: there are no more */
+	uint32_t reserved0;
+};
+struct ps_row {
+	uint64_t budget_bytes; /* of ExCache; 0: all that the processor component has */
+	uint64_t local_bytes, remote_bytes, cpu_ns, age_ms;
+	uint32_t pid, uid;
+	uint32_t state;	 /* letter of proc(5); '-': its program has not come yet; '?': its component did not tell */
+	uint32_t silent; /* of its memory components: so many did not tell, remote_bytes lacks them */
+	char processor[NAME_BYTES];
+	char program[NAME_BYTES]; /* what it calls itself, cut; not to be trusted as text */
+};
+_Static_assert(sizeof(struct ps_row) == 120, "ps_row");
+
+/* A signal to a process of the rack; 0: only look whether it may be sent. uid as in x2g_run_req. */
+struct x2g_signal_req {
+	uint32_t pid;
+	int32_t signal;
+	uint32_t uid;
+	uint32_t reserved0;
+};
+struct x2g_signal_rep {
+	uint64_t reserved0;
+};
 
 #pragma GCC diagnostic pop
 #endif

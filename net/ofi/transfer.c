@@ -1,0 +1,234 @@
+/*
+ * One-sided transfers. The path of a miss: a free struct ofi_xfer, one call into libfabric, and then its completion
+ * queue. Waiting spins a little first (docs/measuring.md), while the answer is on its way, and sleeps then.
+ *
+ * Threads: a remote may be used by many threads, each with its own ofi_data; of what they share, the key's rights and the
+ * connection's life are atomic, the rest does not change.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include "ashlar/base/clock.h"
+#include "net/ofi/ofi.h"
+
+#define LANES_POLLED_MAX 16u
+
+int ofi_data_open(struct net_conn *conn, enum net_class class, struct net_data **out)
+{
+	struct ofi_conn *c = ofi_conn(conn);
+	struct ofi_data *d = calloc(1, sizeof(*d));
+
+	(void)class; /* each net_data has lanes of its own: classes do not wait for each other */
+	if (!d)
+		return -ENOMEM;
+	list_init(&d->lanes);
+	list_init(&d->free);
+	list_init(&d->done);
+	list_init(&d->of_conn);
+	d->base.net = conn->net;
+	d->xfers = calloc(OFI_XFERS, sizeof(*d->xfers));
+	if (c->active)
+		d->info = ofi_lib.dupinfo(c->info);
+	if (!d->xfers || (c->active && !d->info)) {
+		free(d->xfers);
+		free(d);
+		return -ENOMEM;
+	}
+	for (unsigned i = 0; i < OFI_XFERS; i++)
+		list_add_tail(&d->free, &d->xfers[i].link);
+	if (!c->active) {
+		d->conn = c;
+		list_add_tail(&c->datas, &d->of_conn);
+	}
+	d->life = ofi_life_get(c->life);
+	*out = &d->base;
+	return 0;
+}
+
+static void lanes_fail(struct ofi_data *d)
+{
+	for (struct list *l = d->lanes.next; l != &d->lanes; l = l->next)
+		ofi_lane_fail(container_of(l, struct ofi_lane, link), -EPIPE);
+}
+
+void ofi_data_close(struct net_data *base)
+{
+	struct ofi_data *d = container_of(base, struct ofi_data, base);
+
+	while (!list_empty(&d->lanes))
+		ofi_lane_close(container_of(d->lanes.next, struct ofi_lane, link));
+	list_del(&d->of_conn);
+	if (d->info)
+		ofi_lib.freeinfo(d->info);
+	ofi_life_put(d->life);
+	free(d->xfers);
+	free(d);
+}
+
+int ofi_remote_open(struct net_conn *conn, const struct net_key *key, uint64_t bytes, struct net_remote **out)
+{
+	struct ofi_conn *c = ofi_conn(conn);
+	struct ofi_remote *r = calloc(1, sizeof(*r));
+	int err;
+
+	if (!r)
+		return -ENOMEM;
+	err = ofi_keys_take(c, key, bytes, &r->grant);
+	if (err) {
+		free(r);
+		return err;
+	}
+	r->life = ofi_life_get(c->life);
+	*out = &r->base;
+	return 0;
+}
+
+void ofi_remote_close(struct net_remote *base)
+{
+	struct ofi_remote *r = container_of(base, struct ofi_remote, base);
+
+	ofi_grant_put(r->grant);
+	ofi_life_put(r->life);
+	free(r);
+}
+
+void ofi_xfer_done(struct ofi_data *d, struct ofi_xfer *x, int err)
+{
+	if (!err && ofi_life_dead(d->life))
+		err = -EPIPE;
+	x->err = err;
+	ofi_grant_put(x->grant);
+	x->grant = NULL;
+	d->pending--;
+	list_add_tail(&d->done, &x->link);
+}
+
+static int transfer(struct net_data *data, struct net_remote *remote, uint64_t off, const struct net_sge *sge,
+		    unsigned n, uint64_t cookie, bool write)
+{
+	struct ofi_data *d = container_of(data, struct ofi_data, base);
+	struct ofi_remote *r = container_of(remote, struct ofi_remote, base);
+	struct ofi_xfer *x;
+	struct ofi_lane *l;
+
+	if (r->life != d->life)
+		return -EINVAL;
+	if (list_empty(&d->free))
+		return -EAGAIN;
+	if (ofi_life_dead(d->life))
+		return -EPIPE;
+	l = ofi_lane_get(d, r->grant->k.token);
+	if (!l)
+		return -ENOMEM;
+	x = container_of(d->free.next, struct ofi_xfer, link);
+	list_del(&x->link);
+	x->grant = r->grant;
+	__atomic_fetch_add(&x->grant->refs, 1, __ATOMIC_RELAXED);
+	x->off = off;
+	x->cookie = cookie;
+	x->n = n;
+	x->posted = x->parts = 0;
+	x->write = write;
+	memcpy(x->sge, sge, n * sizeof(*sge));
+	d->pending++;
+	ofi_lane_submit(l, x);
+	return 0;
+}
+
+int ofi_read(struct net_data *d, struct net_remote *r, uint64_t off, const struct net_sge *sge, unsigned n,
+	     uint64_t total, uint64_t cookie)
+{
+	(void)total;
+	return transfer(d, r, off, sge, n, cookie, false);
+}
+
+int ofi_write(struct net_data *d, struct net_remote *r, uint64_t off, const struct net_sge *sge, unsigned n,
+	      uint64_t total, uint64_t cookie)
+{
+	(void)total;
+	return transfer(d, r, off, sge, n, cookie, true);
+}
+
+static void data_run(struct ofi_data *d)
+{
+	if (ofi_life_dead(d->life)) {
+		lanes_fail(d);
+		return;
+	}
+	for (struct list *l = d->lanes.next; l != &d->lanes; l = l->next)
+		ofi_lane_run(container_of(l, struct ofi_lane, link));
+}
+
+int ofi_data_poll(struct net_data *base, struct net_completion *c, int n)
+{
+	struct ofi_data *d = container_of(base, struct ofi_data, base);
+	int taken = 0;
+
+	if (d->pending)
+		data_run(d);
+	while (taken < n && !list_empty(&d->done)) {
+		struct ofi_xfer *x = container_of(d->done.next, struct ofi_xfer, link);
+
+		c[taken++] = (struct net_completion){ x->cookie, x->err };
+		list_del(&x->link);
+		/* The one used last is the one whose memory is warm. */
+		list_add_tail(d->free.next, &x->link);
+	}
+	return taken;
+}
+
+/* The descriptors to sleep on; 0: do not sleep, something is there. */
+static unsigned sleep_on(struct ofi_data *d, struct pollfd *p)
+{
+	struct ofi_net *net = ofi_net(d->base.net);
+	unsigned n = 0;
+
+	p[n++] = (struct pollfd){ .fd = d->life->event_fd, .events = POLLIN };
+	if (d->conn) {
+		if (!ofi_may_wait(net, &net->eq->fid))
+			return 0;
+		p[n++] = (struct pollfd){ .fd = net->eq_fd, .events = POLLIN };
+	}
+	for (struct list *i = d->lanes.next; i != &d->lanes && n < LANES_POLLED_MAX; i = i->next) {
+		struct ofi_lane *l = container_of(i, struct ofi_lane, link);
+
+		if (l->state == OFI_LANE_CONNECTING && l->eq) {
+			if (!ofi_may_wait(net, &l->eq->fid))
+				return 0;
+			p[n++] = (struct pollfd){ .fd = l->eq_fd, .events = POLLIN };
+		} else if (l->state == OFI_LANE_UP && (l->in_flight || !list_empty(&l->queue))) {
+			if (!ofi_may_wait(net, &l->cq.cq->fid))
+				return 0;
+			p[n++] = (struct pollfd){ .fd = l->cq.fd, .events = POLLIN };
+		}
+	}
+	return n;
+}
+
+int ofi_data_wait(struct net_data *base, uint64_t deadline_ns)
+{
+	struct ofi_data *d = container_of(base, struct ofi_data, base);
+	struct pollfd p[LANES_POLLED_MAX];
+	unsigned n;
+	int err;
+
+	for (;;) {
+		if (d->conn)
+			ofi_events_lanes(ofi_net(base->net));
+		data_run(d);
+		if (!list_empty(&d->done))
+			return 0;
+		if (ofi_life_dead(d->life))
+			return -EPIPE;
+		if (!d->pending)
+			return -ETIMEDOUT; /* nothing is under way, so nothing will come */
+		n = sleep_on(d, p);
+		if (!n)
+			continue;
+		err = ofi_poll_until(p, n, deadline_ns);
+		if (err && err != -EINTR)
+			return err;
+	}
+}

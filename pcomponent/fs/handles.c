@@ -1,0 +1,103 @@
+/* Handles: see handles.h. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include "pcomponent/fs/handles.h"
+
+#define OPEN_ONCE ((uint32_t)(O_CREAT | O_EXCL | O_TRUNC)) /* flags that are for the first open alone */
+#define GROW 64u
+
+static struct handle *handles;
+static uint64_t n_handles, search_from;
+
+static struct handle *handle_free_slot(void)
+{
+	struct handle *more;
+	uint64_t i;
+
+	for (i = search_from; i < n_handles; i++)
+		if (!handles[i].used)
+			return &handles[i];
+	more = realloc(handles, (n_handles + GROW) * sizeof(*handles));
+	if (!more)
+		return NULL;
+	handles = more;
+	memset(handles + n_handles, 0, GROW * sizeof(*handles));
+	n_handles += GROW;
+	return &handles[n_handles - GROW];
+}
+
+uint64_t handle_add(uint64_t real, const char *path, uint32_t flags, const struct wire_stat *st)
+{
+	struct handle *h = handle_free_slot();
+	char *copy = h ? strdup(path) : NULL;
+
+	if (!copy)
+		return 0;
+	*h = (struct handle){
+		.real = real,
+		.ino = st->ino,
+		.dev = { st->dev_major, st->dev_minor },
+		.flags = flags & ~OPEN_ONCE,
+		.used = true,
+		.path = copy,
+	};
+	search_from = (uint64_t)(h - handles) + 1;
+	return search_from;
+}
+
+struct handle *handle_get(uint64_t number)
+{
+	struct handle *h = number && number <= n_handles ? &handles[number - 1] : NULL;
+
+	return h && h->used ? h : NULL;
+}
+
+uint64_t handle_remove(uint64_t number)
+{
+	struct handle *h = handle_get(number);
+	uint64_t real;
+
+	if (!h)
+		return 0;
+	real = h->real;
+	free(h->path);
+	*h = (struct handle){ 0 };
+	if (number - 1 < search_from)
+		search_from = number - 1;
+	return real;
+}
+
+void handles_each(void (*fn)(struct handle *, void *arg), void *arg)
+{
+	for (uint64_t i = 0; i < n_handles; i++)
+		if (handles[i].used)
+			fn(&handles[i], arg);
+}
+
+static int translate(uint64_t *number)
+{
+	const struct handle *h = handle_get(*number);
+
+	if (!*number)
+		return 0; /* the root */
+	if (!h || !h->real)
+		return -EIO;
+	*number = h->real;
+	return 0;
+}
+
+/* Every request of the edge begins with its handle, or with a struct wire_at, which does; two have a second one. */
+int handles_translate(enum msg_id id, void *req)
+{
+	uint64_t *first = req;
+	int err;
+
+	if (id == P2S_HELLO || id == P2S_BUFFER || id == P2S_USAGE)
+		return 0;
+	err = translate(first);
+	if (!err && (id == P2S_RENAME || id == P2S_LINK))
+		err = translate(&((struct p2s_link_req *)req)->to.dir);
+	return err;
+}

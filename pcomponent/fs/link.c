@@ -1,0 +1,248 @@
+/* Link: see link.h. */
+#include <errno.h>
+#include <limits.h>
+#include <string.h>
+#include <sys/file.h>
+#include <time.h>
+#include "ashlar/base/clock.h"
+#include "ashlar/net.h"
+#include "ashlar/rpc.h"
+#include "pcomponent/fs/fs.h"
+#include "pcomponent/fs/handles.h"
+#include "pcomponent/fs/link.h"
+#include "pcomponent/sys/sys.h"
+#include "pcomponent/trap/trap.h"
+
+#define CONNECT_MS 5000u	 /* at the start of the program */
+#define RESTORE_CONNECT_MS 1000u /* one try later on */
+#define RESTORE_CALL_MS 5000u
+#define PAUSE_MS 50u /* between tries */
+
+static struct {
+	struct net *net;
+	struct rpc *rpc; /* NULL: none just now */
+	struct net_pd *pd;
+	struct net_mr *io;
+	struct cap cap;
+	uint32_t pid, wait_s;
+	bool readonly;
+	char addr[ADDR_BYTES], name[NAME_BYTES];
+} link_state;
+
+static int call(enum msg_id id, const void *req, const char *tail, uint32_t ms, void *rep, char *rep_tail, uint32_t *n)
+{
+	return rpc_call_sync(link_state.rpc, id, link_state.pid, 0, req, tail, tail ? (uint32_t)strlen(tail) : 0, ms,
+			     rep, rep_tail, n);
+}
+
+static int hello(uint32_t ms)
+{
+	struct p2s_hello_req req = { .cap = link_state.cap, .pid = link_state.pid };
+	struct p2s_hello_rep rep;
+	int err = call(P2S_HELLO, &req, NULL, ms, &rep, NULL, NULL);
+
+	if (!err)
+		link_state.readonly = rep.readonly;
+	return err;
+}
+
+static int buffer_grant(uint32_t ms)
+{
+	struct p2s_buffer_req req = { .bytes = (uint64_t)IO_SLOTS * IO_SLOT_BYTES };
+	struct p2s_buffer_rep rep;
+	int err = net_mr_grant(link_state.io, rpc_conn(link_state.rpc), NET_READ | NET_WRITE, &req.key);
+
+	return err ? err : call(P2S_BUFFER, &req, NULL, ms, &rep, NULL, NULL);
+}
+
+static int buffer_open(void)
+{
+	int err = net_pd_open(link_state.net, &link_state.pd);
+
+	if (err)
+		return err;
+	err = net_mr_alloc(link_state.pd, (uint64_t)IO_SLOTS * IO_SLOT_BYTES, true, &link_state.io);
+	if (!err) {
+		err = buffer_grant(CONNECT_MS);
+		if (!err)
+			return 0;
+		net_mr_free(link_state.io);
+	}
+	net_pd_close(link_state.pd);
+	return err;
+}
+
+static void drop(void)
+{
+	if (link_state.rpc)
+		rpc_close(link_state.rpc);
+	link_state.rpc = NULL;
+}
+
+int link_open(const struct fs_config *cfg)
+{
+	int err;
+
+	link_state.net = cfg->net;
+	link_state.pid = cfg->pid;
+	link_state.cap = cfg->cap;
+	link_state.wait_s = cfg->wait_s;
+	strncpy(link_state.addr, cfg->s_addr, ADDR_BYTES - 1);
+	strncpy(link_state.name, cfg->s_name, NAME_BYTES - 1);
+	err = rpc_connect_sync(cfg->net, link_state.addr, KIND_DISPATCHER, KIND_STORAGE, CONNECT_MS, &link_state.rpc);
+	if (err) {
+		sys_message("storage component %s: no connection: %s", link_state.name, strerror(-err));
+		return err;
+	}
+	err = hello(CONNECT_MS);
+	if (err) {
+		sys_message("storage component %s refused this process: %s", link_state.name, strerror(-err));
+	} else {
+		err = buffer_open();
+		if (err)
+			sys_message("storage component %s: no io buffer: %s", link_state.name, strerror(-err));
+	}
+	if (err)
+		drop();
+	return err;
+}
+
+struct rpc *link_rpc(void)
+{
+	return link_state.rpc;
+}
+
+char *link_buffer(void)
+{
+	return net_mr_addr(link_state.io);
+}
+
+bool link_readonly(void)
+{
+	return link_state.readonly;
+}
+
+void link_close_handle(uint64_t real, uint32_t pid)
+{
+	struct p2s_close_req req = { .handle = real };
+	struct p2s_close_rep rep;
+
+	if (!link_state.rpc)
+		return;
+	rpc_async_error(link_state.rpc); /* a close that failed has no one to be told */
+	if (rpc_post_sync(link_state.rpc, P2S_CLOSE, pid, 0, &req, NULL, 0) == -EAGAIN)
+		call(P2S_CLOSE, &req, NULL, RESTORE_CALL_MS, &rep, NULL, NULL); /* wait for many under way */
+}
+
+/* ---- the second life ---- */
+
+static bool same_file(const struct handle *h, const struct wire_stat *st)
+{
+	return h->ino == st->ino && h->dev[0] == st->dev_major && h->dev[1] == st->dev_minor;
+}
+
+static int flock_again(const struct handle *h)
+{
+	struct p2s_flock_req req = { .handle = h->real, .op = h->flock_op };
+	struct p2s_flock_rep rep;
+
+	return h->flock_op ? call(P2S_FLOCK, &req, NULL, RESTORE_CALL_MS, &rep, NULL, NULL) : 0;
+}
+
+static int open_again(struct handle *h)
+{
+	struct p2s_open_req req = { .at.path_bytes = (uint32_t)strlen(h->path), .flags = h->flags };
+	struct p2s_open_rep rep;
+	char where[PATH_MAX];
+	uint32_t n = sizeof(where);
+	int err = call(P2S_OPEN, &req, h->path, RESTORE_CALL_MS, &rep, where, &n);
+
+	if (err)
+		return err;
+	h->real = rep.handle;
+	err = same_file(h, &rep.stat) ? flock_again(h) : -ESTALE;
+	if (err) {
+		link_close_handle(rep.handle, link_state.pid);
+		h->real = 0;
+	}
+	return err;
+}
+
+static bool transport_failed(int err)
+{
+	return err == -EPIPE || err == -EPROTO || err == -ETIMEDOUT;
+}
+
+struct reopening {
+	int err; /* the connection failed once more */
+};
+
+static void reopen(struct handle *h, void *arg)
+{
+	struct reopening *r = arg;
+	int err;
+
+	if (r->err || !h->real)
+		return; /* not now, or lost before */
+	err = open_again(h);
+	if (transport_failed(err)) {
+		r->err = err;
+	} else if (err) {
+		h->real = 0;
+		sys_message("%s is lost with the end of storage component %s (%s): it gives EIO", h->path,
+			    link_state.name, strerror(-err));
+	}
+}
+
+/* One try. The component may be there before the gmm has told it of us: then it refuses, and we come again. */
+static int restore_once(void)
+{
+	struct reopening r = { 0 };
+	int err;
+
+	drop();
+	err = rpc_connect_sync(link_state.net, link_state.addr, KIND_DISPATCHER, KIND_STORAGE, RESTORE_CONNECT_MS,
+			       &link_state.rpc);
+	if (!err)
+		err = hello(RESTORE_CALL_MS);
+	if (!err)
+		err = buffer_grant(RESTORE_CALL_MS);
+	if (!err) {
+		handles_each(reopen, &r);
+		err = r.err;
+	}
+	return err;
+}
+
+static void pause_a_little(void)
+{
+	struct timespec ts = { .tv_nsec = PAUSE_MS * NS_PER_MS };
+
+	nanosleep(&ts, NULL);
+	signal_defaults_act();
+}
+
+int link_restore(int err)
+{
+	uint64_t begin = clock_ns();
+	uint64_t end = link_state.wait_s == STORAGE_WAIT_FOREVER ? UINT64_MAX : begin + link_state.wait_s * NS_PER_S;
+
+	if (!link_state.wait_s) {
+		sys_message("storage component %s is gone (%s): its files give EIO from now on", link_state.name,
+			    strerror(-err));
+		return -EIO;
+	}
+	sys_message("storage component %s is gone (%s): calls on its files wait until it is back", link_state.name,
+		    strerror(-err));
+	while (restore_once()) {
+		if (clock_ns() >= end) {
+			sys_message("storage component %s is not back after %u s: its files give EIO from now on",
+				    link_state.name, link_state.wait_s);
+			return -EIO;
+		}
+		pause_a_little();
+	}
+	sys_message("storage component %s is back after %.1f s", link_state.name,
+		    (double)(clock_ns() - begin) / (double)NS_PER_S);
+	return 0;
+}

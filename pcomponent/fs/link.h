@@ -1,0 +1,29 @@
+/*
+ * Link: the connection to the storage component, and its second life. When the component ends, calls on files wait until
+ * it is back under the same address; then we prove who we are again, grant the io buffer again, open all files again and
+ * take their flocks again. Not thread-safe: the client's lock is held, so all that want a file wait together.
+ */
+#ifndef PCOMPONENT_FS_LINK_H
+#define PCOMPONENT_FS_LINK_H
+#include <stdbool.h>
+#include <stdint.h>
+
+struct fs_config;
+struct rpc;
+
+int link_open(const struct fs_config *); /* 0, or -errno after a message */
+struct rpc *link_rpc(void);
+char *link_buffer(void);
+bool link_readonly(void);
+
+/*
+ * The connection failed with err: wait until the component is back, for fs_config.wait_s seconds at most. Signals that
+ * end or stop the program act meanwhile. 0, or -EIO after a message: it is given up. The files that could not be opened
+ * again are lost, each with a message.
+ */
+int link_restore(int err);
+
+/* Close a handle of the component without waiting for the reply. */
+void link_close_handle(uint64_t real, uint32_t pid);
+
+#endif

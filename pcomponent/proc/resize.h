@@ -1,0 +1,22 @@
+/*
+ * The resizer: the thread of the dispatcher that gives local memory back when the budget shrinks, also while the program
+ * sleeps or waits in a system call. The service thread hands it a budget and hears of the end by a descriptor. It is not
+ * the service thread itself, as evicting waits for memory components, whose end that one must see.
+ */
+#ifndef PCOMPONENT_PROC_RESIZE_H
+#define PCOMPONENT_PROC_RESIZE_H
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Before the service thread, once. 0 or -errno. */
+int resize_open(int fd_floor);
+/* Polls readable when resize_done has something. */
+int resize_fd(void);
+/* The service thread: keep to this budget. One at a time. */
+void resize_ask(uint64_t budget_bytes);
+/* The service thread: true once for each resize_ask, when it is through; *err 0, or -errno: the budget is as before. */
+bool resize_done(int *err);
+/* The program is about to start: what was asked for until now begins. */
+void resize_begin(void);
+
+#endif
