@@ -102,7 +102,7 @@ LDLIBS_test := -lcmocka -ljansson -lconfuse
 # The simulated rack: one program, with several copies of the ExCache, each with static data of its own.
 SIM        := $(wildcard tests/sim/*.c)
 SIM_COPIES := c0 c1 c2
-SIM_WRAP   := $(addprefix -Wl$(comma)--wrap=,clock_gettime nanosleep sched_yield pthread_mutex_lock)
+SIM_WRAP   := $(addprefix -Wl$(comma)--wrap=,clock_gettime nanosleep usleep sched_yield pthread_mutex_lock)
 SIM_CACHE  := $(filter-out %/uffd.c %/present.c,$(call src,pcomponent/excache))
 SIM_LIBS   := pcomponent gmm scomponent mcomponent component sim net proto base
 SIM_BIN    := $(if $(SIM),$(B)/tests/sim/sim)
@@ -239,10 +239,13 @@ $(B)/libexec/ashlar/dispatcher: $(call obj,pcomponent/dispatcher.c net/table/dis
 	@mkdir -p $(@D)
 	$(Q)$(CC) -static-pie -pthread $(DISPATCHER_LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^)
 
+# These run on the simulated fabric as well.
+$(B)/tests/unit/net_%: private wrapped = $(SIM_WRAP)
+
 $(call test_bins,$(UNIT) $(BENCH)): $(B)/%: $(B)/obj/%.o $(call obj,net/table/monitors.c) $(call lib,$(LIBS))
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
-	$(Q)$(link) $(LDLIBS_test) -lm
+	$(Q)$(link) $(wrapped) $(LDLIBS_test) -lm
 
 # A copy of the ExCache: its objects as one, all that they define renamed.
 $(SIM_COPIES:%=$(B)/obj/sim/%.o): $(B)/obj/sim/%.o: $(call obj,$(SIM_CACHE))

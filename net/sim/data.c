@@ -198,8 +198,8 @@ static void xfer_arrives(void *arg, uint64_t v)
 		BUG_ON(!x->bytes);
 		memcpy(x->bytes, (uint8_t *)mr->mem + x->off, x->total);
 	}
-	sim_send(far->out, REQUEST_BYTES + (x->write || x->err ? 0 : (uint32_t)x->total), x->d->base.class, NULL, 0,
-		 xfer_back, x, 0);
+	sim_send(far->out, REQUEST_BYTES + (x->write || x->err ? 0 : (uint32_t)x->total), x->d->base.class, &x->d->back,
+		 0, xfer_back, x, 0);
 }
 
 /* A planted bug: the write is acknowledged at once, and done some time later. */
@@ -251,8 +251,8 @@ static int xfer_post(struct net_data *base, struct net_remote *remote, uint64_t 
 	sim_note(off, total);
 	if (write && sim.cfg.early_write_ack)
 		extra_ns = acknowledge_early(x);
-	sim_send(c->out, REQUEST_BYTES + (write ? (uint32_t)total : 0), base->class, NULL, extra_ns, xfer_arrives, x,
-		 0);
+	sim_send(c->out, REQUEST_BYTES + (write ? (uint32_t)total : 0), base->class, &d->order, extra_ns, xfer_arrives,
+		 x, 0);
 	return 0;
 }
 

@@ -126,11 +126,10 @@ long sim_msg_recv(struct net_conn *base, void *buf, size_t len)
 	if (list_empty(&c->rx))
 		return c->dead ? -EPIPE : -EAGAIN;
 	m = container_of(c->rx.next, struct sim_msg, link);
-	if (m->len > len)
-		return -EMSGSIZE;
 	list_del(&m->link);
-	memcpy(buf, m->data, m->len);
-	n = m->len;
+	n = m->len <= len ? (long)m->len : -EMSGSIZE; /* what does not fit is lost */
+	if (n > 0)
+		memcpy(buf, m->data, m->len);
 	msg_free(m);
 	return n;
 }

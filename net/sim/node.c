@@ -81,6 +81,12 @@ void sim_node_slow(struct sim_node *node, uint64_t ns)
 
 static void node_kick(struct sim_node *);
 
+void sim_node_stop(struct sim_node *node, bool stop)
+{
+	node->stopped = stop;
+	node_kick(node);
+}
+
 static void node_reap(struct sim_node *node)
 {
 	node->reaping = true;
@@ -118,7 +124,7 @@ static void node_turn(void *arg, uint64_t v)
 
 	(void)v;
 	node->scheduled = false;
-	if (node->gone || node->running || (list_empty(&node->tasks) && !node->dead))
+	if (node->gone || node->running || (node->stopped && !node->dead) || (list_empty(&node->tasks) && !node->dead))
 		return;
 	node->running = true;
 	if (!node->worker)
@@ -128,7 +134,8 @@ static void node_turn(void *arg, uint64_t v)
 
 static void node_kick(struct sim_node *node)
 {
-	if (node->running || node->scheduled || (list_empty(&node->tasks) && !node->dead))
+	if (node->running || node->scheduled || (node->stopped && !node->dead) ||
+	    (list_empty(&node->tasks) && !node->dead))
 		return;
 	node->scheduled = true;
 	sim_at(node->dead ? sim.now : node->busy_until, node_turn, node, 0);

@@ -76,6 +76,8 @@ struct sim_node *sim_node_self(void); /* whose coroutine runs; NULL: the world's
 struct loop *sim_node_loop(struct sim_node *);
 /* Each callback of the loop takes so long, and the next one waits. */
 void sim_node_slow(struct sim_node *, uint64_t ns);
+/* It gets no turn, as by SIGSTOP; what comes waits. */
+void sim_node_stop(struct sim_node *, bool stop);
 /* Call fn on the node's loop. */
 void sim_node_post(struct sim_node *, void (*fn)(void *arg, uint64_t v), void *arg, uint64_t v);
 /*

@@ -109,7 +109,7 @@ struct sim_node {
 	char name[NAME_BYTES];
 	unsigned machine;
 	int32_t pid;
-	bool dead, gone, running, scheduled, reaping;
+	bool dead, gone, stopped, running, scheduled, reaping;
 	uint64_t busy_until, task_ns;
 	struct list tasks, watches;
 	struct sim_co *worker; /* runs the tasks, parked in between */
@@ -197,6 +197,7 @@ struct sim_data {
 	struct sim_conn *conn;
 	bool open, told;	    /* told: ready() is about to be called */
 	uint32_t out, first, count; /* under way; completions */
+	uint64_t order, back;	    /* transfers of one net_data keep their order, there and back */
 	struct net_completion cq[SIM_CQ_MAX];
 	struct sim_waitq wait;
 };

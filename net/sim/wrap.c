@@ -5,14 +5,17 @@
 #include <errno.h>
 #include <pthread.h>
 #include <time.h>
+#include <unistd.h>
 #include "net/sim/world.h"
 
 int __wrap_clock_gettime(clockid_t id, struct timespec *ts);
 int __wrap_nanosleep(const struct timespec *ts, struct timespec *rest);
+int __wrap_usleep(useconds_t us);
 int __wrap_sched_yield(void);
 int __wrap_pthread_mutex_lock(pthread_mutex_t *m);
 int __real_clock_gettime(clockid_t id, struct timespec *ts);
 int __real_nanosleep(const struct timespec *ts, struct timespec *rest);
+int __real_usleep(useconds_t us);
 int __real_sched_yield(void);
 int __real_pthread_mutex_lock(pthread_mutex_t *m);
 
@@ -30,6 +33,14 @@ int __wrap_nanosleep(const struct timespec *ts, struct timespec *rest)
 	if (!sim.co)
 		return __real_nanosleep(ts, rest);
 	sim_sleep((uint64_t)ts->tv_sec * NS_PER_S + (uint64_t)ts->tv_nsec);
+	return 0;
+}
+
+int __wrap_usleep(useconds_t us)
+{
+	if (!sim.co)
+		return __real_usleep(us);
+	sim_sleep(us * 1000ULL);
 	return 0;
 }
 
