@@ -11,6 +11,7 @@ struct sim_world sim;
 
 void sim_open(const struct sim_config *cfg)
 {
+	BUG_ON(!*(const volatile bool *)&sim_wrapped);
 	memset(&sim, 0, sizeof(sim));
 	sim.cfg = *cfg;
 	sim.now = SIM_EPOCH_NS;

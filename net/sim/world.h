@@ -209,6 +209,9 @@ struct sim_remote {
 	bool open;
 };
 
+/* wrap.c: named by sim_open, so that whoever links sim links that too */
+extern const bool sim_wrapped;
+
 /* world.c */
 void *sim_alloc(size_t bytes); /* zeroed, the world's */
 

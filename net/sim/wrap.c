@@ -19,6 +19,8 @@ int __real_usleep(useconds_t us);
 int __real_sched_yield(void);
 int __real_pthread_mutex_lock(pthread_mutex_t *m);
 
+const bool sim_wrapped = true;
+
 int __wrap_clock_gettime(clockid_t id, struct timespec *ts)
 {
 	if (!sim.co)
