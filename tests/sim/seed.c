@@ -58,7 +58,7 @@ static struct sim_config config_draw(void)
 		c.msg_dup_ppm = 20000;
 		c.msg_late_ppm = 10000;
 	}
-	plan.faults = (r >> 38 & 3) == 0 ? 0 : 1 + (r >> 40 & 3);
+	plan.faults = (r >> 38 & 3) == 0 ? 0 : 1 + (r >> 40 & 3) + (r >> 47 & 3);
 	plan.small = (r >> 42 & 7) == 0;
 	plan.within_ns = (r >> 45 & 1) ? 60 * NS_PER_MS : 3 * NS_PER_S;
 	return c;
@@ -124,7 +124,7 @@ static struct workload workload_draw(void)
 
 	w.budget_lines = (unsigned)sim_between(64, 128);
 	w.pages = (unsigned)sim_between(w.budget_lines / 2, w.budget_lines * 4);
-	w.steps = (unsigned)sim_between(300, 3000) / w.threads;
+	w.steps = (unsigned)sim_between(300, 5000) / w.threads;
 	return w;
 }
 
