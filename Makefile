@@ -168,7 +168,7 @@ sim: $(SIM_BIN)
 soak:
 	$(Q)scripts/setup.sh
 	+$(Q)$(sub) all tests asan
-	$(Q)B=$(B) tests/run.sh --for $(SOAK) 'proto/*' 'model/*' 'e2e/*' 'e2e-asan/*'
+	$(Q)B=$(B) ASHLAR_SOAK=1 tests/run.sh --for $(SOAK) 'proto/*' 'model/*' 'e2e/*' 'e2e-asan/*'
 
 install: all
 	$(Q)for p in $(BINS); do install -D -m 755 "$$p" "$(DESTDIR)$(PREFIX)/bin/$${p##*/}"; done

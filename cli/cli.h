@@ -22,8 +22,12 @@ int fd_high_floor(void);
 /* Subcommands: argv[0] is the subcommand's name. They return the exit status. */
 int cmd_run(int argc, char **argv);
 int cmd_rack(int argc, char **argv);
+int cmd_ps(int argc, char **argv);
+int cmd_kill(int argc, char **argv);
 /* Their part of --help. */
 void run_usage(void);
 void rack_usage(void);
+void ps_usage(void);
+void kill_usage(void);
 
 #endif

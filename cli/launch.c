@@ -50,6 +50,7 @@ static void config_fill(struct launch_config *c, const struct run_options *o, co
 	c->storage_wait_s = o->storage_wait_s;
 	snprintf(c->fabric, sizeof(c->fabric), "%s", fabric_relayed(o->fabric) ? "relay" : o->fabric);
 	relay_address(p->daemon_addr, c->relay);
+	snprintf(c->hook, sizeof(c->hook), "%s", o->hook);
 	snprintf(c->daemon, sizeof(c->daemon), "%s", p->daemon_addr);
 	snprintf(c->daemon_name, sizeof(c->daemon_name), "%s", p->daemon_name);
 }

@@ -16,6 +16,10 @@ static void usage(void)
 	run_usage();
 	printf("\n");
 	rack_usage();
+	printf("\n");
+	ps_usage();
+	printf("\n");
+	kill_usage();
 }
 
 static const struct command {
@@ -24,6 +28,8 @@ static const struct command {
 } commands[] = {
 	{ "run", cmd_run },
 	{ "rack", cmd_rack },
+	{ "ps", cmd_ps },
+	{ "kill", cmd_kill },
 };
 
 int main(int argc, char **argv)

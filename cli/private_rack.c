@@ -157,6 +157,9 @@ static int part_start(struct private_rack *r, struct rack_part *part, const stru
 	if (bytes)
 		arg_add(&a, is(part, "mcomponent") ? "--size" : "--excache", size);
 	arg_add(&a, "--fabric", fabric_rack(o->fabric));
+	/* Emulated links lie between the dispatcher and these; the gmm and the node daemon are not on a program's path. */
+	if (o->hook[0] && (is(part, "mcomponent") || is(part, "scomponent")))
+		arg_add(&a, "--hook", o->hook);
 	arg_add(&a, "--log", levels[o->rack_log_level]);
 	arg_add(&a, "--lifeline", "3");
 	arg_add(&a, "--ready-fd", "4");

@@ -1,4 +1,4 @@
-/* ashlar rack status FILE: the components of a standing rack, as a table or as JSON. */
+/* ashlar rack: its words; and `status`, the components of a rack as a table or as JSON. */
 #include <errno.h>
 #include <getopt.h>
 #include <jansson.h>
@@ -7,16 +7,41 @@
 #include <string.h>
 #include "ashlar/base/size.h"
 #include "ashlar/proto/lists.h"
-#include "cli/run.h"
+#include "cli/standing.h"
 
 void rack_usage(void)
 {
-	printf("Usage: ashlar rack status [options] FILE\n"
-	       "Show the components of the rack that FILE names.\n"
+	printf("Usage: ashlar rack up FILE\n"
+	       "       ashlar rack down [NAME|FILE]\n"
+	       "       ashlar rack status [--json] [NAME|FILE]\n"
+	       "       ashlar rack logs [NAME|FILE [COMPONENT]]\n"
+	       "Start the parts of a rack that belong on this machine, or those of them that have died; end\n"
+	       "them; show its components; show what they have told. Without NAME or FILE: the rack that\n"
+	       "ASHLAR_RACK names, or the only one of ours that is up.\n"
 	       "\n"
 	       "Options:\n"
-	       "  --json  print JSON instead of a table\n"
-	       "  --help  print this and exit\n");
+	       "  --json  status as JSON instead of a table\n"
+	       "  --help  print this and exit; after \"up\" also what a rack file looks like\n");
+}
+
+static void file_usage(void)
+{
+	printf("\n"
+	       "A rack file. These three lines are enough:\n"
+	       "    processor p0 {}\n"
+	       "    memory m0 {}\n"
+	       "    storage s0 { root = \"/\" }\n"
+	       "All that there is:\n"
+	       "    name = \"lab\"            # default: that of the file\n"
+	       "    fabric = \"local\"        # the default\n"
+	       "    gmm = \"local:@lab\"      # where the gmm listens; on local there is a default\n"
+	       "    node = \"local:@lab-n\"   # node daemon for commands, where the fabric is not local\n"
+	       "    place = \"balance\"       # placement policy\n"
+	       "    log = \"warn\"            # error, warn, info or debug; also in each section\n"
+	       "    hook = \"...\"            # wrappers in front of the fabric; also in each section\n"
+	       "    processor p0 { excache = 4G  domain = \"d0\"  node = \"local:@n\" }\n"
+	       "    memory m0 { size = 8G  domain = \"d0\"  listen = \"local:@m0\" }\n"
+	       "    storage s0 { root = \"/\"  domain = \"d0\"  listen = \"local:@s0\" }\n");
 }
 
 static const char *state_name(uint32_t state)
@@ -77,17 +102,14 @@ static void rows_close(struct rack_row *rows, uint32_t n)
 	}
 }
 
-static int status(const char *path, bool json)
+static int status(const char *typed, bool json)
 {
+	static struct rack_file file;
 	struct rack_row rows[RACK_COMPONENTS_MAX];
 	struct x2g_status_rep rep;
-	struct rack_file file;
 	struct place place = { 0 };
-	int err = rack_file_read(path, &file);
+	int err = rack_open(typed, &file, &place);
 
-	if (err)
-		return err;
-	err = place_open(&place, file.fabric, file.gmm, file.node);
 	if (!err) {
 		err = rack_rows(place.gmm, rows, RACK_COMPONENTS_MAX, &rep);
 		if (err)
@@ -100,6 +122,35 @@ static int status(const char *path, bool json)
 	return json ? print_json(rows, &rep) : print_table(rows, &rep);
 }
 
+int rack_open(const char *typed, struct rack_file *file, struct place *place)
+{
+	char path[PATH_MAX];
+	int err = rack_find(typed, path, sizeof(path));
+
+	if (!err)
+		err = rack_file_read(path, file);
+	return err ? err : place_open(place, file->fabric, file->gmm, file->node);
+}
+
+static int rack_verb(int n, char **word, bool json)
+{
+	const char *verb = word[0];
+
+	if (json && strcmp(verb, "status") != 0)
+		return cli_error("--json is for rack status");
+	if (n > (strcmp(verb, "logs") == 0 ? 3 : 2))
+		return cli_error("too many words after rack %s (try ashlar rack --help)", verb);
+	if (strcmp(verb, "status") == 0)
+		return status(n > 1 ? word[1] : NULL, json);
+	if (strcmp(verb, "down") == 0)
+		return rack_down(n > 1 ? word[1] : NULL);
+	if (strcmp(verb, "logs") == 0)
+		return rack_logs(n > 1 ? word[1] : NULL, n > 2 ? word[2] : NULL);
+	if (strcmp(verb, "up") != 0)
+		return cli_error("unknown command: rack %s (try ashlar rack --help)", verb);
+	return n > 1 ? rack_up(word[1]) : cli_error("which rack? ashlar rack up takes one FILE");
+}
+
 int cmd_rack(int argc, char **argv)
 {
 	static const struct option options[] = {
@@ -107,25 +158,24 @@ int cmd_rack(int argc, char **argv)
 		{ "help", no_argument, NULL, 'h' },
 		{ NULL, 0, NULL, 0 },
 	};
-	bool json = false;
+	bool json = false, help = false;
 	int c;
 
 	opterr = 0;
 	optind = 0; /* GNU: start afresh */
 	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
-		if (c == 'h') {
-			rack_usage();
-			return 0;
-		}
-		if (c != 'j')
+		if (c != 'j' && c != 'h')
 			return cli_error("unknown option %s (try ashlar rack --help)", argv[optind - 1]);
-		json = true;
+		help |= c == 'h';
+		json |= c == 'j';
+	}
+	if (help) {
+		rack_usage();
+		if (optind < argc && strcmp(argv[optind], "up") == 0)
+			file_usage();
+		return 0;
 	}
 	if (optind >= argc)
 		return cli_error("what about the rack? (try ashlar rack --help)");
-	if (strcmp(argv[optind], "status") != 0)
-		return cli_error("unknown command: rack %s (try ashlar rack --help)", argv[optind]);
-	if (argc - optind != 2)
-		return cli_error("which rack? ashlar rack status takes one FILE");
-	return status(argv[optind + 1], json);
+	return rack_verb(argc - optind, argv + optind, json);
 }

@@ -83,10 +83,12 @@ static void same_twice(const struct rack_file *f, unsigned i, struct rack_mistak
 
 	if (*c->listen && chosen && strcmp(c->listen, f->gmm) == 0)
 		mistake(all, c->line, "%s %s and the gmm cannot both listen at %s", c->kind, c->name, c->listen);
+	if (strcmp(c->name, "gmm") == 0)
+		mistake(all, c->line, "no component can be called gmm");
 	for (unsigned j = 0; j < i; j++) {
 		const struct rack_component *other = &f->component[j];
 
-		if (strcmp(c->name, other->name) == 0)
+		if (*c->name && strcmp(c->name, other->name) == 0)
 			mistake(all, c->line, "there is a component %s already (line %d)", c->name, other->line);
 		else if (*c->listen && chosen && strcmp(c->listen, other->listen) == 0)
 			mistake(all, c->line, "%s and %s cannot both listen at %s", other->name, c->name, c->listen);
@@ -100,18 +102,24 @@ static void same_twice(const struct rack_file *f, unsigned i, struct rack_mistak
 	}
 }
 
-static void node_default(struct rack_file *f, struct rack_component *c)
+/*
+ * An address of the fabric local stays, so that whoever uses a component finds it again when it is started anew. Other
+ * fabrics have ports, which cannot be guessed: there the provider chooses, where the file does not. A processor
+ * component listens for those of its machine only, so always locally.
+ */
+static void address_default(struct rack_file *f, struct rack_component *c)
 {
-	char node[ADDR_BYTES];
+	bool processor = strcmp(c->kind, "processor") == 0, local = strcmp(f->fabric, "local") == 0;
+	char *to = processor ? c->node : c->listen, addr[ADDR_BYTES];
 
-	if (strcmp(c->kind, "processor") != 0 || strcmp(f->fabric, "local") == 0)
-		return;
-	if (!*c->node) {
-		snprintf(node, sizeof(node), "local:@ashlar-rack-%s-%s", f->name, c->name);
-		strcpy(c->node, node);
-	}
-	if (!*f->node)
-		strcpy(f->node, c->node);
+	if (processor || local)
+		snprintf(addr, sizeof(addr), "local:@ashlar-rack-%s-%s", f->name, c->name);
+	else
+		snprintf(addr, sizeof(addr), "%s:auto", f->fabric);
+	if (!*to)
+		strcpy(to, addr);
+	if (processor && !local && !*f->node)
+		memcpy(f->node, c->node, ADDR_BYTES);
 }
 
 static void components_check(struct rack_file *f, struct rack_mistakes *all)
@@ -123,12 +131,12 @@ static void components_check(struct rack_file *f, struct rack_mistakes *all)
 			mistake(all, 0, "there is no %s component", needed[i]);
 	for (unsigned i = 0; i < f->n_components; i++) {
 		same_twice(f, i, all);
-		node_default(f, &f->component[i]);
+		address_default(f, &f->component[i]);
 	}
 	if (!*f->name)
 		mistake(all, 0, "a line name = \"...\" is needed, as the file's own name fits no rack");
 	else if (!*f->gmm && strcmp(f->fabric, "local") == 0)
-		snprintf(f->gmm, sizeof(f->gmm), "local:@ashlar-rack-%s", f->name);
+		strcat(strcpy(f->gmm, "local:@ashlar-rack-"), f->name);
 }
 
 void rack_check(struct rack_file *f, const char *path, struct rack_mistakes *all)

@@ -1,7 +1,7 @@
 /*
  * The text of a rack file, by libconfuse. All values are taken as text and judged here, as they come, since only then
- * their line is known. libconfuse itself stops at its first complaint: where that is a line with an unknown key, the
- * line is blanked and the text parsed again, so that the mistakes behind it are found as well.
+ * their line is known. libconfuse itself stops at its first complaint: where that is an unknown key, it is blanked and
+ * the text parsed again, so that the mistakes behind it are found as well.
  */
 #include <confuse.h>
 #include <errno.h>
@@ -22,11 +22,12 @@ static struct parse {
 	struct rack_file *out;
 	struct rack_mistakes *all;
 	struct seen {
-		const cfg_opt_t *opt;
+		const void *what;
 		int line;
-	} seen[KEYS_MAX]; /* keys that were set, to find those that are set twice */
+	} seen[KEYS_MAX]; /* keys and sections that came, and where */
 	unsigned n_seen;
 	int unknown_line; /* of the key that libconfuse does not know; 0: that is not why it stopped */
+	char unknown_key[64];
 } the;
 
 /* libconfuse's own complaints. */
@@ -38,6 +39,7 @@ static void complain(cfg_t *cfg, const char *fmt, va_list ap)
 	if (strstr(fmt, "no such option")) {
 		the.unknown_line = cfg->line;
 		mistake(the.all, cfg->line, "unknown key: %s", text + strlen("no such option "));
+		sscanf(text, "no such option '%63[^']", the.unknown_key);
 		return;
 	}
 	mistake(the.all, cfg ? cfg->line : 0, "%s", text);
@@ -46,7 +48,7 @@ static void complain(cfg_t *cfg, const char *fmt, va_list ap)
 static void seen_twice(const cfg_t *cfg, const cfg_opt_t *opt)
 {
 	for (unsigned i = 0; i < the.n_seen; i++)
-		if (the.seen[i].opt == opt) {
+		if (the.seen[i].what == opt) {
 			mistake(the.all, cfg->line, "%s is set already (line %d)", opt->name, the.seen[i].line);
 			return;
 		}
@@ -109,12 +111,20 @@ static int key_set(cfg_t *cfg, cfg_opt_t *opt)
 	return 0;
 }
 
-static int line_of(const cfg_opt_t *opt, int otherwise)
+/* A section has ended. */
+static int section_set(cfg_t *cfg, cfg_opt_t *opt)
+{
+	if (the.n_seen < KEYS_MAX)
+		the.seen[the.n_seen++] = (struct seen){ cfg_opt_getnsec(opt, cfg_opt_size(opt) - 1), cfg->line };
+	return 0;
+}
+
+static int line_of(const void *what)
 {
 	for (unsigned i = 0; i < the.n_seen; i++)
-		if (the.seen[i].opt == opt)
+		if (the.seen[i].what == what)
 			return the.seen[i].line;
-	return otherwise;
+	return 0;
 }
 
 static void take(cfg_t *cfg, const char *key, char *to, size_t bytes)
@@ -129,36 +139,37 @@ static void take_address(cfg_t *cfg, const char *key, char *to)
 {
 	take(cfg, key, to, ADDR_BYTES);
 	if (*to)
-		rack_check_address(the.out, key, to, line_of(cfg_getopt(cfg, key), cfg->line), the.all);
+		rack_check_address(the.out, key, to, line_of(cfg_getopt(cfg, key)), the.all);
 }
 
 static void take_component(cfg_t *cfg, const char *kind)
 {
 	struct rack_component *c = &the.out->component[the.out->n_components];
 	const char *title = cfg_title(cfg), *size_key = strcmp(kind, "memory") == 0 ? "size" : "excache";
+	int line = line_of(cfg);
 	cfg_opt_t *size;
 
 	if (the.out->n_components == RACK_COMPONENTS_MAX) {
-		mistake(the.all, cfg->line, "more than %u components", RACK_COMPONENTS_MAX);
+		mistake(the.all, line, "more than %u components", RACK_COMPONENTS_MAX);
 		return;
 	}
 	the.out->n_components++;
 	c->kind = kind;
-	c->line = cfg->line;
+	c->line = line;
 	if (!rack_name_fits(title))
-		mistake(the.all, cfg->line, "%s is no name of a component", title);
+		mistake(the.all, line, "%s is no name of a component", title);
 	else
 		strcpy(c->name, title);
 	take(cfg, "domain", c->domain, sizeof(c->domain));
 	take(cfg, "log", c->log, sizeof(c->log));
 	take(cfg, "hook", c->hook, sizeof(c->hook));
-	take_address(cfg, "listen", c->listen);
 	if (strcmp(kind, "processor") == 0)
 		take_address(cfg, "node", c->node);
+	else
+		take_address(cfg, "listen", c->listen);
 	if (strcmp(kind, "storage") == 0) {
 		if (!cfg_getstr(cfg, "root"))
-			mistake(the.all, cfg->line, "storage %s lacks a line root = \"/...\": what does it export?",
-				title);
+			mistake(the.all, line, "storage %s lacks a line root = \"/...\": what does it export?", title);
 		take(cfg, "root", the.out->root, sizeof(the.out->root));
 		return;
 	}
@@ -190,22 +201,21 @@ static void watch_keys(cfg_t *cfg, const cfg_opt_t *options, const char *section
 
 	for (; options->name; options++) {
 		snprintf(path, sizeof(path), "%s%s%s", section, *section ? "|" : "", options->name);
+		cfg_set_validate_func(cfg, path, options->type == CFGT_SEC ? section_set : key_set);
 		if (options->type == CFGT_SEC)
 			watch_keys(cfg, options->subopts, options->name);
-		else
-			cfg_set_validate_func(cfg, path, key_set);
 	}
 }
 
 #define KEY(name) CFG_STR(name, NULL, CFGF_NONE)
-#define KEYS_OF_ALL KEY("domain"), KEY("listen"), KEY("log"), KEY("hook")
+#define KEYS_OF_ALL KEY("domain"), KEY("log"), KEY("hook")
 
 /* One pass; true: libconfuse read to the end. */
 static bool pass(const char *text, const char *path)
 {
 	cfg_opt_t processor[] = { KEY("excache"), KEY("node"), KEYS_OF_ALL, CFG_END() };
-	cfg_opt_t memory[] = { KEY("size"), KEYS_OF_ALL, CFG_END() };
-	cfg_opt_t storage[] = { KEY("root"), KEYS_OF_ALL, CFG_END() };
+	cfg_opt_t memory[] = { KEY("size"), KEY("listen"), KEYS_OF_ALL, CFG_END() };
+	cfg_opt_t storage[] = { KEY("root"), KEY("listen"), KEYS_OF_ALL, CFG_END() };
 	cfg_opt_t options[] = {
 		KEY("name"),
 		KEY("fabric"),
@@ -214,9 +224,9 @@ static bool pass(const char *text, const char *path)
 		KEY("place"),
 		KEY("log"),
 		KEY("hook"),
-		CFG_SEC("processor", processor, CFGF_MULTI | CFGF_TITLE),
-		CFG_SEC("memory", memory, CFGF_MULTI | CFGF_TITLE),
-		CFG_SEC("storage", storage, CFGF_MULTI | CFGF_TITLE),
+		CFG_SEC("processor", processor, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES),
+		CFG_SEC("memory", memory, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES),
+		CFG_SEC("storage", storage, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES),
 		CFG_END(),
 	};
 	cfg_t *cfg = cfg_init(options, CFGF_NONE);
@@ -224,6 +234,7 @@ static bool pass(const char *text, const char *path)
 
 	the.n_seen = 0;
 	the.unknown_line = 0;
+	the.unknown_key[0] = 0;
 	if (!cfg) {
 		mistake(the.all, 0, "out of memory");
 		return false;
@@ -234,24 +245,96 @@ static bool pass(const char *text, const char *path)
 	whole = cfg_parse_buf(cfg, text) == CFG_SUCCESS;
 	if (whole)
 		take_all(cfg);
+	else if (the.all->n == 0)
+		mistake(the.all, cfg->line, "this cannot be understood");
 	cfg_free(cfg);
 	return whole;
 }
 
-/* Blanks a line that is one key and its value; false: it is something else, and what follows cannot be told. */
-static bool line_blank(char *text, int line)
+/* Blanks the comment at s, not its newlines; returns what follows it. */
+static char *comment_blank(char *s, int *line)
 {
-	char *end;
+	bool block = s[0] == '/' && s[1] == '*';
+	char *end = block ? strstr(s + 2, "*/") : s + strcspn(s, "\n");
+
+	if (!end) {
+		mistake(the.all, *line, "a comment without an end");
+		return s + strlen(s);
+	}
+	for (end += block ? 2 : 0; s < end; s++)
+		if (*s == '\n')
+			(*line)++;
+		else
+			*s = ' ';
+	return end;
+}
+
+/* The quoted text at s; returns what follows it. */
+static char *quoted_skip(char *s, int *line)
+{
+	char quote = *s++;
+
+	for (; *s && *s != quote; s++) {
+		if (*s == '\\' && quote == '"' && s[1])
+			s++;
+		*line += *s == '\n';
+	}
+	return *s ? s + 1 : s;
+}
+
+/*
+ * Blanks the comments, since libconfuse 3.3 loses count of lines at each. As there, `#` begins one anywhere outside of
+ * quotes, the others begin one where a word could begin.
+ */
+static void comments_blank(char *s)
+{
+	bool word = false; /* inside of one */
+	int line = 1;
+
+	while (*s) {
+		bool slashes = s[0] == '/' && (s[1] == '/' || s[1] == '*') && !word;
+
+		word = !strchr(" \t\n{}=\"'#", *s) && !slashes;
+		if (*s == '#' || slashes) {
+			s = comment_blank(s, &line);
+		} else if (*s == '"' || *s == '\'') {
+			s = quoted_skip(s, &line);
+		} else {
+			line += *s++ == '\n';
+		}
+	}
+}
+
+/* The key as a word of the line, with "=" behind it; NULL: it is not there like that. */
+static char *key_find(char *line, const char *end, const char *key)
+{
+	size_t len = strlen(key);
+
+	for (char *at = line; len && (at = strstr(at, key)) && at < end; at++)
+		if ((at == line || strchr(" \t{", at[-1])) && at[len + strspn(at + len, " \t")] == '=')
+			return at;
+	return NULL;
+}
+
+/* Blanks an unknown key and its value; false: what follows it cannot be told apart from it. */
+static bool key_blank(char *text, int line, const char *key)
+{
+	char *end, *from, *to;
 
 	while (--line > 0 && text)
 		text = strchr(text, '\n') ? strchr(text, '\n') + 1 : NULL;
 	if (!text)
 		return false;
 	end = text + strcspn(text, "\n");
-	if (!memchr(text, '=', (size_t)(end - text)) || memchr(text, '{', (size_t)(end - text)) ||
-	    memchr(text, '}', (size_t)(end - text)) || memchr(text, '*', (size_t)(end - text)))
+	from = key_find(text, end, key);
+	if (!from)
 		return false;
-	memset(text, ' ', (size_t)(end - text));
+	to = strchr(from, '=') + 1;
+	to += strspn(to, " \t");
+	to = *to == '"' ? strchr(to + 1, '"') : to + strcspn(to, " \t\n{}\"'");
+	if (!to || to > end || *to == '{')
+		return false;
+	memset(from, ' ', (size_t)(to - from) + (*to == '"'));
 	return true;
 }
 
@@ -265,10 +348,13 @@ bool rack_file_parse(const char *text, const char *path, struct rack_file *out, 
 	the.out = out;
 	if (!copy)
 		mistake(all, 0, "out of memory");
+	else
+		comments_blank(copy);
 	do {
 		memset(out, 0, sizeof(*out));
 		whole = copy && pass(copy, path);
-	} while (!whole && all->n < RACK_MISTAKES_MAX && the.unknown_line && line_blank(copy, the.unknown_line));
+	} while (!whole && all->n < RACK_MISTAKES_MAX && the.unknown_line &&
+		 key_blank(copy, the.unknown_line, the.unknown_key));
 	free(copy);
 	if (whole)
 		rack_check(out, path, all);

@@ -12,7 +12,7 @@
 #include <string.h>
 #include <sys/wait.h>
 #include "ashlar/base/clock.h"
-#include "cli/run.h"
+#include "cli/standing.h"
 
 struct run {
 	struct run_options options;
@@ -66,9 +66,12 @@ static int run_private(struct run *r)
 
 static int run_standing(struct run *r)
 {
-	struct rack_file file;
-	int err = rack_file_read(r->options.rack, &file);
+	static struct rack_file file;
+	char path[PATH_MAX];
+	int err = rack_find(r->options.rack, path, sizeof(path));
 
+	if (!err)
+		err = rack_file_read(path, &file);
 	if (err)
 		return err;
 	r->options.fabric = file.fabric;

@@ -25,6 +25,7 @@ struct run_options {
 	const char *stats;	/* file, "-": stderr; NULL: none */
 	const char *rack;	/* rack file; NULL: a private rack */
 	const char *fabric, *root;
+	char hook[HOOK_BYTES];			  /* what --emulate asks for, as net_options.hook; empty: nothing */
 	uint32_t storage_wait_s;		  /* of launch_config */
 	enum log_level log_level, rack_log_level; /* of the process; of the private rack's components */
 	char **program;				  /* argv of the program, ended by NULL */

@@ -6,6 +6,7 @@
 #include <string.h>
 #include "ashlar/base/size.h"
 #include "cli/run.h"
+#include "net/hook/hook.h"
 
 #define MEMORIES_DEFAULT 2u
 #define EXCACHE_BYTES_MIN (1u << 20) /* one instruction may need sixteen pages and more; a system call more still */
@@ -21,10 +22,12 @@ static const char help_text[] =
 	"  --memory N[xSIZE]   memory components of the private rack (default: 2), and the size of each\n"
 	"                      (default: together half of the machine), e.g. 4x512M\n"
 	"  --stats FILE        counters as JSON at exit (\"-\": stderr)\n"
-	"  --rack FILE         run on the rack that FILE names, instead of a private one\n"
+	"  --rack NAME|FILE    run on a rack that stands, instead of a private one\n"
 	"  --fabric NAME       fabric of the private rack: local, ofi:tcp or another provider of\n"
 	"                      libfabric; relay:local is local by way of the node daemon's relay (default:\n"
 	"                      $ASHLAR_FABRIC, or local)\n"
+	"  --emulate KEY=V,... slower links between the process and its memory and storage: latency, jitter,\n"
+	"                      bandwidth, loss, retransmit, seed; e.g. latency=5us,bandwidth=10G\n"
 	"  --root DIR          what the storage component of the private rack exports (default: /)\n"
 	"  --storage-wait S    with --rack: calls on files wait S seconds for a storage component that is\n"
 	"                      lost, then they fail (EIO); default: until it is back\n"
@@ -35,7 +38,18 @@ static const char help_text[] =
 	"Exit status: the program's own; 128+N after signal N; 125 when ashlar itself failed;\n"
 	"126 when the program cannot be executed, 127 when it is not found.\n";
 
-enum { OPT_EXCACHE = 256, OPT_MEMORY, OPT_STATS, OPT_RACK, OPT_FABRIC, OPT_ROOT, OPT_STORAGE_WAIT, OPT_LOG, OPT_HELP };
+enum {
+	OPT_EXCACHE = 256,
+	OPT_MEMORY,
+	OPT_STATS,
+	OPT_RACK,
+	OPT_FABRIC,
+	OPT_ROOT,
+	OPT_EMULATE,
+	OPT_STORAGE_WAIT,
+	OPT_LOG,
+	OPT_HELP
+};
 
 static const struct option long_options[] = {
 	{ "excache", required_argument, NULL, OPT_EXCACHE },
@@ -45,6 +59,7 @@ static const struct option long_options[] = {
 	{ "fabric", required_argument, NULL, OPT_FABRIC },
 	{ "root", required_argument, NULL, OPT_ROOT },
 	{ "storage-wait", required_argument, NULL, OPT_STORAGE_WAIT },
+	{ "emulate", required_argument, NULL, OPT_EMULATE },
 	{ "log", required_argument, NULL, OPT_LOG },
 	{ "help", no_argument, NULL, OPT_HELP },
 	{ NULL, 0, NULL, 0 },
@@ -114,6 +129,16 @@ static int storage_wait_set(struct run_options *o, const char *value)
 	return 0;
 }
 
+static int emulate_set(struct run_options *o, const char *value)
+{
+	char why[HOOK_WHY_BYTES];
+
+	if (strchr(value, ';') || strlen(value) + sizeof("emulate:") > sizeof(o->hook))
+		return cli_error("bad value for --emulate: %s (such as latency=5us,bandwidth=10G is meant)", value);
+	snprintf(o->hook, sizeof(o->hook), "emulate:%s", value);
+	return hook_check(o->hook, why) ? cli_error("bad value for --%s", why) : 0;
+}
+
 static int text_set(const char **to, const char *option, const char *value)
 {
 	if (!*value)
@@ -144,6 +169,8 @@ static int option_take(struct run_options *o, int c)
 		return text_set(&o->root, "root", optarg);
 	case OPT_STORAGE_WAIT:
 		return storage_wait_set(o, optarg);
+	case OPT_EMULATE:
+		return emulate_set(o, optarg);
 	case OPT_LOG:
 		return log_set(o, optarg);
 	case OPT_HELP:

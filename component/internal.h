@@ -51,6 +51,7 @@ void join_lost(struct component *, int err);
 struct component_args {
 	struct component_config config;
 	char fabric[NAME_BYTES];
+	char hook[HOOK_BYTES]; /* empty: none */
 	int log_level;
 	const char *log_file;	   /* NULL: stderr */
 	int lifeline_fd, ready_fd; /* -1: none */

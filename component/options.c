@@ -9,6 +9,7 @@
 #include <string.h>
 #include "ashlar/base/log.h"
 #include "component/internal.h"
+#include "net/hook/hook.h"
 
 #define OPTIONS_MAX 24
 #define JOIN_MS 15000u /* a component whose gmm does not answer at all gives up after this */
@@ -68,6 +69,10 @@ static int set_fabric(void *ctx, const char *v)
 {
 	return text_set(((struct component_args *)ctx)->fabric, NAME_BYTES, v);
 }
+static int set_hook(void *ctx, const char *v)
+{
+	return text_set(((struct component_args *)ctx)->hook, HOOK_BYTES, v);
+}
 static int set_log(void *ctx, const char *v)
 {
 	return log_set(ctx, v);
@@ -105,6 +110,7 @@ static const struct component_option options_node[] = {
 
 static const struct component_option options_all[] = {
 	{ "fabric", "NAME", "fabric of the rack: local (default), ofi:tcp or another of ofi", set_fabric },
+	{ "hook", "WRAPPERS", "put wrappers in front of the fabric: trace, emulate, error", set_hook },
 	{ "log", "LEVEL", "error, warn (default), info or debug", set_log },
 	{ "log-file", "FILE", "tell it there instead of on stderr; 1 MB, and FILE.1 with the 1 MB before",
 	  set_log_file },
@@ -214,6 +220,7 @@ int component_options(int argc, char **argv, const struct component_program *p, 
 {
 	struct option_list list = { 0 };
 	bool joins = p->kind != KIND_GMM;
+	char why[HOOK_WHY_BYTES];
 	int ret;
 
 	memset(a, 0, sizeof(*a));
@@ -235,6 +242,8 @@ int component_options(int argc, char **argv, const struct component_program *p, 
 		return complain(p, "which rack? --gmm ADDR is needed", "");
 	if (joins && !a->config.name[0])
 		return complain(p, "which component is this? --name NAME is needed", "");
+	if (a->hook[0] && hook_check(a->hook, why))
+		return complain(p, "bad value for --hook: ", why);
 	if (!joins)
 		strcpy(a->config.name, p->name);
 	if (!a->config.domain[0])

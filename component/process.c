@@ -165,11 +165,15 @@ static int serve(struct process *p)
 static int nets_open(struct process *p)
 {
 	struct net_options options = { .loop = p->loop };
-	int err = net_open(p->args.fabric, &options, &p->net);
+	int err;
+
+	options.hook = p->args.hook[0] ? p->args.hook : NULL;
+	err = net_open(p->args.fabric, &options, &p->net);
+	options.hook = NULL; /* the machine's own connections are no part of the rack's fabric */
 
 	p->node = p->net;
 	if (err) {
-		log_error("there is no fabric \"%s\" here: %s", p->args.fabric, strerror(-err));
+		log_error("cannot open the fabric \"%s\": %s", p->args.fabric, strerror(-err));
 		p->status = EXIT_NO_FABRIC;
 		return err;
 	}

@@ -77,8 +77,8 @@ static bool has_part(const struct gmm *g, uint32_t pid, const struct member *m)
 static int ask_one(struct ps_query *q, struct gmm *g, struct member *m)
 {
 	struct ps_ask *ask = calloc(1, sizeof(*ask));
-	uint32_t pids[PS_BATCH_MAX];
 	struct g2x_usage_req req = { 0 };
+	uint32_t pids[PS_BATCH_MAX];
 	int err = 0;
 
 	if (!ask)
@@ -92,10 +92,10 @@ static int ask_one(struct ps_query *q, struct gmm *g, struct member *m)
 			q->rows[i].silent += !ask->processor;
 		}
 	req.n = ask->n;
-	if (ask->n && m->peer)
+	if (ask->n)
 		err = rpc_call(m->peer->rpc, G2X_USAGE, 0, &req, pids, req.n * (uint32_t)sizeof(pids[0]), USAGE_MS,
 			       answered, ask);
-	if (err || !ask->n || !m->peer)
+	if (err || !ask->n)
 		free(ask);
 	else
 		q->pending++;
@@ -151,7 +151,7 @@ int ps_begin(struct rpc_request *rq, const void *body, const void *tail, uint32_
 	list_for_each_safe(pos, next, &peer->g->members) {
 		struct member *m = container_of(pos, struct member, link);
 
-		if (q->n && (m->kind == KIND_PROCESSOR || m->kind == KIND_MEMORY) && ask_one(q, peer->g, m))
+		if (q->n && m->peer && (m->kind == KIND_PROCESSOR || m->kind == KIND_MEMORY) && ask_one(q, peer->g, m))
 			log_warn("%s cannot be asked about its processes", m->name);
 	}
 	query_done(q);

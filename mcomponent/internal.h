@@ -12,6 +12,7 @@
 #include "ashlar/base/cap.h"
 #include "ashlar/base/list.h"
 #include "ashlar/base/loop.h"
+#include "component/peers.h"
 #include "mcomponent/frames.h"
 #include "mcomponent/mcomponent.h"
 #include "mcomponent/table.h"
@@ -28,24 +29,23 @@ _Static_assert(SLAB_FRAMES_MAX <= 1u << SLAB_FRAME_BITS, "a map entry can name e
 struct mcomponent {
 	struct loop *loop;
 	struct net *net;
-	struct rpc_counters *counters;
 	void (*changed)(void *arg);
 	void *changed_arg;
 	struct frames frames;
-	struct list processes, dying, peers;
+	struct list processes, dying;
+	struct peers peers;
 	struct loop_timer release, orphans;
 	uint64_t orphan_ns; /* processes admitted before this, and never seen, are forgotten */
 	uint64_t slab_next, refused, seed;
-	uint32_t n_processes, n_peers;
+	uint32_t n_processes;
 };
 
 enum peer_role { PEER_UNKNOWN, PEER_DISPATCHER, PEER_GUARD };
 
 /* A connection. */
 struct peer {
-	struct list link;
+	struct peer_base base;
 	struct mcomponent *m;
-	struct rpc *rpc;
 	struct mprocess *process; /* bound by P2M_HELLO or P2M_GUARD */
 	enum peer_role role;
 };

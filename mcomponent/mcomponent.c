@@ -13,9 +13,12 @@ int mcomponent_open(const struct mcomponent_config *config, struct mcomponent **
 	m = calloc(1, sizeof(*m));
 	if (!m)
 		return -ENOMEM;
+	if (peers_open(&m->peers, config->loop, KIND_MEMORY, &mcomponent_service, config->counters)) {
+		free(m);
+		return -ENOMEM;
+	}
 	m->loop = config->loop;
 	m->net = config->net;
-	m->counters = config->counters;
 	m->changed = config->changed;
 	m->changed_arg = config->changed_arg;
 	m->frames.total = config->bytes / PAGE_BYTES;
@@ -23,22 +26,16 @@ int mcomponent_open(const struct mcomponent_config *config, struct mcomponent **
 	loop_random(m->loop, &m->seed, sizeof(m->seed));
 	list_init(&m->processes);
 	list_init(&m->dying);
-	list_init(&m->peers);
 	*out = m;
 	return 0;
 }
 
 void mcomponent_close(struct mcomponent *m)
 {
-	struct list *pos, *next;
-
 	if (!m)
 		return;
 	mprocess_release_all(m);
-	list_for_each_safe(pos, next, &m->peers)
-		rpc_close(container_of(pos, struct peer, link)->rpc);
-	list_for_each_safe(pos, next, &m->peers)
-		free(container_of(pos, struct peer, link));
+	peers_close(&m->peers);
 	free(m);
 }
 
@@ -67,5 +64,5 @@ void mcomponent_stat(const struct mcomponent *m, struct mcomponent_stat *s)
 	s->promised_bytes = m->frames.reserved * PAGE_BYTES;
 	s->refused = m->refused;
 	s->processes = m->n_processes;
-	s->connections = m->n_peers;
+	s->connections = m->peers.n;
 }

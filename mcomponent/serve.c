@@ -6,7 +6,6 @@
  * is the same, so that nobody learns who is here.
  */
 #include <errno.h>
-#include <stdlib.h>
 #include "ashlar/base/log.h"
 #include "mcomponent/internal.h"
 
@@ -41,9 +40,9 @@ static int prove(struct peer *peer, enum wire_kind kind, uint32_t pid, const str
 {
 	struct mprocess *p = mprocess_find(peer->m, pid);
 
-	if (rpc_peer_kind(peer->rpc) != kind || !p || !cap_equal(&p->cap, cap)) {
+	if (rpc_peer_kind(peer->base.rpc) != kind || !p || !cap_equal(&p->cap, cap)) {
 		refuse(peer->m, p, -EACCES);
-		return rpc_refused(peer->rpc, pid, "without the capability");
+		return rpc_refused(peer->base.rpc, pid, "without the capability");
 	}
 	*out = p;
 	return 0;
@@ -69,7 +68,8 @@ static int hello(struct rpc_request *rq, const void *body, const void *tail, uin
 	peer->role = PEER_DISPATCHER;
 	peer->process = p;
 	p->dispatcher = peer;
-	rpc_trust(peer->rpc);
+	rpc_trust(peer->base.rpc);
+	(void)!rpc_queue_charge(peer->base.rpc, p->pid, 1); /* without memory it goes on as nobody's */
 	p->requests++;
 	rep->quota_bytes = p->account.quota * PAGE_BYTES;
 	rep->slab_frames_max = SLAB_FRAMES_MAX;
@@ -96,7 +96,8 @@ static int guard(struct rpc_request *rq, const void *body, const void *tail, uin
 	peer->role = PEER_GUARD;
 	peer->process = p;
 	p->guard = peer;
-	rpc_trust(peer->rpc);
+	rpc_trust(peer->base.rpc);
+	(void)!rpc_queue_charge(peer->base.rpc, p->pid, 1);
 	return 0;
 }
 
@@ -203,22 +204,11 @@ static int stat(struct rpc_request *rq, const void *body, const void *tail, uint
 	return 0;
 }
 
-static void mpeer_free(struct peer *peer)
-{
-	list_del(&peer->link);
-	peer->m->n_peers--;
-	free(peer);
-}
-
 void mpeer_forget(struct peer *peer)
 {
-	struct rpc *rpc = peer->rpc;
-
 	peer->process = NULL;
-	if (peer->role != PEER_DISPATCHER)
-		return;
-	mpeer_free(peer);
-	rpc_close(rpc);
+	if (peer->role == PEER_DISPATCHER)
+		peer_close(&peer->base);
 }
 
 static void closed(struct rpc *rpc, int err)
@@ -234,7 +224,7 @@ static void closed(struct rpc *rpc, int err)
 		else
 			p->guard = NULL;
 	}
-	mpeer_free(peer);
+	peer_free(&peer->base);
 	if (p)
 		mprocess_release(p);
 }
@@ -256,18 +246,8 @@ const struct rpc_service mcomponent_service = {
 void mcomponent_accepted(void *ctx, struct net_conn *conn)
 {
 	struct mcomponent *m = ctx;
-	struct peer *peer = m->n_peers < CONNECTIONS_MAX ? calloc(1, sizeof(*peer)) : NULL;
+	struct peer *peer = peers_accept(&m->peers, conn, sizeof(*peer));
 
-	if (!peer) {
-		log_warn("a connection is refused: %u are open", m->n_peers);
-		net_conn_close(conn);
-		return;
-	}
-	peer->m = m;
-	if (rpc_open(m->loop, conn, KIND_MEMORY, &mcomponent_service, peer, m->counters, &peer->rpc)) {
-		free(peer);
-		return;
-	}
-	list_add_tail(&m->peers, &peer->link);
-	m->n_peers++;
+	if (peer)
+		peer->m = m;
 }

@@ -39,7 +39,7 @@ static int slab_region(struct mprocess *p, struct peer *to, struct slab *s, stru
 
 	if (err)
 		return err;
-	err = net_mr_grant(s->mr, rpc_conn(to->rpc), NET_READ | NET_WRITE, key);
+	err = net_mr_grant(s->mr, rpc_conn(to->base.rpc), NET_READ | NET_WRITE, key);
 	if (err)
 		net_mr_free(s->mr);
 	return err;

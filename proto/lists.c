@@ -3,8 +3,8 @@
 #include "ashlar/proto/lists.h"
 
 static const struct msg_info rows[MSG_COUNT] = {
-#define MSG(name, id, pfx, req, rep, req_tail, rep_tail) \
-	[IDX_##name] = { id, IDX_##name, #name, req, rep, req_tail, rep_tail },
+#define MSG(name, id, pfx, req, rep, req_tail, rep_tail, cls) \
+	[IDX_##name] = { id, IDX_##name, #name, req, rep, req_tail, rep_tail, NET_##cls },
 #include "ashlar/proto/msgs.def"
 #undef MSG
 };
@@ -12,8 +12,8 @@ static const struct msg_info rows[MSG_COUNT] = {
 const struct msg_info *msg_info(uint16_t id)
 {
 	switch (id) {
-#define MSG(name, id, pfx, req, rep, req_tail, rep_tail) \
-	case id:                                         \
+#define MSG(name, id, pfx, req, rep, req_tail, rep_tail, cls) \
+	case id:                                              \
 		return &rows[IDX_##name];
 #include "ashlar/proto/msgs.def"
 #undef MSG
@@ -52,6 +52,7 @@ uint64_t msg_lists_hash(void)
 		h = fnv_u32(h, m->rep_bytes);
 		h = fnv_u32(h, m->req_tail_max);
 		h = fnv_u32(h, m->rep_tail_max);
+		h = fnv_u32(h, (uint32_t)m->class);
 	}
 	return h;
 }

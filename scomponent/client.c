@@ -7,6 +7,7 @@
 #include <string.h>
 #include "ashlar/base/log.h"
 #include "ashlar/base/loop.h"
+#include "scomponent/identity.h"
 #include "scomponent/state.h"
 
 static void client_free(struct client *c)
@@ -23,13 +24,12 @@ static void client_free(struct client *c)
 		net_remote_close(c->buffer);
 	if (c->data)
 		net_data_close(c->data);
-	list_del(&c->link);
-	free(c);
+	peer_free(&c->base);
 }
 
 void client_close(struct client *c)
 {
-	struct rpc *rpc = c->rpc;
+	struct rpc *rpc = c->base.rpc;
 
 	client_free(c); /* before the connection that its remote lies on */
 	rpc_close(rpc);
@@ -52,7 +52,8 @@ struct client *client_of(struct rpc_request *rq)
 {
 	struct client *c = rpc_ctx(rpc_request_rpc(rq));
 
-	if (c->process && rpc_request_pid(rq) == c->process->pid)
+	if (c->process && rpc_request_pid(rq) == c->process->pid &&
+	    identity_take(c->process->uid, c->process->gid) == 0)
 		return c;
 	c->s->refused++;
 	return NULL;
@@ -66,7 +67,7 @@ static int hello_check(struct client *c, const struct p2s_hello_req *req, struct
 
 	if (!p || !cap_equal(&p->cap, &req->cap))
 		return -EACCES;
-	net_conn_peer(rpc_conn(c->rpc), &peer);
+	net_conn_peer(rpc_conn(c->base.rpc), &peer);
 	if (peer.known && peer.uid != p->uid)
 		return -EACCES;
 	*out = p;
@@ -89,10 +90,11 @@ int serve_hello(struct rpc_request *rq, const void *body, const void *tail, uint
 	err = hello_check(c, req, &c->process);
 	if (err) {
 		c->s->refused++;
-		return rpc_refused(c->rpc, req->pid, "without the capability");
+		return rpc_refused(c->base.rpc, req->pid, "without the capability");
 	}
 	c->process->clients++;
-	rpc_trust(c->rpc);
+	rpc_trust(c->base.rpc);
+	(void)!rpc_queue_charge(c->base.rpc, req->pid, 1); /* without memory it goes on as nobody's */
 	rep->readonly = c->s->readonly;
 	return 0;
 }
@@ -112,10 +114,10 @@ int serve_buffer(struct rpc_request *rq, const void *body, const void *tail, uin
 		return -EEXIST;
 	if (!req->bytes || req->bytes % PAGE_BYTES || req->bytes > IO_BUFFER_MAX)
 		return -EINVAL;
-	err = net_data_open(rpc_conn(c->rpc), NET_DEMAND, &c->data);
+	err = net_data_open(rpc_conn(c->base.rpc), NET_DEMAND, &c->data);
 	if (err)
 		return err;
-	err = net_remote_open(rpc_conn(c->rpc), &req->key, req->bytes, &c->buffer);
+	err = net_remote_open(rpc_conn(c->base.rpc), &req->key, req->bytes, &c->buffer);
 	if (err)
 		goto data;
 	c->buffer_bytes = req->bytes;
@@ -147,7 +149,7 @@ int serve_usage(struct rpc_request *rq, const void *body, const void *tail, uint
 	return 0;
 }
 
-static const struct rpc_service service = {
+const struct rpc_service client_service = {
 	.handler = {
 		[IDX_P2S_HELLO] = serve_hello,
 		[IDX_P2S_BUFFER] = serve_buffer,
@@ -184,20 +186,12 @@ static const struct rpc_service service = {
 
 void scomponent_accepted(struct scomponent *s, struct net_conn *conn)
 {
-	struct client *c = calloc(1, sizeof(*c));
+	struct client *c = peers_accept(&s->clients, conn, sizeof(*c));
 	uint32_t gen;
 
-	if (!c) {
-		net_conn_close(conn);
+	if (!c)
 		return;
-	}
 	c->s = s;
 	loop_random(s->loop, &gen, sizeof(gen));
 	handles_init(&c->files, gen);
-	list_init(&c->link);
-	if (rpc_open(s->loop, conn, KIND_STORAGE, &service, c, s->counters, &c->rpc)) {
-		free(c);
-		return;
-	}
-	list_add_tail(&s->clients, &c->link);
 }

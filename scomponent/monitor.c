@@ -9,6 +9,7 @@
 #include <unistd.h>
 #include "ashlar/base/clock.h"
 #include "ashlar/base/log.h"
+#include "scomponent/identity.h"
 #include "scomponent/resolve.h"
 #include "scomponent/state.h"
 
@@ -31,7 +32,7 @@ int scomponent_admit(struct scomponent *s, const struct g2x_admit_req *req)
 		p->admitted_ns = loop_now(s->loop); /* a new gmm knows it: no orphan any more */
 	if (p)
 		return -EEXIST;
-	if (req->uid != geteuid()) {
+	if (!identity_can(req->uid)) {
 		log_error(
 			"process %u of user %u refused: this storage component runs as user %u and serves only that user",
 			req->pid, req->uid, geteuid());
@@ -44,6 +45,7 @@ int scomponent_admit(struct scomponent *s, const struct g2x_admit_req *req)
 	p->pid = req->pid;
 	p->uid = req->uid;
 	p->admitted_ns = p->idle_ns = loop_now(s->loop);
+	p->gid = req->gid;
 	list_add_tail(&s->processes, &p->link);
 	return 0;
 }
@@ -55,8 +57,8 @@ void scomponent_revoke(struct scomponent *s, uint32_t pid)
 
 	if (!p)
 		return;
-	list_for_each_safe(l, next, &s->clients) {
-		struct client *c = container_of(l, struct client, link);
+	list_for_each_safe(l, next, &s->clients.all) {
+		struct client *c = container_of(l, struct client, base.link);
 
 		if (c->process == p)
 			client_close(c);
@@ -102,8 +104,8 @@ void scomponent_usage(const struct scomponent *s, struct scomponent_usage *u)
 	*u = (struct scomponent_usage){ .handles = s->handles, .refused = s->refused };
 	for (l = s->processes.next; l != &s->processes; l = l->next)
 		u->processes++;
-	for (l = s->clients.next; l != &s->clients; l = l->next)
-		u->clients += !!container_of(l, struct client, link)->process;
+	for (l = s->clients.all.next; l != &s->clients.all; l = l->next)
+		u->clients += !!container_of(l, struct client, base.link)->process;
 }
 
 void scomponent_space(const struct scomponent *s, uint64_t *bytes, uint64_t *used_bytes)
@@ -157,14 +159,15 @@ int scomponent_open(struct loop *loop, struct net *net, struct rpc_counters *cou
 		return -ENOMEM;
 	s->loop = loop;
 	s->net = net;
-	s->counters = counters;
 	s->readonly = cfg->readonly;
 	list_init(&s->processes);
-	list_init(&s->clients);
+	err = peers_open(&s->clients, loop, KIND_STORAGE, &client_service, counters);
+	if (err)
+		goto state;
 	err = root_open(s, cfg->root);
 	if (err) {
 		log_error("cannot export %s: %s", cfg->root, strerror(-err));
-		goto state;
+		goto peers;
 	}
 	err = net_pd_open(net, &s->pd);
 	if (err)
@@ -180,6 +183,8 @@ pd:
 	net_pd_close(s->pd);
 root:
 	close(s->root);
+peers:
+	peers_close(&s->clients);
 state:
 	free(s);
 	return err;
@@ -190,8 +195,9 @@ void scomponent_close(struct scomponent *s)
 	struct list *l, *next;
 
 	loop_timer_del(s->loop, &s->orphans);
-	list_for_each_safe(l, next, &s->clients)
-		client_close(container_of(l, struct client, link));
+	list_for_each_safe(l, next, &s->clients.all)
+		client_close(container_of(l, struct client, base.link));
+	peers_close(&s->clients);
 	list_for_each_safe(l, next, &s->processes)
 		free(container_of(l, struct process, link));
 	net_mr_free(s->io);

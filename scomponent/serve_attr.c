@@ -142,7 +142,7 @@ int serve_access(struct rpc_request *rq, const void *body, const void *tail, uin
 	err = begin(rq, &req->at, tail, tail_bytes, &c, &t);
 	if (err)
 		return err;
-	err = finish(&t, syscall(SYS_faccessat2, t.fd, "", req->mode, AT_EMPTY_PATH | (req->at.flags & AT_EACCESS)));
+	err = finish(&t, syscall(SYS_faccessat2, t.fd, "", req->mode, AT_EMPTY_PATH | AT_EACCESS));
 	return !err && c->s->readonly && req->mode & W_OK ? -EROFS : err;
 }
 

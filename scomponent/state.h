@@ -5,13 +5,13 @@
 #include "ashlar/base/cap.h"
 #include "ashlar/base/list.h"
 #include "ashlar/base/loop.h"
+#include "component/peers.h"
 #include "scomponent/handles.h"
 #include "scomponent/scomponent.h"
 
 struct scomponent {
 	struct loop *loop;
 	struct net *net;
-	struct rpc_counters *counters;
 	struct net_pd *pd;
 	struct net_mr *io; /* file data on its way; one request at a time uses it */
 	int root;	   /* O_PATH descriptor of the export's root */
@@ -19,7 +19,8 @@ struct scomponent {
 	size_t root_len; /* 0 where the export is the machine's / */
 	bool readonly;
 	uint64_t handles, refused;
-	struct list processes, clients;
+	struct list processes;
+	struct peers clients;
 	struct loop_timer orphans;
 	uint64_t lost_ns; /* who was admitted before this is an orphan: the gmm has gone since */
 };
@@ -28,7 +29,7 @@ struct scomponent {
 struct process {
 	struct list link;
 	struct cap cap;
-	uint32_t pid, uid;
+	uint32_t pid, uid, gid;
 	uint32_t handles;	       /* of all its connections */
 	uint32_t clients;	       /* connections that proved to be its */
 	uint64_t admitted_ns, idle_ns; /* idle: since when it has no connection */
@@ -36,15 +37,16 @@ struct process {
 
 /* A connection. Files opened through it are closed with it. */
 struct client {
-	struct list link;
+	struct peer_base base;
 	struct scomponent *s;
-	struct rpc *rpc;
 	struct process *process; /* NULL before P2S_HELLO */
 	struct handles files;
 	struct net_data *data;
 	struct net_remote *buffer; /* the dispatcher's; NULL before P2S_BUFFER */
 	uint64_t buffer_bytes;
 };
+
+extern const struct rpc_service client_service;
 
 /* NULL: not admitted. */
 struct process *process_find(struct scomponent *, uint32_t pid);

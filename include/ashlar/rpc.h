@@ -25,6 +25,7 @@
 struct loop;
 struct rpc;
 struct rpc_request;
+struct rpc_queue;
 
 /*
  * Handler of a request. body has exactly the list's size, tail_bytes is within the list's maximum. rep is zeroed, of the
@@ -83,6 +84,31 @@ void rpc_trust(struct rpc *);
  */
 int rpc_refused(struct rpc *, uint32_t pid, const char *what);
 
+/*
+ * Requests that wait, of all connections of a monitor. Whoever comes while nothing waits is served at once; what comes in the
+ * same turn of the loop behind that waits until all connections have been read, and then the most urgent class goes
+ * first (a little of the others all the same), within a class processes take turns by weight, whatever their number of
+ * connections, and within a process its connections do. A connection's own requests stay in order: where a demand
+ * request waits behind others of its connection, those count as demand too. Served are RPC_ROUND requests, or less up to
+ * one that is not demand; then the loop looks for new ones.
+ */
+#define RPC_ROUND 8u
+int rpc_queue_open(struct loop *, struct rpc_queue **out);
+void rpc_queue_close(struct rpc_queue *); /* its connections are closed */
+/* Requests on this connection go through the queue from now on, as process 0's with weight 1. Once. -ENOMEM. */
+int rpc_queue_join(struct rpc *, struct rpc_queue *);
+/*
+ * The peer proved that it is process pid: it shares that process's turns from now on. weight (1 to 64) is the process's:
+ * the last one said holds. -ENOMEM: as before.
+ */
+int rpc_queue_charge(struct rpc *, uint32_t pid, unsigned weight);
+
+struct rpc_queue_stat {
+	uint64_t at_once, waited[NET_CLASSES]; /* requests served, by how it came about */
+	uint32_t waiting, processes;	       /* now */
+};
+void rpc_queue_stat(const struct rpc_queue *, struct rpc_queue_stat *);
+
 /* In a handler; also later, until the reply. */
 struct rpc *rpc_request_rpc(const struct rpc_request *); /* NULL: the peer is gone meanwhile */
 uint32_t rpc_request_pid(const struct rpc_request *);
@@ -122,7 +148,13 @@ int rpc_connect_sync(struct net *, const char *addr, enum wire_kind kind, enum w
 int rpc_call_sync(struct rpc *, enum msg_id, uint32_t pid, uint32_t tid, const void *req, const void *tail,
 		  uint32_t tail_bytes, uint32_t deadline_ms, void *rep, void *rep_tail, uint32_t *rep_tail_bytes);
 /*
- * Send without waiting; the reply is taken and checked by a later call on this rpc. -EAGAIN: RPC_CREDITS outstanding.
+ * Did the last rpc_call_sync end by the peer's reply? Then its error is what the peer said, also -EPIPE and -ETIMEDOUT;
+ * otherwise the connection or the wait failed.
+ */
+bool rpc_answered(const struct rpc *);
+/*
+ * Send without waiting; the reply is taken and checked by a later call on this rpc. -EAGAIN: as many are outstanding as its class may
+ * have.
  * The first error among such replies is returned once by rpc_async_error.
  */
 int rpc_post_sync(struct rpc *, enum msg_id, uint32_t pid, uint32_t tid, const void *req, const void *tail,

@@ -119,6 +119,8 @@ static void on_closed(void *arg, int err)
 	struct rpc *r = arg;
 
 	rpc_enter(r);
+	if (!r->doom) /* what the peer sent before it hung up is done, as if nothing had waited */
+		rpc_queue_flush(r);
 	rpc_fail(r, r->doom ? r->doom : err);
 	rpc_leave(r);
 }
@@ -167,7 +169,10 @@ int rpc_open(struct loop *loop, struct net_conn *conn, enum wire_kind kind, cons
 	r->hello_timer.arg = r;
 	list_init(&r->requests);
 	list_init(&r->replies);
-	list_init(&r->queued);
+	list_init(&r->in_queue);
+	list_init(&r->turn);
+	for (unsigned i = 0; i < NET_CLASSES; i++)
+		list_init(&r->queued[i]);
 	list_init(&r->waiting);
 	err = net_conn_set_events(conn, &conn_events, r);
 	if (!err)

@@ -1,5 +1,6 @@
 /*
- * Requests of ours, with a loop. A call is queued until the peer has said hello and a credit is free; then it waits,
+ * Requests of ours, with a loop. A call is queued, by class, until the peer has said hello and a credit is free that its
+ * class may take (demand first, and some are kept for it, so that no amount of others holds it up); then it waits,
  * and is sent again with the same id every RPC_RETRY_MS, until its reply comes or its deadline passes. A call whose
  * deadline passed after it was sent keeps its credit until the late reply comes: the peer still counts it.
  */
@@ -9,7 +10,7 @@
 #include "net/core/rpc_impl.h"
 
 struct rpc_call {
-	struct list link; /* rpc.queued or rpc.waiting */
+	struct list link; /* rpc.queued[class] or rpc.waiting */
 	struct loop_timer timer;
 	struct rpc *rpc;
 	rpc_done_fn *done; /* NULL: given up, only the credit is outstanding */
@@ -37,7 +38,7 @@ static void call_unlink(struct rpc_call *c)
 	if (c->id)
 		c->rpc->tx_credits--;
 	else
-		c->rpc->n_queued--;
+		c->rpc->n_queued[c->info->class]--;
 }
 
 /* The deadline has passed. */
@@ -84,7 +85,7 @@ static int call_send(struct rpc *r, struct rpc_call *c)
 	c->id = ++r->tx_top;
 	list_del(&c->link);
 	list_add_tail(&r->waiting, &c->link);
-	r->n_queued--;
+	r->n_queued[c->info->class]--;
 	r->tx_credits++;
 	call_timer_set(c);
 	return 0;
@@ -92,9 +93,23 @@ static int call_send(struct rpc *r, struct rpc_call *c)
 
 void rpc_call_flush(struct rpc *r)
 {
-	while (!r->dead && r->greeted && r->tx_credits < r->tx_credits_max && !list_empty(&r->queued))
-		if (call_send(r, container_of(r->queued.next, struct rpc_call, link)))
+	for (;;) {
+		unsigned able = 0, queued = 0;
+		enum net_class class;
+
+		if (r->dead || !r->greeted)
+			return;
+		for (unsigned i = 0; i < NET_CLASSES; i++) {
+			queued |= r->n_queued[i] ? 1u << i : 0;
+			if (r->n_queued[i] && r->tx_credits < rpc_credits_of(r->tx_credits_max, (enum net_class)i))
+				able |= 1u << i;
+		}
+		if (!able)
+			return;
+		class = rpc_turn(able, queued, r->passed);
+		if (call_send(r, container_of(r->queued[class].next, struct rpc_call, link)))
 			return; /* until writable(), or closed() */
+	}
 }
 
 int rpc_call(struct rpc *r, enum msg_id id, uint32_t pid, const void *req, const void *tail, uint32_t tail_bytes,
@@ -108,7 +123,7 @@ int rpc_call(struct rpc *r, enum msg_id id, uint32_t pid, const void *req, const
 		return -EINVAL;
 	if (r->dead)
 		return -EPIPE;
-	if (r->n_queued == RPC_QUEUE_MAX)
+	if (r->n_queued[info->class] == RPC_QUEUE_MAX)
 		return -EAGAIN;
 	h.body_bytes = info->req_bytes;
 	c = calloc(1, sizeof(*c) + sizeof(h) + h.body_bytes + tail_bytes);
@@ -122,8 +137,8 @@ int rpc_call(struct rpc *r, enum msg_id id, uint32_t pid, const void *req, const
 	c->timer.arg = c;
 	c->deadline_ns = loop_now(r->loop) + (deadline_ms ? deadline_ms : RPC_DEADLINE_MS) * NS_PER_MS;
 	c->len = rpc_encode(c->msg, &h, req, tail);
-	list_add_tail(&r->queued, &c->link);
-	r->n_queued++;
+	list_add_tail(&r->queued[info->class], &c->link);
+	r->n_queued[info->class]++;
 	call_timer_set(c);
 	rpc_call_flush(r);
 	return 0;
@@ -171,5 +186,6 @@ static void calls_end(struct list *calls, int err)
 void rpc_call_end(struct rpc *r, int err)
 {
 	calls_end(&r->waiting, err);
-	calls_end(&r->queued, err);
+	for (unsigned i = 0; i < NET_CLASSES; i++)
+		calls_end(&r->queued[i], err);
 }

@@ -3,6 +3,7 @@
  *
  *   rpc_wire.c   building and checking messages      rpc_call.c  requests of ours, with a loop
  *   rpc.c        opening, hello, breach, closing      rpc_sync.c  requests of ours, waiting
+ *   rpc_queue.c  requests of the peer that wait        rpc_class.c whose turn it is
  *   rpc_serve.c  requests of the peer                  rpc_lobby.c peers that have proved nothing yet
  *
  * Life with a loop: every entry from the loop is bracketed by rpc_enter/rpc_leave; callbacks of the user run only in
@@ -18,7 +19,7 @@
 #include "ashlar/base/loop.h"
 #include "ashlar/rpc.h"
 
-#define RPC_QUEUE_MAX 4096u /* calls of one connection that wait for credits or hello */
+#define RPC_QUEUE_MAX 4096u /* calls of one connection and class that wait for credits or hello */
 
 /* A message after its checks; body and tail point into it. */
 struct rpc_msg {
@@ -50,7 +51,16 @@ struct rpc_request {
 	uint32_t pid, tid;
 	void *tail;
 	uint32_t tail_bytes;
+	struct rpc_waiting *waiting; /* in the queue; NULL: served, or being served */
 	uint64_t rep[];
+};
+
+/* A request in the queue: what its handler will get. */
+struct rpc_waiting {
+	struct list link; /* rpc.in_queue */
+	struct rpc_request *rq;
+	uint32_t tail_bytes;
+	uint64_t msg[]; /* body, then tail */
 };
 
 struct rpc_sync;
@@ -75,15 +85,20 @@ struct rpc {
 	uint64_t rx_top;     /* highest id seen */
 	unsigned rx_credits; /* taken */
 	struct list requests, replies;
+	struct rpc_queue *queue;    /* NULL: served as they come */
+	struct rpc_share *share;    /* of the queue: the process */
+	struct list in_queue, turn; /* struct rpc_waiting, oldest first; share->turns[class] while not empty */
+	unsigned in_queue_n[NET_CLASSES];
 	struct rpc_slot slot[RPC_CREDITS];
 
 	/* requests of ours */
 	uint64_t tx_top;     /* last id given */
 	unsigned tx_credits; /* taken */
 	unsigned tx_credits_max;
-	unsigned n_queued;
-	struct list queued, waiting; /* struct rpc_call */
+	unsigned n_queued[NET_CLASSES], passed[NET_CLASSES]; /* passed: others that went before a waiting class */
+	struct list queued[NET_CLASSES], waiting;	     /* struct rpc_call */
 	struct rpc_sync *sync;
+	bool answered; /* the last synchronous call was */
 };
 
 /* rpc_wire.c: the check functions return NULL, or in words what is wrong. */
@@ -111,6 +126,25 @@ void rpc_lobby_leave(struct rpc *); /* harmless when it is not there */
 const char *rpc_serve(struct rpc *, const struct rpc_msg *); /* NULL or what is wrong */
 void rpc_serve_flush(struct rpc *);			     /* the socket has room */
 void rpc_serve_end(struct rpc *);
+
+/*
+ * Which class has its turn: the most urgent one of those in `able` (bit mask by enum net_class, not 0); but one that waits
+ * and has been passed by RPC_PASSED_MAX others goes first. Counts in passed; `waiting` says which classes wait.
+ */
+#define RPC_PASSED_MAX 15u
+enum net_class rpc_turn(unsigned able, unsigned waiting, unsigned *passed);
+/* How many credits of max a class may take: each leaves RPC_CREDITS_KEPT (at most a quarter) to those above it. */
+unsigned rpc_credits_of(unsigned max, enum net_class);
+
+void rpc_request_free(struct rpc_request *);
+/* Call the handler of a request that was let in, and answer, unless it answers later. */
+void rpc_serve_one(struct rpc_request *, const void *body, const void *tail, uint32_t tail_bytes);
+
+/* rpc_queue.c */
+/* 1: serve it right away; 0: it waits now; -ENOMEM. */
+int rpc_queue_add(struct rpc_request *, const struct rpc_msg *);
+void rpc_queue_flush(struct rpc *); /* serve all of this connection */
+void rpc_queue_leave(struct rpc *); /* drop what waits */
 
 /* rpc_call.c */
 const char *rpc_call_reply(struct rpc *, const struct rpc_msg *);

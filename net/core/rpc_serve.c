@@ -54,7 +54,7 @@ static struct rpc_reply *reply_build(const struct rpc_request *rq, int err, cons
 	return p;
 }
 
-static void request_free(struct rpc_request *rq)
+void rpc_request_free(struct rpc_request *rq)
 {
 	free(rq->tail);
 	free(rq);
@@ -86,7 +86,7 @@ static void request_finish(struct rpc_request *rq, int err, const void *rep)
 	}
 	reply_put(p);
 out:
-	request_free(rq);
+	rpc_request_free(rq);
 }
 
 static const char *request_new(struct rpc *r, const struct rpc_msg *m, struct rpc_slot *s)
@@ -118,11 +118,25 @@ static const char *request_new(struct rpc *r, const struct rpc_msg *m, struct rp
 	rq->pid = m->h.pid;
 	rq->tid = m->h.tid;
 	list_add_tail(&r->requests, &rq->link);
-	err = service->handler[m->info->index](rq, m->body, m->tail, m->h.tail_bytes, rq->rep);
+	err = r->queue ? rpc_queue_add(rq, m) : 1;
+	if (err < 0) {
+		list_del(&rq->link);
+		rpc_request_free(rq);
+		rpc_doom(r, err);
+	} else if (err) {
+		rpc_serve_one(rq, m->body, m->tail, m->h.tail_bytes);
+	}
+	return NULL;
+}
+
+void rpc_serve_one(struct rpc_request *rq, const void *body, const void *tail, uint32_t tail_bytes)
+{
+	const struct rpc_service *service = rq->rpc->service;
+	int err = service->handler[rq->info->index](rq, body, tail, tail_bytes, rq->rep);
+
 	BUG_ON(err > 0 && err != RPC_LATER);
 	if (err != RPC_LATER)
 		request_finish(rq, err, rq->rep);
-	return NULL;
 }
 
 const char *rpc_serve(struct rpc *r, const struct rpc_msg *m)
@@ -162,6 +176,7 @@ void rpc_serve_end(struct rpc *r)
 {
 	struct list *pos, *tmp;
 
+	rpc_queue_leave(r);
 	list_for_each_safe(pos, tmp, &r->requests) {
 		container_of(pos, struct rpc_request, link)->rpc = NULL;
 		list_del(pos);

@@ -120,12 +120,12 @@ static int replies_collect(struct rpc *r)
 	return err == -ETIMEDOUT ? 0 : err;
 }
 
-static int credit_wait(struct rpc *r, uint64_t deadline_ns)
+static int credit_wait(struct rpc *r, enum net_class class, uint64_t deadline_ns)
 {
 	struct rpc_msg m;
 	int err;
 
-	while (r->tx_credits >= r->tx_credits_max) {
+	while (r->tx_credits >= rpc_credits_of(r->tx_credits_max, class)) {
 		err = reply_take(r, NULL, &m, deadline_ns);
 		if (err < 0)
 			return err;
@@ -215,19 +215,26 @@ int rpc_call_sync(struct rpc *r, enum msg_id id, uint32_t pid, uint32_t tid, con
 	struct sent *s;
 	int len, err;
 
+	r->answered = false;
 	if (net_conn_dead(r->conn))
 		return -EPIPE;
 	len = request_encode(r, id, pid, tid, req, tail, tail_bytes);
 	if (len < 0)
 		return len;
-	err = credit_wait(r, deadline_ns);
+	err = credit_wait(r, msg_info((uint16_t)id)->class, deadline_ns);
 	if (!err)
 		err = request_send(r, (uint32_t)len, deadline_ns);
 	if (err)
 		return err;
 	s = sent_new(r, msg_info((uint16_t)id), SENT_CALL);
 	err = reply_wait(r, s, (uint32_t)len, &m, deadline_ns);
+	r->answered = !err;
 	return err ? err : reply_copy(&m, rep, rep_tail, rep_tail_bytes);
+}
+
+bool rpc_answered(const struct rpc *r)
+{
+	return r->answered;
 }
 
 int rpc_post_sync(struct rpc *r, enum msg_id id, uint32_t pid, uint32_t tid, const void *req, const void *tail,
@@ -240,11 +247,11 @@ int rpc_post_sync(struct rpc *r, enum msg_id id, uint32_t pid, uint32_t tid, con
 	err = replies_collect(r);
 	if (err)
 		return err;
-	if (r->tx_credits >= r->tx_credits_max)
-		return -EAGAIN;
 	len = request_encode(r, id, pid, tid, req, tail, tail_bytes);
 	if (len < 0)
 		return len;
+	if (r->tx_credits >= rpc_credits_of(r->tx_credits_max, msg_info((uint16_t)id)->class))
+		return -EAGAIN;
 	err = net_send(r->conn, r->sync->tx, (size_t)len);
 	if (!err)
 		sent_new(r, msg_info((uint16_t)id), SENT_POST);

@@ -21,6 +21,9 @@
  * once; who comes back late is not charged for it: the usual time of such transfers (least of those seen exactly,
  * by powers of two of their size) is taken then.
  *
+ * What this wrapper itself takes of a transfer (OWN_LOOKS looks at the clock, measured when it is opened) counts as part of
+ * the latency.
+ *
  * When a message is handed up:
  *   due  = max(arrived, free of the incoming direction) + bytes * 8 / bandwidth + latency / 2 (...)
  * Completions of one data connection and messages of one connection keep their order: one that is lost holds up those
@@ -35,8 +38,9 @@
 #include "ashlar/base/loop.h"
 #include "net/hook/wrap.h"
 
-#define SPIN_NS 100000u		      /* a sleep of this machine may end so much late */
-#define NEAR_NS 2000u		      /* a loop is held up for so long at most */
+#define SPIN_NS 100000u /* a sleep of this machine may end so much late */
+#define NEAR_NS 2000u	/* a loop is held up for so long at most */
+#define OWN_LOOKS 7u
 #define EMULATE_OPS 256u	      /* transfers of one data connection under way */
 #define EMULATE_HELD_BYTES (8u << 20) /* messages of one connection that are held; beyond, the first goes up early */
 #define EMULATE_HELD_SYNC 64u	      /* messages taken ahead in synchronous use */
@@ -55,6 +59,7 @@ struct link {
 struct emulate_net {
 	struct wrap_net w;
 	struct emulate_config c;
+	uint64_t own_ns;      /* what the wrapper itself takes of a transfer; part of its latency */
 	pthread_mutex_t lock; /* links; not taken on the path of a transfer */
 	struct list links;
 	uint64_t streams; /* of random numbers; atomic */
@@ -99,7 +104,7 @@ struct emulate_op {
 struct emulate_data {
 	struct wrap_data w;
 	struct emulate_life *life;
-	uint64_t random, looked_ns; /* looked: when inner was last polled */
+	uint64_t random, looked_ns, now_ns; /* looked: when inner was last polled; now: the latest time known */
 	uint32_t first, count;
 	uint64_t bare_ns[32];	 /* by size class; 0: never seen exactly */
 	struct loop_timer timer; /* loop use with events: the first one is due */

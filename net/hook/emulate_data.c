@@ -66,7 +66,7 @@ static void op_done(struct emulate_data *d, struct emulate_op *op, int err, uint
 	const struct emulate_net *n = d->life->net;
 	uint64_t before = op->posted_ns > d->looked_ns ? op->posted_ns : d->looked_ns;
 	uint64_t usual = d->bare_ns[op->size_class];
-	uint64_t done = now_ns, bare = now_ns - op->posted_ns;
+	uint64_t done = now_ns, bare = now_ns - op->posted_ns, late;
 
 	if (in_post || now_ns - before <= EXACT_NS) {
 		bare_learn(d, op, bare);
@@ -80,7 +80,8 @@ static void op_done(struct emulate_data *d, struct emulate_op *op, int err, uint
 	if (!in_post && usual && usual < bare)
 		bare = usual; /* the rest of it was waiting for others, which the link's own queue stands for */
 	op->due_ns = op->end_ns + bare > done ? op->end_ns + bare : done;
-	op->due_ns += emulate_latency(d->life->net, &d->random, n->c.latency_ns, n->c.jitter_ns);
+	late = emulate_latency(d->life->net, &d->random, n->c.latency_ns, n->c.jitter_ns);
+	op->due_ns += late > n->own_ns ? late - n->own_ns : 0;
 	op->err = err;
 	op->done = true;
 }
@@ -98,7 +99,7 @@ static void look(struct emulate_data *d, bool in_post)
 		for (int i = 0; i < taken; i++)
 			op_done(d, &d->op[c[i].cookie % EMULATE_OPS], c[i].err, now, in_post);
 	} while (taken == 16);
-	d->looked_ns = now;
+	d->looked_ns = d->now_ns = now;
 }
 
 /* ---- loop use with events ---- */
@@ -187,13 +188,13 @@ static int data_poll(struct net_data *base, struct net_completion *c, int n)
 {
 	struct emulate_data *d = emulate_data(base);
 	int taken = 0;
-	uint64_t now;
 
-	if (!d->count)
-		return 0;
-	look(d, false);
-	now = d->looked_ns;
-	while (taken < n && first_due(d, now)) {
+	if (!first_due(d, d->now_ns)) {
+		if (!d->count)
+			return 0;
+		look(d, false);
+	}
+	while (taken < n && first_due(d, d->now_ns)) {
 		struct emulate_op *op = &d->op[d->first];
 
 		/* What was held while the connection died is not handed out as good. */
@@ -216,7 +217,7 @@ static int data_wait(struct net_data *base, uint64_t deadline_ns)
 
 		if (d->count)
 			look(d, false);
-		if (first_due(d, emulate_now(n)))
+		if (first_due(d, d->now_ns))
 			return 0;
 		if (!d->count || !op->done) {
 			err = net_data_wait(d->w.inner, deadline_ns);
@@ -226,10 +227,10 @@ static int data_wait(struct net_data *base, uint64_t deadline_ns)
 		}
 		if (!emulate_sleep_until(n, op->due_ns, deadline_ns))
 			op->due_ns = 0;
-		if (first_due(d, emulate_now(n)))
-			return 0;
-		if (emulate_now(n) >= deadline_ns)
+		if (op->due_ns > deadline_ns && !life_dead(d->life))
 			return -ETIMEDOUT;
+		d->now_ns = op->due_ns;
+		return 0;
 	}
 }
 

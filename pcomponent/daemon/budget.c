@@ -105,7 +105,7 @@ static void ask(struct dprocess *p, uint64_t bytes)
 {
 	struct d2p_budget_req req = { .excache_bytes = bytes };
 
-	if (rpc_call(p->dispatcher->rpc, D2P_BUDGET, p->pid, &req, NULL, 0, SHRINK_LIMIT_MS, answered, p))
+	if (rpc_call(p->dispatcher->base.rpc, D2P_BUDGET, p->pid, &req, NULL, 0, SHRINK_LIMIT_MS, answered, p))
 		return; /* its connection is ending */
 	p->budget.asked = bytes;
 	p->budget.asked_ns = loop_now(p->d->loop);

@@ -12,6 +12,10 @@ int daemon_open(const struct daemon_config *config, struct daemon **out)
 
 	if (!d)
 		return -ENOMEM;
+	if (peers_open(&d->peers, config->loop, KIND_PROCESSOR, &daemon_service, config->counters)) {
+		free(d);
+		return -ENOMEM;
+	}
 	d->loop = config->loop;
 	d->net = config->net;
 	d->relay_net = config->relay;
@@ -20,7 +24,6 @@ int daemon_open(const struct daemon_config *config, struct daemon **out)
 	d->counters = config->counters;
 	d->excache_bytes = config->excache_bytes;
 	list_init(&d->processes);
-	list_init(&d->peers);
 	budgets_open(d);
 	*out = d;
 	return 0;
@@ -48,8 +51,7 @@ void daemon_close(struct daemon *d)
 		return;
 	while (!list_empty(&d->processes))
 		dprocess_end(container_of(d->processes.next, struct dprocess, link), "the daemon ends", true);
-	while (!list_empty(&d->peers))
-		dpeer_close(container_of(d->peers.next, struct dpeer, link));
+	peers_close(&d->peers);
 	loop_timer_del(d->loop, &d->settle);
 	if (d->relay)
 		relay_close(d->relay);

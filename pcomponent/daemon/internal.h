@@ -13,6 +13,7 @@
 #include <stdint.h>
 #include "ashlar/base/list.h"
 #include "ashlar/base/loop.h"
+#include "component/peers.h"
 #include "pcomponent/daemon/daemon.h"
 
 #define ANNOUNCE_MS 10000u	/* admitted and not announced: the command is gone */
@@ -36,8 +37,9 @@ struct daemon {
 	struct component *component;
 	struct rpc_counters *counters;
 	uint64_t excache_bytes, excache_promised; /* promised: budgets that were asked for by size */
-	struct list processes, peers;
-	uint32_t n_processes, n_peers;
+	struct list processes;
+	struct peers peers;
+	uint32_t n_processes;
 	bool gmm_was_lost; /* the next one knows nothing of our processes */
 	struct loop_timer settle;
 	bool settle_set;
@@ -45,9 +47,8 @@ struct daemon {
 
 /* A connection to our listener: a command's or a dispatcher's, or not known yet. */
 struct dpeer {
-	struct list link;
+	struct peer_base base;
 	struct daemon *d;
-	struct rpc *rpc;
 	struct dprocess *process;
 };
 
@@ -109,8 +110,8 @@ void budgets_look(struct daemon *, uint32_t delay_ms);
 void budget_reported(struct dprocess *, const struct d2p_report_req *);
 
 /* serve.c */
+extern const struct rpc_service daemon_service;
 void dprocess_admit_dispatcher(struct dprocess *); /* guards are up, or failed */
 void dprocess_answer(struct dprocess *, int err);  /* its dispatcher's D2P_HELLO: it runs, or why not */
-void dpeer_close(struct dpeer *);
 
 #endif

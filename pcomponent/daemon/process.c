@@ -155,7 +155,7 @@ void dprocess_end(struct dprocess *p, const char *why, bool tell)
 		p->command->process = NULL; /* the command sees the end of its child by itself */
 	if (dispatcher) {
 		dispatcher->process = NULL;
-		dpeer_close(dispatcher);
+		peer_close(&dispatcher->base);
 	}
 	budgets_look(d, 0);
 	if (tell)

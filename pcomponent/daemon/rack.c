@@ -1,5 +1,6 @@
 /* What the gmm asks about processes that run here, and what it is told when it is not the one that placed them. */
 #include <errno.h>
+#include <signal.h>
 #include <string.h>
 #include "ashlar/base/log.h"
 #include "pcomponent/daemon/internal.h"
@@ -16,14 +17,39 @@ void daemon_usage(void *ctx, const uint32_t *pids, uint32_t n, struct process_us
 	}
 }
 
+/*
+ * A command stops when its program stops, for the shell's sake. Where the program goes on or ends by our hand, the
+ * command has to wake to see it; as the other end of a connection that stands, it is sure to be the one.
+ */
+static void command_wake(const struct daemon *d, const struct dprocess *p)
+{
+	struct net_peer who = { 0 };
+	int fd;
+
+	if (!p->command)
+		return;
+	net_conn_peer(rpc_conn(p->command->base.rpc), &who);
+	fd = who.known ? d->host->process_open(who.host_pid) : -1;
+	if (fd < 0)
+		return;
+	d->host->process_signal(fd, SIGCONT);
+	d->host->process_close(fd);
+}
+
 int daemon_signal(void *ctx, uint32_t pid, int signal)
 {
 	const struct daemon *d = ctx;
 	const struct dprocess *p = dprocess_find(ctx, pid);
+	int err;
 
 	if (!p)
 		return -ESRCH;
-	return p->host_fd < 0 ? -EAGAIN : d->host->process_signal(p->host_fd, signal);
+	if (p->host_fd < 0)
+		return -EAGAIN;
+	err = d->host->process_signal(p->host_fd, signal);
+	if (!err && (signal == SIGCONT || signal == SIGKILL))
+		command_wake(d, p);
+	return err;
 }
 
 void daemon_gmm_lost(void *ctx)

@@ -3,7 +3,6 @@
  * process's dispatcher then says hello, and is answered once its memory components stand by.
  */
 #include <errno.h>
-#include <stdlib.h>
 #include "ashlar/base/log.h"
 #include "pcomponent/daemon/internal.h"
 
@@ -13,10 +12,10 @@ static int prove(struct dpeer *peer, enum wire_kind kind, uint32_t pid, const st
 	struct dprocess *p = dprocess_find(peer->d, pid);
 	struct net_peer who;
 
-	net_conn_peer(rpc_conn(peer->rpc), &who);
-	if (rpc_peer_kind(peer->rpc) != kind || !p || !cap_equal(&p->cap, cap) ||
+	net_conn_peer(rpc_conn(peer->base.rpc), &who);
+	if (rpc_peer_kind(peer->base.rpc) != kind || !p || !cap_equal(&p->cap, cap) ||
 	    (who.known && who.uid != p->uid && who.uid != 0))
-		return rpc_refused(peer->rpc, pid, "without the capability");
+		return rpc_refused(peer->base.rpc, pid, "without the capability");
 	*out = p;
 	return peer->process ? -EBUSY : 0;
 }
@@ -40,7 +39,7 @@ static int announce(struct rpc_request *rq, const void *body, const void *tail, 
 		return -EBUSY;
 	p->command = peer;
 	peer->process = p;
-	rpc_trust(peer->rpc);
+	rpc_trust(peer->base.rpc);
 	loop_timer_del(p->d->loop, &p->announce);
 	rep->excache_bytes = p->promised_bytes ? p->promised_bytes : p->d->excache_bytes;
 	return 0;
@@ -102,13 +101,13 @@ static int hello(struct rpc_request *rq, const void *body, const void *tail, uin
 		return -EACCES; /* a process without a life line does not start */
 	if (p->dispatcher)
 		return -EBUSY;
-	net_conn_peer(rpc_conn(peer->rpc), &who);
+	net_conn_peer(rpc_conn(peer->base.rpc), &who);
 	err = who.known ? dprocess_watch(p, who.host_pid) : -EOPNOTSUPP;
 	if (err)
 		return err;
 	p->dispatcher = peer;
 	peer->process = p;
-	rpc_trust(peer->rpc);
+	rpc_trust(peer->base.rpc);
 	p->hello = rq;
 	err = guards_begin(p);
 	if (err) {
@@ -134,21 +133,6 @@ static int report(struct rpc_request *rq, const void *body, const void *tail, ui
 	return 0;
 }
 
-static void dpeer_free(struct dpeer *peer)
-{
-	list_del(&peer->link);
-	peer->d->n_peers--;
-	free(peer);
-}
-
-void dpeer_close(struct dpeer *peer)
-{
-	struct rpc *rpc = peer->rpc;
-
-	dpeer_free(peer);
-	rpc_close(rpc);
-}
-
 static void closed(struct rpc *rpc, int err)
 {
 	struct dpeer *peer = rpc_ctx(rpc);
@@ -163,12 +147,12 @@ static void closed(struct rpc *rpc, int err)
 		p->dispatcher = NULL;
 		why = "its dispatcher hung up";
 	}
-	dpeer_free(peer);
+	peer_free(&peer->base);
 	if (p)
 		dprocess_end(p, why, true);
 }
 
-static const struct rpc_service service = {
+const struct rpc_service daemon_service = {
 	.handler = {
 		[IDX_D2P_ANNOUNCE] = announce,
 		[IDX_D2P_HELLO] = hello,
@@ -181,18 +165,8 @@ static const struct rpc_service service = {
 void daemon_accepted(void *ctx, struct net_conn *conn)
 {
 	struct daemon *d = ctx;
-	struct dpeer *peer = d->n_peers < CONNECTIONS_MAX ? calloc(1, sizeof(*peer)) : NULL;
+	struct dpeer *peer = peers_accept(&d->peers, conn, sizeof(*peer));
 
-	if (!peer) {
-		log_warn("a connection is refused: %u are open", d->n_peers);
-		net_conn_close(conn);
-		return;
-	}
-	peer->d = d;
-	if (rpc_open(d->loop, conn, KIND_PROCESSOR, &service, peer, d->counters, &peer->rpc)) {
-		free(peer);
-		return;
-	}
-	list_add_tail(&d->peers, &peer->link);
-	d->n_peers++;
+	if (peer)
+		peer->d = d;
 }

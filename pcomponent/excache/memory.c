@@ -148,14 +148,16 @@ int memory_call(uint32_t component, enum msg_id id, const void *req, const void 
 		uint32_t deadline_ms, void *rep)
 {
 	struct memory *m = &memory[component];
+	bool answered;
 	int err = -EPIPE;
 
 	if (memory_dead(component))
 		return err;
 	pthread_mutex_lock(&m->lock);
 	err = rpc_call_sync(m->rpc, id, excache.pid, tid_self(), req, tail, tail_bytes, deadline_ms, rep, NULL, NULL);
+	answered = rpc_answered(m->rpc);
 	pthread_mutex_unlock(&m->lock);
-	if (err == -EPIPE || err == -EPROTO)
+	if (!answered && (err == -EPIPE || err == -EPROTO))
 		memory_lost(component, err);
 	return err;
 }

@@ -103,7 +103,7 @@ static int call(enum msg_id id, const void *req, const void *tail, uint32_t tail
 		client.messages++;
 		err = rpc_call_sync(link_rpc(), id, client.pid, thread_id(), wire, tail, tail_bytes, call_ms(id), rep,
 				    rep_tail, rep_tail_bytes);
-		if (!transport_failed(err)) {
+		if (rpc_answered(link_rpc()) || !transport_failed(err)) {
 			if (again)
 				err = second_try(id, err);
 			return err ? err : remember(id, req, rep, rep_tail, rep_tail_bytes ? *rep_tail_bytes : 0);

@@ -185,7 +185,7 @@ static void reopen(struct handle *h, void *arg)
 	if (r->err || !h->real)
 		return; /* not now, or lost before */
 	err = open_again(h);
-	if (transport_failed(err)) {
+	if (!rpc_answered(link_state.rpc) && transport_failed(err)) {
 		r->err = err;
 	} else if (err) {
 		h->real = 0;

@@ -30,6 +30,8 @@ mark=ashlar-test-$$-$RANDOM$RANDOM
 tmp=$(mktemp -d "${TMPDIR:-/tmp}/ashlar-e2e.XXXXXX") || exit 1
 mkdir "$tmp/temporary" "$tmp/work"
 export TMPDIR=$tmp/temporary
+export ASHLAR_RUN=$tmp/run # where standing racks keep their state
+unset ASHLAR_RACK
 cd "$tmp/work" || exit 1
 
 # ---- results -----------------------------------------------------------------------------------------------------------
@@ -378,6 +380,29 @@ expect_freed() { # what ended
 		fail "frames or processes are left a second after $1"
 	}
 	echo "$1: all is free after $(($(now_ms) - from)) ms"
+}
+
+# ---- a standing rack ------------------------------------------------------------------------------------------------------
+
+# standing_rack [LINES]: $rack is a rack file, $standing its name; 1P+2M+1S, or the components that LINES name.
+standing_rack() {
+	standing=r$$
+	rack=$tmp/$standing.rack
+	if [ $# -gt 0 ]; then
+		printf '%s\n' "$1"
+	else
+		echo 'processor p0 { excache = 256M }'
+		echo 'memory m0 { size = 64M }'
+		echo 'memory m1 { size = 64M }'
+		echo 'storage s0 { root = "/" }'
+	fi >"$rack"
+	cleanup 'ashlar rack down "$standing" >/dev/null'
+}
+
+part_pid() { cut -d' ' -f1 "$ASHLAR_RUN/$standing/$1.pid"; }
+
+rack_is_up() { # exactly as many components as $1 are up
+	[ "$(ashlar rack status --json "$rack" 2>/dev/null | grep -c '"state": "up"')" -eq "$1" ]
 }
 
 # ---- before and after ----------------------------------------------------------------------------------------------------

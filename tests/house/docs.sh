@@ -65,12 +65,17 @@ options() { grep -oE '(^|[^A-Za-z0-9-])--[a-z][a-z0-9-]*' | grep -oE -e '--[a-z0
 for page in docs/man/*.1; do
 	[ -f "$page" ] || continue
 	name=$(basename "$page" .1)
-	prog=$bin/$name
+	# ashlar-WORD.1 is the page of the subcommand `ashlar WORD`
+	case $name in
+	ashlar-*) prog=$bin/ashlar word=${name#ashlar-} ;;
+	*) prog=$bin/$name word= ;;
+	esac
 	if [ ! -x "$prog" ]; then
 		say "$page:1: there is no program $prog"
 		continue
 	fi
-	help=$(timeout 10 "$prog" --help 2>&1) || say "$page:1: $name --help fails: $help"
+	# shellcheck disable=SC2086 # no word, or one
+	help=$(timeout 10 "$prog" $word --help 2>&1) || say "$page:1: $name --help fails: $help"
 	in_help=$(printf '%s\n' "$help" | options)
 	in_page=$(sed 's/\\-/-/g; s/\\f[A-Z]//g' "$page" | options)
 	[ -n "$in_help" ] || say "$page:1: $name --help prints no option"

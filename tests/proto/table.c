@@ -18,11 +18,12 @@
 
 static void table_print(char *out)
 {
+	static const char *const classes[NET_CLASSES] = { "demand", "background", "repair" };
 	char *p = out;
 
-	p += sprintf(p, "| id | message | request | its tail | reply | its tail |\n");
-	p += sprintf(p, "| --- | --- | ---: | ---: | ---: | ---: |\n");
-	p += sprintf(p, "| `%04x` | HELLO | %zu | | | |\n", MSG_HELLO, sizeof(struct hello_req));
+	p += sprintf(p, "| id | message | class | request | its tail | reply | its tail |\n");
+	p += sprintf(p, "| --- | --- | --- | ---: | ---: | ---: | ---: |\n");
+	p += sprintf(p, "| `%04x` | HELLO | demand | %zu | | | |\n", MSG_HELLO, sizeof(struct hello_req));
 	for (unsigned i = 0; i < MSG_COUNT; i++) {
 		const struct msg_info *m = msg_info_at(i);
 		char tail[2][16] = { "", "" };
@@ -31,8 +32,8 @@ static void table_print(char *out)
 			sprintf(tail[0], "%u", m->req_tail_max);
 		if (m->rep_tail_max)
 			sprintf(tail[1], "%u", m->rep_tail_max);
-		p += sprintf(p, "| `%04x` | %s | %u | %s | %u | %s |\n", m->id, m->name, m->req_bytes, tail[0],
-			     m->rep_bytes, tail[1]);
+		p += sprintf(p, "| `%04x` | %s | %s | %u | %s | %u | %s |\n", m->id, m->name, classes[m->class],
+			     m->req_bytes, tail[0], m->rep_bytes, tail[1]);
 		assert_true(p - out < TABLE_BYTES - 200);
 	}
 }

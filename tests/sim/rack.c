@@ -323,8 +323,8 @@ static const char *daemon_held(const struct part *p)
 {
 	const struct daemon *d = p->monitor;
 
-	hold(d->n_processes || d->n_peers || d->excache_promised,
-	     "%s: %u processes, %u connections, %lu bytes promised", p->name, d->n_processes, d->n_peers,
+	hold(d->n_processes || d->peers.n || d->excache_promised,
+	     "%s: %u processes, %u connections, %lu bytes promised", p->name, d->n_processes, d->peers.n,
 	     (unsigned long)d->excache_promised);
 	return NULL;
 }

@@ -76,6 +76,9 @@ static void test_options_end(void **state)
 	assert_int_equal(o.excache_bytes, 64 << 20);
 	assert_int_equal(o.memories, 2);
 	assert_string_equal(o.program[3], "-l");
+	assert_string_equal(o.hook, "");
+	assert_int_equal(parse("--emulate latency=5us,loss=0.1 ls"), 0);
+	assert_string_equal(o.hook, "emulate:latency=5us,loss=0.1");
 	assert_int_equal(parse("--memory=4x8M -- --odd name"), 0);
 	assert_int_equal(o.memories, 4);
 	assert_int_equal(o.memory_bytes, 8 << 20);
@@ -91,7 +94,13 @@ static void test_mistakes(void **state)
 		{ "", "which program" },
 		{ "--", "which program" },
 		{ "--replicas 2 true", "--replicas" },
-		{ "--emulate x=1 true", "--emulate" },
+		{ "--emulate x=1 true", "--emulate: x=1: no such key" },
+		{ "--emulate latency=5 true", "latency=5: a time" },
+		{ "--emulate latency=5us;trace:file=/x true", "--emulate" },
+		{ "--emulate jitter=5us true", "jitter is more than latency" },
+		{ "--emulate latency=1us,latency=1us,latency=1us,latency=1us,latency=1us,latency=1us,latency=1us,latency=1us,"
+		  "latency=1us,latency=1us,latency=1us,latency=1us true",
+		  "--emulate" },
 		{ "-q true", "-q" },
 		{ "--excache", "--excache" },
 		{ "--excache lots true", "lots" },
@@ -144,8 +153,8 @@ static void test_rack_file(void **state)
 	assert_int_equal(rack("# a rack\ngmm = \"local:@one\"\n"), 0);
 	assert_string_equal(file.gmm, "local:@one");
 	assert_string_equal(file.fabric, "local");
-	assert_int_equal(rack("gmm = local:@two\nfabric = \"x\""), 0);
-	assert_string_equal(file.gmm, "local:@two");
+	assert_int_equal(rack("gmm = \"x:two:2\"\nfabric = \"x\""), 0);
+	assert_string_equal(file.gmm, "x:two:2");
 	assert_string_equal(file.fabric, "x");
 }
 

@@ -117,6 +117,31 @@ static void test_budgets(void **state)
 	assert_int_equal(((struct d2p_announce_rep *)rig_answer.rep)->excache_bytes, 48 << 20);
 }
 
+static void test_usage_and_signals(void **state)
+{
+	uint32_t pids[] = { 2, 1 };
+	struct process_usage rows[2] = { 0 };
+
+	assert_int_equal(daemon_signal(node, 1, 15), -ESRCH);
+	assert_int_equal(mem_admit(1, FRAMES), 0);
+	assert_int_equal(admit(1, 0, mem_addr), 0);
+	assert_int_equal(daemon_signal(node, 1, 15), -EAGAIN);
+	daemon_usage(node, pids, 2, rows);
+	assert_int_equal(rows[1].state, 0); /* its program has not come */
+	daemon_revoke(node, 1);
+	mcomponent_revoke(mem, 1);
+	start(1);
+	daemon_usage(node, pids, 2, rows);
+	assert_int_equal(rows[0].state, 0);
+	assert_int_equal(rows[1].state, 'S');
+	assert_int_equal(rows[1].bytes, 12345);
+	assert_int_equal(daemon_signal(node, 1, 15), 0);
+	assert_int_equal(host_signal, 15);
+	assert_int_equal(daemon_signal(node, 1, 9), 0);
+	assert_int_equal(host_signal, 18); /* the command is woken to see it */
+	assert_int_equal(daemon_signal(node, 2, 15), -ESRCH);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -128,6 +153,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_revoked, node_up, node_down),
 		cmocka_unit_test_setup_teardown(test_no_guard, node_up, node_down),
 		cmocka_unit_test_setup_teardown(test_budgets, node_up, node_down),
+		cmocka_unit_test_setup_teardown(test_usage_and_signals, node_up, node_down),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -475,7 +475,7 @@ static void trace(void **state)
 static void trace_bounds(void **state)
 {
 	char path[] = "/tmp/ashlar-trace-XXXXXX", hook[HOOK_BYTES];
-	unsigned said, out = 0;
+	unsigned lines, out = 0;
 	uint8_t buf[8];
 	struct rig g;
 
@@ -493,9 +493,9 @@ static void trace_bounds(void **state)
 			begin--;
 		out += (unsigned)strtoul(begin, NULL, 10);
 	}
-	said = lines_with("\n") - lines_with("lines left out");
+	lines = lines_with("\n") - lines_with("lines left out");
 	/* connect, take, a request and its answer, 1000 reads, close */
-	assert_int_equal(said + out, 1005);
+	assert_int_equal(lines + out, 1005);
 	assert_true(out > 0);
 	assert_int_equal(truncate(path, 0), 0);
 	snprintf(hook, sizeof(hook), "trace:file=%s,size=2K", path);

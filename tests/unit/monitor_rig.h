@@ -91,6 +91,10 @@ struct rig_peer {
 	uint32_t n_parts, revoked_pid;
 	int admit_answer;
 	bool admit_hangs; /* keep the request */
+	uint64_t usage_bytes;
+	bool usage_short;	      /* answer for fewer than were asked for */
+	struct g2x_signal_req signal; /* the last one */
+	int signal_answer;
 	struct rpc_request *kept;
 };
 
@@ -126,8 +130,31 @@ static inline int rig_revoke(struct rpc_request *rq, const void *body, const voi
 	return 0;
 }
 
+static inline int rig_usage(struct rpc_request *rq, const void *body, const void *tail, uint32_t n, void *rep)
+{
+	struct rig_peer *p = rpc_ctx(rpc_request_rpc(rq));
+	struct process_usage rows[PS_BATCH_MAX] = { 0 };
+	uint32_t asked = ((const struct g2x_usage_req *)body)->n;
+
+	for (uint32_t i = 0; i < asked; i++)
+		rows[i] = (struct process_usage){ .bytes = p->usage_bytes, .state = 'S' };
+	((struct g2x_usage_rep *)rep)->n = asked;
+	return rpc_reply_tail(rq, rows, (asked - p->usage_short) * (uint32_t)sizeof(rows[0]));
+}
+
+static inline int rig_signal(struct rpc_request *rq, const void *body, const void *tail, uint32_t n, void *rep)
+{
+	struct rig_peer *p = rpc_ctx(rpc_request_rpc(rq));
+
+	memcpy(&p->signal, body, sizeof(p->signal));
+	return p->signal_answer;
+}
+
 static const struct rpc_service rig_service = {
-	.handler = { [IDX_G2X_ADMIT] = rig_admit, [IDX_G2X_REVOKE] = rig_revoke },
+	.handler = { [IDX_G2X_ADMIT] = rig_admit,
+		     [IDX_G2X_REVOKE] = rig_revoke,
+		     [IDX_G2X_USAGE] = rig_usage,
+		     [IDX_G2X_SIGNAL] = rig_signal },
 	.closed = rig_closed,
 };
 

@@ -13,7 +13,7 @@
 #include "ashlar/base/clock.h"
 #include "ashlar/base/log.h"
 #include "ashlar/base/loop.h"
-#include "ashlar/rpc.h"
+#include "net/core/rpc_impl.h"
 
 #define DEFERRED_MAX 256
 
@@ -225,7 +225,7 @@ static void before_hello(void **state)
 
 static void more_than_credits(void **state)
 {
-	struct result ends = { 0 }, beat = { .want = 1 };
+	struct result ends = { 0 }, beat = { 0 };
 
 	for (unsigned i = 0; i < 3 * RPC_CREDITS; i++)
 		assert_int_equal(call(X2G_END, 0, 5000, &ends), 0);
@@ -233,6 +233,7 @@ static void more_than_credits(void **state)
 	run_ms(30);
 	assert_int_equal(n_deferred, RPC_CREDITS);
 	assert_int_equal(ends.done, 0);
+	assert_int_equal(beat.done, 1); /* background, behind much demand: a little of it goes all the same */
 	for (int i = 0; i < 3; i++) {
 		deferred_release();
 		run_ms(30);
@@ -241,6 +242,26 @@ static void more_than_credits(void **state)
 	assert_int_equal(ends.err, 0);
 	assert_int_equal(beat.done, 1);
 	assert_int_equal(server_counters.malformed, 0);
+}
+
+/* Of the credits some are kept from what is not demand; and demand that was called later goes first. */
+static void demand_first(void **state)
+{
+	struct result beats = { 0 }, ends = { 0 };
+
+	run_ms(10);
+	for (unsigned i = 0; i < 100; i++)
+		assert_int_equal(call(X2G_BEAT, 0, 5000, &beats), 0);
+	for (unsigned i = 0; i < RPC_CREDITS_KEPT; i++)
+		assert_int_equal(call(X2G_END, 0, 5000, &ends), 0);
+	assert_int_equal(client->tx_credits, RPC_CREDITS);
+	assert_int_equal(client->n_queued[NET_DEMAND], 0);
+	assert_int_equal(client->n_queued[NET_BACKGROUND], 100 - (RPC_CREDITS - RPC_CREDITS_KEPT));
+	run_ms(50);
+	assert_int_equal(beats.done, 100);
+	deferred_release();
+	run_ms(30);
+	assert_int_equal(ends.done, RPC_CREDITS_KEPT);
 }
 
 /* Credits of calls given up stay taken until the late reply; so the peer never sees a breach. */
@@ -393,9 +414,18 @@ static void wrong_calls(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		t(before_hello),	  t(more_than_credits), t(deadlines),	 t(retries),
-		t(other_direction),	  t(peer_gone),		t(closed_by_us), t(closed_inside_done),
-		t(closed_inside_timeout), t(inside_the_end),	t(wrong_calls),
+		t(before_hello),
+		t(more_than_credits),
+		t(demand_first),
+		t(deadlines),
+		t(retries),
+		t(other_direction),
+		t(peer_gone),
+		t(closed_by_us),
+		t(closed_inside_done),
+		t(closed_inside_timeout),
+		t(inside_the_end),
+		t(wrong_calls),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

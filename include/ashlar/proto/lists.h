@@ -5,6 +5,7 @@
 #ifndef ASHLAR_PROTO_LISTS_H
 #define ASHLAR_PROTO_LISTS_H
 #include <stddef.h>
+#include "ashlar/net.h"
 #include "ashlar/proto/d2p.h"
 #include "ashlar/proto/g2x.h"
 #include "ashlar/proto/p2m.h"
@@ -13,12 +14,12 @@
 
 enum msg_id {
 	MSG_HELLO = 0x0001, /* struct hello_req; no reply: each side sends one */
-#define MSG(name, id, pfx, req, rep, req_tail, rep_tail) name = id,
+#define MSG(name, id, pfx, req, rep, req_tail, rep_tail, cls) name = id,
 #include "ashlar/proto/msgs.def"
 #undef MSG
 };
 
-#define MSG(name, id, pfx, req, rep, req_tail, rep_tail)                                       \
+#define MSG(name, id, pfx, req, rep, req_tail, rep_tail, cls)                                  \
 	_Static_assert(sizeof(struct pfx##_req) == (req) && sizeof(struct pfx##_rep) == (rep), \
 		       #name ": size in the list");                                            \
 	_Static_assert((req) % 8 == 0 && (rep) % 8 == 0, #name ": tails stay aligned");        \
@@ -32,9 +33,10 @@ struct msg_info {
 	uint16_t index; /* dense, for counters and tables: 0 .. MSG_COUNT-1 */
 	const char *name;
 	uint32_t req_bytes, rep_bytes, req_tail_max, rep_tail_max;
+	enum net_class class; /* of the request and its reply */
 };
 enum msg_index {
-#define MSG(name, id, pfx, req, rep, req_tail, rep_tail) IDX_##name,
+#define MSG(name, id, pfx, req, rep, req_tail, rep_tail, cls) IDX_##name,
 #include "ashlar/proto/msgs.def"
 #undef MSG
 	MSG_COUNT
@@ -44,7 +46,11 @@ enum msg_index {
 const struct msg_info *msg_info(uint16_t id);
 const struct msg_info *msg_info_at(unsigned index);
 
-/* FNV-1a over every row and WIRE_VERSION: equal on both sides, or the peers do not speak. */
+/*
+ * FNV-1a over every row (names, ids, sizes, classes) and WIRE_VERSION: equal on both sides, or the peers do not speak. It
+ * does not see the fields of a struct: who moves or reuses one without changing a size must change a name in the row, or
+ * WIRE_VERSION.
+ */
 uint64_t msg_lists_hash(void);
 
 const char *kind_name(uint32_t kind);

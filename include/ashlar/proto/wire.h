@@ -1,7 +1,8 @@
 /*
  * What every message starts with. All integers little-endian; reserved fields are zero and checked.
- * Changed a struct or a list? Nothing to bump by hand: the hash of the lists (proto/lists.h) changes with them, and
- * peers with another hash refuse each other in words. WIRE_VERSION changes when this header does.
+ * Changed a list, or the size of a struct? Nothing to bump by hand: the hash of the lists (proto/lists.h) changes with
+ * them, and peers with another hash refuse each other in words. WIRE_VERSION is raised when this header changes, or a
+ * struct whose fields move or mean something else at the same size: that the hash cannot see.
  */
 #ifndef ASHLAR_PROTO_WIRE_H
 #define ASHLAR_PROTO_WIRE_H
