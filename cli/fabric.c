@@ -63,6 +63,8 @@ int fabric_open(struct place *p, const char *fabric, const char *node)
 	fabric = fabric_rack(fabric);
 	if (strcmp(fabric, "local") == 0)
 		return 0;
+	options.fd_floor =
+		0; /* libraries choose their numbers; no program starts without a daemon, so none meets them */
 	err = net_open(fabric, &options, &p->net);
 	if (!err)
 		return 0;

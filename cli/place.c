@@ -1,6 +1,7 @@
 /*
- * A process gets its place: X2G_RUN at the gmm, then D2P_ANNOUNCE at the node daemon that the gmm chose. The connection
- * to the daemon stays open: it is the process's life line.
+ * A process gets its place: X2G_RUN at the gmm, then D2P_ANNOUNCE at the node daemon that the gmm chose (for a program
+ * that is our child; cli/remote.c does it for others). The connection to the daemon stays open: it is the process's life
+ * line.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -116,7 +117,7 @@ static int say_refused(const struct place *p, const struct run_options *o, int e
 	return cli_error("the gmm at %s does not place the process: %s", p->gmm_addr, strerror(-err));
 }
 
-static int announce(struct place *p)
+int place_announce(struct place *p)
 {
 	struct d2p_announce_req req = { .cap = p->cap, .pid = p->pid };
 	struct d2p_announce_rep rep;
@@ -146,5 +147,5 @@ int place_process(struct place *p, const struct run_options *o)
 	p->pid = rep.pid;
 	snprintf(p->daemon_addr, sizeof(p->daemon_addr), "%.*s", ADDR_BYTES - 1, rep.p_addr);
 	snprintf(p->daemon_name, sizeof(p->daemon_name), "%.*s", NAME_BYTES - 1, rep.p_name);
-	return announce(p);
+	return 0;
 }

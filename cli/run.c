@@ -4,7 +4,8 @@
  *  1. options, signals, the stats page
  *  2. a private rack, or the rack file
  *  3. a place: the gmm chooses components, the node daemon hears of the process (cli/place.c)
- *  4. the dispatcher is started as our child (cli/launch.c), and watched to its end (cli/watch.c)
+ *  4. the dispatcher is started as our child (cli/launch.c), and watched to its end (cli/watch.c); on a rack that stands
+ *     the node daemon starts it, and what goes in and out of it is relayed (cli/remote.c, cli/relay.c)
  *  5. counters are written, the rack is taken down
  */
 #include <errno.h>
@@ -23,17 +24,29 @@ struct run {
 	struct ending ending;
 };
 
-static int run_placed(struct run *r)
+/* On a private rack the program is our child, on one that stands the node daemon's, which may be elsewhere. */
+static int run_program(struct run *r)
 {
 	pid_t child;
+	int err;
+
+	if (r->options.rack)
+		return remote_run(&r->options, &r->place, &r->signals, &r->stats, &r->ending);
+	err = launch(r->rack.bin, &r->options, &r->place, &r->signals, r->stats.page_fd, &child);
+	if (!err)
+		watch(child, &r->signals, &r->rack, &r->place, &r->ending);
+	return err;
+}
+
+static int run_placed(struct run *r)
+{
 	int err = signals_ending(&r->signals);
 
 	if (err)
 		return 128 + err;
-	err = launch(r->rack.bin, &r->options, &r->place, &r->signals, r->stats.page_fd, &child);
+	err = run_program(r);
 	if (err)
 		return err;
-	watch(child, &r->signals, r->options.rack ? NULL : &r->rack, &r->place, &r->ending);
 	err = stats_write(&r->stats, &r->ending, r->options.fabric);
 	return r->ending.exit_status ? r->ending.exit_status : err;
 }
@@ -47,6 +60,8 @@ static int run_on(struct run *r, const char *gmm, const char *node)
 	err = place_open(&r->place, r->options.fabric, gmm, node);
 	if (!err)
 		err = place_process(&r->place, &r->options);
+	if (!err && !r->options.rack)
+		err = place_announce(&r->place);
 	signals_close_door();
 	if (!err)
 		err = run_placed(r);

@@ -109,6 +109,7 @@ struct place {
 /* node: of the node daemon of this machine, not asked where the fabric is local. 0 or EXIT_ASHLAR, as all of these. */
 int place_open(struct place *, const char *fabric, const char *gmm, const char *node);
 int place_process(struct place *, const struct run_options *);
+int place_announce(struct place *);
 void place_close(struct place *);
 /* The rack's table, at most max rows; rep->rows of them. 0 or -errno. */
 int rack_rows(struct rpc *gmm, struct rack_row *rows, uint32_t max, struct x2g_status_rep *);
@@ -126,6 +127,12 @@ struct ending {
 	uint64_t wall_ns, cpu_ns;
 };
 void watch(pid_t child, struct signals *, struct private_rack *, struct place *, struct ending *);
+
+/* ---- remote.c: a program that the node daemon starts (a standing rack's) ---- */
+
+struct stats;
+/* From the announcement to the program's end. 0 (then ending is set), EXIT_ASHLAR, or 128+N when signal N came first. */
+int remote_run(const struct run_options *, struct place *, struct signals *, struct stats *, struct ending *);
 
 /* ---- stats.c ---- */
 

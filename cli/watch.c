@@ -14,6 +14,8 @@
 #include "ashlar/rpc.h"
 #include "cli/run.h"
 
+#define DAEMON_FIRST_MS 20
+
 struct watching {
 	pid_t child;
 	struct signals *signals;
@@ -111,10 +113,15 @@ static void watch_once(struct watching *w)
 	if (w->ended)
 		return;
 	rack_look(w);
-	if (fds[1].revents)
-		gmm_gone(w, "is gone");
+	/* Where the gmm is reached by the daemon's relay it seems gone with the daemon: that alone is the news. */
+	if (fds[1].revents && w->place->net != w->place->node)
+		poll(&fds[2], 1, DAEMON_FIRST_MS);
 	if (fds[2].revents)
 		daemon_gone(w, "is gone");
+	if (fds[1].revents && w->daemon_lost && w->place->net != w->place->node)
+		w->gmm_lost = true;
+	if (fds[1].revents)
+		gmm_gone(w, "is gone");
 }
 
 void watch(pid_t child, struct signals *signals, struct private_rack *rack, struct place *place, struct ending *ending)

@@ -143,7 +143,13 @@ static void descriptors_raise(void)
 
 static int serve(struct process *p)
 {
-	struct component_env env = { p->loop, p->net, p->node, p->component };
+	struct component_env env = {
+		.loop = p->loop,
+		.net = p->net,
+		.node = p->node,
+		.component = p->component,
+		.hook = p->args.hook[0] ? p->args.hook : NULL,
+	};
 	uint64_t bytes = 0;
 	int err = p->program->start(p->ctx, &env, &bytes);
 

@@ -2,9 +2,12 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/sysinfo.h>
+#include <unistd.h>
 #include "ashlar/base/log.h"
 #include "ashlar/base/size.h"
 #include "pcomponent/daemon/daemon.h"
+
+#define DISPATCHER "../libexec/ashlar/dispatcher"
 
 struct processor_main {
 	uint64_t excache_bytes;
@@ -43,6 +46,23 @@ static uint64_t excache_default(void)
 	return (uint64_t)info.totalram * info.mem_unit / 2 / PAGE_BYTES * PAGE_BYTES;
 }
 
+/* The dispatcher lies beside us, as it is installed. NULL: it does not, and no program is started from here. */
+static const char *dispatcher_find(void)
+{
+	static char path[4096];
+	ssize_t n = readlink("/proc/self/exe", path, sizeof(path) - sizeof(DISPATCHER) - 1);
+	char *slash;
+
+	if (n <= 0)
+		return NULL;
+	path[n] = 0;
+	slash = strrchr(path, '/');
+	if (!slash)
+		return NULL;
+	strcpy(slash + 1, DISPATCHER);
+	return access(path, X_OK) ? NULL : path;
+}
+
 static int start(void *ctx, const struct component_env *env, uint64_t *bytes)
 {
 	struct processor_main *s = ctx;
@@ -59,6 +79,8 @@ static int start(void *ctx, const struct component_env *env, uint64_t *bytes)
 		s->excache_bytes = excache_default();
 	if (s->relay || env->node != env->net)
 		config.relay = env->node;
+	config.hook = env->hook;
+	config.dispatcher = dispatcher_find();
 	config.excache_bytes = *bytes = s->excache_bytes;
 	err = daemon_open(&config, &s->d);
 	if (err)

@@ -4,7 +4,7 @@
 #   tests/run.sh                      all of them
 #   tests/run.sh e2e/signals proto/*  those whose name matches one of the (shell) patterns
 #   tests/run.sh --for SECONDS PAT..  the same again and again, until the time is over or a test fails
-#   tests/run.sh --fabric ofi:tcp 'e2e/*'  e2e tests on another fabric than local
+#   tests/run.sh --fabric ofi:tcp 'e2e/*'  e2e tests on another fabric than local (with four times the time)
 #   tests/run.sh --variant tsan PAT.. unit, proto and model programs of `make tsan` (default: asan)
 #   tests/run.sh --list [PAT..]       names only
 #
@@ -70,8 +70,10 @@ head_says() {
 
 names=() ; files=() ; limits=() ; bins=() ; fabrics=()
 add() { # name, file, limit, folder of programs, fabric
+	local slower=1
 	wanted "$1" || return 0
-	names+=("$1"); files+=("$2"); limits+=("$3"); bins+=("$4"); fabrics+=("${5:-$fabric}")
+	[ "${5:-$fabric}" = local ] || slower=4
+	names+=("$1"); files+=("$2"); limits+=("$((slower * $3))"); bins+=("$4"); fabrics+=("${5:-$fabric}")
 }
 
 shopt -s nullglob
@@ -97,7 +99,7 @@ for f in tests/e2e/*.sh; do
 	*" asan "*) add "e2e-asan/$n" "$f" "$((2 * ${t:-$limit_e2e}))" "$ASHLAR_BUILD/asan/bin" ;;
 	esac
 	case " $(head_says "$f" also) " in
-	*" ofi "*) add "e2e-ofi/$n" "$f" "$((2 * ${t:-$limit_e2e}))" "$ASHLAR_BUILD/bin" ofi:tcp ;;
+	*" ofi "*) add "e2e-ofi/$n" "$f" "${t:-$limit_e2e}" "$ASHLAR_BUILD/bin" ofi:tcp ;;
 	esac
 done
 total=${#names[@]}

@@ -92,6 +92,7 @@ struct component_env {
 	struct net *net;  /* the rack's */
 	struct net *node; /* the machine's own (component_program.node); else the same */
 	struct component *component;
+	const char *hook; /* wrappers in front of net (--hook); NULL: none */
 };
 
 struct component_program {
@@ -118,7 +119,7 @@ struct component_program {
  * Ends cleanly with 0 on SIGTERM, SIGINT and the life line; 1 when something failed; 2 for a wrong command line;
  * EXIT_NO_FABRIC after one line when the fabric is not there.
  */
-#define EXIT_NO_FABRIC 3
+#define EXIT_NO_FABRIC 69 /* EX_UNAVAILABLE of sysexits.h */
 int component_main(int argc, char **argv, const struct component_program *, void *ctx);
 
 #endif

@@ -73,8 +73,7 @@ static void conn_free(struct ofi_conn *c)
 	if (c->poll_fd >= 0)
 		close(c->poll_fd);
 	ofi_cq_close(&c->cq);
-	if (c->active && c->eq)
-		ofi_fid_close(&c->eq->fid);
+	ofi_eq_close(&c->eq);
 	ofi_tx_drop(c);
 	if (c->info)
 		ofi_lib.freeinfo(c->info);
@@ -87,7 +86,7 @@ static void conn_free(struct ofi_conn *c)
 int ofi_conn_new(struct ofi_net *net, struct fi_info *info, bool active, struct ofi_conn **out)
 {
 	struct ofi_conn *c = calloc(1, sizeof(*c));
-	int err = 0, fd;
+	int err = 0;
 
 	if (!c)
 		return -ENOMEM;
@@ -110,9 +109,9 @@ int ofi_conn_new(struct ofi_net *net, struct fi_info *info, bool active, struct 
 	if (!err)
 		err = poll_fd_open(c);
 	if (!err)
-		err = active ? ofi_eq_open(net, &c->eq, &fd) : 0;
+		err = active ? ofi_eq_open(net, &c->eq) : 0;
 	if (!err)
-		err = ofi_ep_open(net->domain, info, active ? c->eq : net->eq, c->cq.cq, c, &c->ep);
+		err = ofi_ep_open(net->domain, info, active ? c->eq.eq : net->eq.eq, c->cq.cq, c, &c->ep);
 	if (!err)
 		err = ofi_rx_post_all(c);
 	if (err) {
@@ -157,7 +156,7 @@ static bool conn_round(struct ofi_conn *c)
 		if (c->closing)
 			return false;
 	}
-	return !ofi_may_wait(ofi_net(c->base.net), &c->cq.cq->fid);
+	return !ofi_cq_may_wait(ofi_net(c->base.net), &c->cq);
 }
 
 void ofi_conn_run(struct ofi_conn *c)
@@ -255,6 +254,18 @@ bool ofi_conn_dead(const struct net_conn *conn)
 	return ofi_life_dead(container_of(conn, struct ofi_conn, base)->life);
 }
 
+/* Something to receive, the end, or the room that was asked for. */
+static bool conn_ready(struct ofi_conn *c)
+{
+	ofi_conn_progress(c);
+	if (c->ready_count || c->over || ofi_life_dead(c->life))
+		return true;
+	if (!c->tx_refused || !ofi_tx_room(c))
+		return false;
+	c->tx_refused = false;
+	return true;
+}
+
 int ofi_conn_wait(struct net_conn *conn, uint64_t deadline_ns)
 {
 	struct ofi_conn *c = ofi_conn(conn);
@@ -263,16 +274,13 @@ int ofi_conn_wait(struct net_conn *conn, uint64_t deadline_ns)
 		struct pollfd p = { .fd = c->poll_fd, .events = POLLIN };
 		int err;
 
-		ofi_conn_progress(c);
-		if (c->ready_count || c->over || ofi_life_dead(c->life))
+		if (conn_ready(c))
 			return 0;
-		if (c->tx_refused && ofi_tx_room(c)) {
-			c->tx_refused = false;
-			return 0;
-		}
-		if (!ofi_may_wait(ofi_net(conn->net), &c->cq.cq->fid))
+		if (!ofi_cq_may_wait(ofi_net(conn->net), &c->cq) && clock_ns() < deadline_ns)
 			continue;
 		err = ofi_poll_until(&p, 1, deadline_ns);
+		if (!err && clock_ns() >= deadline_ns)
+			err = conn_ready(c) ? 0 : -ETIMEDOUT;
 		if (err)
 			return err;
 	}

@@ -70,10 +70,10 @@ static int event_read(struct ofi_net *net, struct event *e)
 	ssize_t n;
 
 	errno = 0; /* libfabric's tcp takes an old EAGAIN in errno for one of its own */
-	n = fi_eq_read(net->eq, &e->what, &e->u, sizeof(e->u), 0);
+	n = fi_eq_read(net->eq.eq, &e->what, &e->u, sizeof(e->u), 0);
 	if (n == -FI_EAVAIL) {
 		e->what = FI_SHUTDOWN;
-		n = fi_eq_readerr(net->eq, &failed, 0);
+		n = fi_eq_readerr(net->eq.eq, &failed, 0);
 		e->fid = failed.fid;
 		return n > 0 && e->fid ? 1 : -1;
 	}
@@ -180,9 +180,9 @@ static void events_event(void *arg, uint32_t events)
 	events_run(net);
 	if (net->eq_empty >= OFI_EMPTY_MAX) {
 		net->eq_empty = 0;
-		loop_fd_mod(loop, net->eq_fd, 0);
+		loop_fd_mod(loop, net->eq.fd, 0);
 		loop_timer_set(loop, &net->eq_timer, loop_now(loop) + OFI_EMPTY_MS * NS_PER_MS);
-	} else if (!ofi_may_wait(net, &net->eq->fid)) {
+	} else if (!ofi_eq_may_wait(net, &net->eq)) {
 		loop_timer_set(loop, &net->eq_timer, loop_now(loop));
 	}
 }
@@ -191,24 +191,24 @@ static void events_again(void *arg)
 {
 	struct ofi_net *net = arg;
 
-	loop_fd_mod(net->base.opt.loop, net->eq_fd, EPOLLIN);
+	loop_fd_mod(net->base.opt.loop, net->eq.fd, EPOLLIN);
 	events_event(net, 0);
 }
 
 int ofi_events_open(struct ofi_net *net)
 {
-	int err = ofi_eq_open(net, &net->eq, &net->eq_fd);
+	int err = ofi_eq_open(net, &net->eq);
 
 	if (err)
 		return err;
 	net->eq_timer.fn = events_again;
 	net->eq_timer.arg = net;
-	return loop_fd_add(net->base.opt.loop, net->eq_fd, EPOLLIN, events_event, net);
+	return loop_fd_add(net->base.opt.loop, net->eq.fd, EPOLLIN, events_event, net);
 }
 
 void ofi_events_close(struct ofi_net *net)
 {
 	loop_timer_del(net->base.opt.loop, &net->eq_timer);
-	loop_fd_del(net->base.opt.loop, net->eq_fd);
-	ofi_fid_close(&net->eq->fid);
+	loop_fd_del(net->base.opt.loop, net->eq.fd);
+	ofi_eq_close(&net->eq);
 }

@@ -141,7 +141,7 @@ static int end_new(struct ofi_tie *t, struct fi_info *info, struct ofi_end **out
 		return -ENOMEM;
 	e->context.what = OFI_IS_END;
 	e->tie = t;
-	err = ofi_ep_open(t->pd->domain, info, net->eq, t->pd->cq.cq, &e->context, &e->ep);
+	err = ofi_ep_open(t->pd->domain, info, net->eq.eq, t->pd->cq.cq, &e->context, &e->ep);
 	if (err) {
 		log_error("a data connection is lost: %s", strerror(-err));
 		free(e);

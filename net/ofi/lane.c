@@ -41,15 +41,14 @@ struct ofi_lane *ofi_lane_get(struct ofi_data *d, const uint64_t token[2])
 static void wire_close(struct ofi_lane *l)
 {
 	list_del(&l->waiting);
+	ofi_lane_unwatch(l);
 	if (l->ep) {
 		ofi_events_forget(lane_net(l), &l->ep->fid);
 		ofi_fid_close(&l->ep->fid);
 	}
 	ofi_cq_close(&l->cq);
-	if (l->eq)
-		ofi_fid_close(&l->eq->fid);
+	ofi_eq_close(&l->eq);
 	l->ep = NULL;
-	l->eq = NULL;
 	l->state = OFI_LANE_CLOSED;
 	l->in_flight = 0;
 }
@@ -88,11 +87,11 @@ static int connect_active(struct ofi_lane *l)
 	int err;
 
 	memcpy(hello.token, l->token, sizeof(hello.token));
-	err = ofi_eq_open(net, &l->eq, &l->eq_fd);
+	err = ofi_eq_open(net, &l->eq);
 	if (!err)
 		err = ofi_cq_open(net, net->domain, &l->cq);
 	if (!err)
-		err = ofi_ep_open(net->domain, info, l->eq, l->cq.cq, &l->context, &l->ep);
+		err = ofi_ep_open(net->domain, info, l->eq.eq, l->cq.cq, &l->context, &l->ep);
 	return err ? err : fi_connect(l->ep, info->dest_addr, &hello, sizeof(hello));
 }
 
@@ -116,8 +115,10 @@ static void lane_open(struct ofi_lane *l)
 	int err = l->data->info ? connect_active(l) : ask_passive(l);
 
 	l->state = OFI_LANE_CONNECTING;
-	if (!err)
+	if (!err) {
+		ofi_lane_watch(l);
 		return;
+	}
 	if (err != -EPIPE)
 		log_error("no data connection: %s", strerror(-err));
 	ofi_lane_fail(l, err == -EPIPE || err == -ECONNREFUSED ? -EPIPE : -EIO);
@@ -193,6 +194,7 @@ static void lane_post(struct ofi_lane *l)
 static void lane_up(struct ofi_lane *l)
 {
 	l->state = OFI_LANE_UP;
+	ofi_lane_watch(l);
 	if (l->suspect) {
 		/* The other side lives and lets us in: it was the transfer that it did not like. */
 		ofi_xfer_done(l->data, l->suspect, -EACCES);
@@ -275,8 +277,8 @@ void ofi_lane_run(struct ofi_lane *l)
 {
 	int err;
 
-	if (l->state == OFI_LANE_CONNECTING && l->eq) {
-		err = ofi_eq_outcome(l->eq);
+	if (l->state == OFI_LANE_CONNECTING && l->eq.eq) {
+		err = ofi_eq_outcome(l->eq.eq);
 		if (!err)
 			lane_up(l);
 		else if (err != -EAGAIN)
@@ -318,7 +320,7 @@ int ofi_lane_accept(struct ofi_lane *l, struct fi_info *info)
 
 	list_del(&l->waiting);
 	if (!err)
-		err = ofi_ep_open(net->domain, info, net->eq, l->cq.cq, &l->context, &l->ep);
+		err = ofi_ep_open(net->domain, info, net->eq.eq, l->cq.cq, &l->context, &l->ep);
 	if (!err)
 		err = fi_accept(l->ep, NULL, 0);
 	if (err)

@@ -110,7 +110,7 @@ static int listener_bind(struct ofi_net *net, struct ofi_listener *l, struct fi_
 
 	err = fi_passive_ep(net->fabric, info, &l->pep, l);
 	if (!err)
-		err = fi_pep_bind(l->pep, &net->eq->fid, 0);
+		err = fi_pep_bind(l->pep, &net->eq.eq->fid, 0);
 	if (!err)
 		err = fi_listen(l->pep);
 	if (!err)

@@ -7,6 +7,7 @@
  *   address.c  names of sockets             recv.c    receiving, checks              keys.c      keys that arrived
  *   listen.c   accepting                    send.c    sending, queue, credits        lane.c      data connections
  *   connect.c  connecting                   wait.c    completion queues, waiting     transfer.c  one-sided
+ *                                                                                    watch.c     the same on the loop
  *
  * A message connection is one endpoint. Every frame on it begins with struct ofi_frame and takes one of the OFI_WINDOW
  * credits that the receiver gives (OFI_CREDIT alone takes none), so that a frame always finds a buffer. A key is a
@@ -102,9 +103,15 @@ struct ofi_context {
 	enum ofi_what what;
 };
 
-/* A completion queue with its wait descriptor. */
+/* A queue of completions or events with its wait descriptor; wait: only where fi_trywait does not do (wait.c). */
 struct ofi_cq {
 	struct fid_cq *cq;
+	struct fid_wait *wait;
+	int fd;
+};
+struct ofi_eq {
+	struct fid_eq *eq;
+	struct fid_wait *wait;
 	int fd;
 };
 
@@ -117,8 +124,8 @@ struct ofi_net {
 	size_t iov_max;
 	struct fid_fabric *fabric;
 	struct fid_domain *domain; /* of messages and of our lanes: no region lies in it */
-	struct fid_eq *eq;	   /* with a loop: events of listeners, accepted connections and lanes */
-	int eq_fd;
+	struct ofi_eq eq;	   /* with a loop: events of listeners, accepted connections and lanes */
+	bool wait_sets;
 	struct loop_timer eq_timer;
 	unsigned eq_empty;
 	bool refusal_logged;
@@ -156,7 +163,7 @@ struct ofi_conn {
 	struct ofi_life *life;
 	struct fid_ep *ep;
 	struct ofi_cq cq;
-	struct fid_eq *eq;	       /* active: its own */
+	struct ofi_eq eq;	       /* active: its own */
 	struct fi_info *info;	       /* active: how to connect lanes */
 	struct ofi_listener *listener; /* accepted, not yet handed out */
 	struct list accepting;
@@ -259,11 +266,11 @@ struct ofi_lane {
 	uint64_t token[2], secret[2];
 	struct fid_ep *ep;
 	struct ofi_cq cq;
-	struct fid_eq *eq; /* active */
-	int eq_fd;
+	struct ofi_eq eq; /* active */
 	struct list queue, flight;
 	unsigned in_flight;
-	bool careful; /* one by one, until the queue is empty */
+	int watched_fd; /* in the loop; 0: none */
+	bool careful;	/* one by one, until the queue is empty */
 	struct ofi_xfer *suspect;
 };
 
@@ -275,6 +282,8 @@ struct ofi_data {
 	struct fi_info *info; /* active */
 	struct list lanes, free, done;
 	unsigned pending; /* queued or in flight */
+	bool watched;	  /* its user is told of completions */
+	struct loop_timer again;
 	struct ofi_xfer *xfers;
 };
 
@@ -309,15 +318,17 @@ int ofi_address_name(struct ofi_net *, const struct sockaddr *, char *out); /* A
 /* wait.c */
 int ofi_cq_open(struct ofi_net *, struct fid_domain *, struct ofi_cq *);
 void ofi_cq_close(struct ofi_cq *);
-int ofi_eq_open(struct ofi_net *, struct fid_eq **, int *fd);
+int ofi_eq_open(struct ofi_net *, struct ofi_eq *);
+void ofi_eq_close(struct ofi_eq *);
 /* The endpoint is bound and enabled; eq may be NULL. */
 int ofi_ep_open(struct fid_domain *, struct fi_info *, struct fid_eq *, struct fid_cq *, void *context,
 		struct fid_ep **);
-void ofi_fid_close(struct fid *);		   /* NULL is fine; what cannot be closed is logged */
-bool ofi_may_wait(struct ofi_net *, struct fid *); /* else there is something to take already */
+void ofi_fid_close(struct fid *);			 /* NULL is fine; what cannot be closed is logged */
+bool ofi_cq_may_wait(struct ofi_net *, struct ofi_cq *); /* else there is something to take already */
+bool ofi_eq_may_wait(struct ofi_net *, struct ofi_eq *);
 int ofi_poll_until(struct pollfd *, unsigned n, uint64_t deadline_ns); /* 0, -ETIMEDOUT, -EINTR */
 /* Wait for the outcome of a connect: 0, -ETIMEDOUT, -ECONNREFUSED, ... */
-int ofi_connected(struct ofi_net *, struct fid_eq *, int fd, uint64_t deadline_ns);
+int ofi_connected(struct ofi_net *, struct ofi_eq *, uint64_t deadline_ns);
 int ofi_eq_outcome(struct fid_eq *); /* of a connect without waiting: 0, -EAGAIN, or why it failed */
 
 /* event.c */
@@ -336,6 +347,8 @@ void ofi_accepted(struct ofi_conn *); /* hand it out */
 
 /* connect.c */
 int ofi_connect(struct net *, const char *addr, uint32_t timeout_ms, struct net_conn **out);
+int ofi_connect_begin(struct net *, const char *addr, uint32_t timeout_ms, struct net_connecting **out);
+void ofi_connect_cancel(struct net_connecting *);
 
 /* conn.c */
 int ofi_conn_new(struct ofi_net *, struct fi_info *, bool active, struct ofi_conn **out);
@@ -415,5 +428,13 @@ int ofi_write(struct net_data *, struct net_remote *, uint64_t off, const struct
 int ofi_data_poll(struct net_data *, struct net_completion *, int n);
 int ofi_data_wait(struct net_data *, uint64_t deadline_ns);
 void ofi_xfer_done(struct ofi_data *, struct ofi_xfer *, int err);
+void ofi_data_run(struct ofi_data *); /* take what its lanes have */
+
+/* watch.c: on the loop */
+int ofi_data_start(struct net_data *);
+void ofi_data_tell(struct ofi_data *);	  /* a transfer has ended */
+void ofi_data_settle(struct ofi_data *);  /* before the loop sleeps */
+void ofi_lane_watch(struct ofi_lane *);	  /* its state has changed */
+void ofi_lane_unwatch(struct ofi_lane *); /* before its descriptors are closed */
 
 #endif

@@ -28,7 +28,7 @@ static int fabric_open(struct ofi_net *net)
 
 static void net_free(struct ofi_net *net)
 {
-	if (net->eq)
+	if (net->eq.eq)
 		ofi_events_close(net);
 	if (net->domain)
 		ofi_fid_close(&net->domain->fid);
@@ -63,6 +63,7 @@ static int ofi_open(const char *arg, const struct net_options *opt, struct net *
 	if (!net)
 		return -ENOMEM;
 	strcpy(net->prov, arg);
+	net->wait_sets = strcmp(arg, "net") == 0;
 	list_init(&net->ties);
 	list_init(&net->waiting);
 	list_init(&net->deferred);
@@ -94,6 +95,8 @@ const struct net_provider net_provider_ofi = {
 	.listener_addr = ofi_listener_addr,
 	.listener_close = ofi_listener_close,
 	.connect = ofi_connect,
+	.connect_begin = ofi_connect_begin,
+	.connect_cancel = ofi_connect_cancel,
 	.conn_close = ofi_conn_close,
 	.conn_start = ofi_conn_start,
 	.conn_peer = ofi_conn_peer,
@@ -114,6 +117,7 @@ const struct net_provider net_provider_ofi = {
 	.mr_free = ofi_mr_free,
 	.data_open = ofi_data_open,
 	.data_close = ofi_data_close,
+	.data_start = ofi_data_start,
 	.remote_open = ofi_remote_open,
 	.remote_close = ofi_remote_close,
 	.read = ofi_read,

@@ -41,7 +41,7 @@ static void pd_run(struct ofi_pd *pd)
 
 		if (n == -FI_EAVAIL)
 			fi_cq_readerr(pd->cq.cq, &failed, 0);
-		else if (n < 0 && ofi_may_wait(net, &pd->cq.cq->fid))
+		else if (n < 0 && ofi_cq_may_wait(net, &pd->cq))
 			return;
 	}
 	loop_timer_set(loop, &pd->again, loop_now(loop)); /* others first */

@@ -57,6 +57,9 @@ void ofi_data_close(struct net_data *base)
 {
 	struct ofi_data *d = container_of(base, struct ofi_data, base);
 
+	if (d->watched)
+		loop_timer_del(base->net->opt.loop, &d->again);
+	d->watched = false;
 	while (!list_empty(&d->lanes))
 		ofi_lane_close(container_of(d->lanes.next, struct ofi_lane, link));
 	list_del(&d->of_conn);
@@ -103,6 +106,7 @@ void ofi_xfer_done(struct ofi_data *d, struct ofi_xfer *x, int err)
 	x->grant = NULL;
 	d->pending--;
 	list_add_tail(&d->done, &x->link);
+	ofi_data_tell(d);
 }
 
 static int transfer(struct net_data *data, struct net_remote *remote, uint64_t off, const struct net_sge *sge,
@@ -151,7 +155,7 @@ int ofi_write(struct net_data *d, struct net_remote *r, uint64_t off, const stru
 	return transfer(d, r, off, sge, n, cookie, true);
 }
 
-static void data_run(struct ofi_data *d)
+void ofi_data_run(struct ofi_data *d)
 {
 	if (ofi_life_dead(d->life)) {
 		lanes_fail(d);
@@ -167,7 +171,7 @@ int ofi_data_poll(struct net_data *base, struct net_completion *c, int n)
 	int taken = 0;
 
 	if (d->pending)
-		data_run(d);
+		ofi_data_run(d);
 	while (taken < n && !list_empty(&d->done)) {
 		struct ofi_xfer *x = container_of(d->done.next, struct ofi_xfer, link);
 
@@ -176,6 +180,7 @@ int ofi_data_poll(struct net_data *base, struct net_completion *c, int n)
 		/* The one used last is the one whose memory is warm. */
 		list_add_tail(d->free.next, &x->link);
 	}
+	ofi_data_settle(d);
 	return taken;
 }
 
@@ -187,19 +192,19 @@ static unsigned sleep_on(struct ofi_data *d, struct pollfd *p)
 
 	p[n++] = (struct pollfd){ .fd = d->life->event_fd, .events = POLLIN };
 	if (d->conn) {
-		if (!ofi_may_wait(net, &net->eq->fid))
+		if (!ofi_eq_may_wait(net, &net->eq))
 			return 0;
-		p[n++] = (struct pollfd){ .fd = net->eq_fd, .events = POLLIN };
+		p[n++] = (struct pollfd){ .fd = net->eq.fd, .events = POLLIN };
 	}
 	for (struct list *i = d->lanes.next; i != &d->lanes && n < LANES_POLLED_MAX; i = i->next) {
 		struct ofi_lane *l = container_of(i, struct ofi_lane, link);
 
-		if (l->state == OFI_LANE_CONNECTING && l->eq) {
-			if (!ofi_may_wait(net, &l->eq->fid))
+		if (l->state == OFI_LANE_CONNECTING && l->eq.eq) {
+			if (!ofi_eq_may_wait(net, &l->eq))
 				return 0;
-			p[n++] = (struct pollfd){ .fd = l->eq_fd, .events = POLLIN };
+			p[n++] = (struct pollfd){ .fd = l->eq.fd, .events = POLLIN };
 		} else if (l->state == OFI_LANE_UP && (l->in_flight || !list_empty(&l->queue))) {
-			if (!ofi_may_wait(net, &l->cq.cq->fid))
+			if (!ofi_cq_may_wait(net, &l->cq))
 				return 0;
 			p[n++] = (struct pollfd){ .fd = l->cq.fd, .events = POLLIN };
 		}
@@ -217,13 +222,15 @@ int ofi_data_wait(struct net_data *base, uint64_t deadline_ns)
 	for (;;) {
 		if (d->conn)
 			ofi_events_lanes(ofi_net(base->net));
-		data_run(d);
+		ofi_data_run(d);
 		if (!list_empty(&d->done))
 			return 0;
 		if (ofi_life_dead(d->life))
 			return -EPIPE;
 		if (!d->pending)
 			return -ETIMEDOUT; /* nothing is under way, so nothing will come */
+		if (clock_ns() >= deadline_ns)
+			return -ETIMEDOUT;
 		n = sleep_on(d, p);
 		if (!n)
 			continue;

@@ -17,15 +17,31 @@ void ofi_fid_close(struct fid *fid)
 		log_error("libfabric: an object of class %zu does not close: %s", fid->fclass, strerror(-err));
 }
 
+/* A wait object of our own, or none and obj says FI_WAIT_FD. */
+static int wait_open(struct ofi_net *net, struct fid_wait **wait, enum fi_wait_obj *obj)
+{
+	struct fi_wait_attr attr = { .wait_obj = FI_WAIT_FD };
+
+	*wait = NULL;
+	*obj = net->wait_sets ? FI_WAIT_SET : FI_WAIT_FD;
+	return net->wait_sets ? fi_wait_open(net->fabric, &attr, wait) : 0;
+}
+
+static int wait_fd(struct fid *queue, struct fid_wait *wait, int *fd)
+{
+	return fi_control(wait ? &wait->fid : queue, FI_GETWAIT, fd);
+}
+
 int ofi_cq_open(struct ofi_net *net, struct fid_domain *domain, struct ofi_cq *q)
 {
-	struct fi_cq_attr attr = { .size = CQ_ENTRIES, .format = FI_CQ_FORMAT_MSG, .wait_obj = FI_WAIT_FD };
-	int err = fi_cq_open(domain, &attr, &q->cq, NULL);
+	struct fi_cq_attr attr = { .size = CQ_ENTRIES, .format = FI_CQ_FORMAT_MSG };
+	int err = wait_open(net, &q->wait, &attr.wait_obj);
 
-	(void)net;
-	if (err)
-		return err;
-	err = fi_control(&q->cq->fid, FI_GETWAIT, &q->fd);
+	attr.wait_set = q->wait;
+	if (!err)
+		err = fi_cq_open(domain, &attr, &q->cq, NULL);
+	if (!err)
+		err = wait_fd(&q->cq->fid, q->wait, &q->fd);
 	if (err)
 		ofi_cq_close(q);
 	return err;
@@ -33,24 +49,50 @@ int ofi_cq_open(struct ofi_net *net, struct fid_domain *domain, struct ofi_cq *q
 
 void ofi_cq_close(struct ofi_cq *q)
 {
-	if (q->cq)
-		ofi_fid_close(&q->cq->fid);
-	q->cq = NULL;
+	ofi_fid_close(q->cq ? &q->cq->fid : NULL);
+	ofi_fid_close(q->wait ? &q->wait->fid : NULL);
+	*q = (struct ofi_cq){ .fd = -1 };
 }
 
-int ofi_eq_open(struct ofi_net *net, struct fid_eq **eq, int *fd)
+int ofi_eq_open(struct ofi_net *net, struct ofi_eq *q)
 {
-	struct fi_eq_attr attr = { .wait_obj = FI_WAIT_FD };
-	int err = fi_eq_open(net->fabric, &attr, eq, NULL);
+	struct fi_eq_attr attr = { 0 };
+	int err = wait_open(net, &q->wait, &attr.wait_obj);
 
+	attr.wait_set = q->wait;
+	if (!err)
+		err = fi_eq_open(net->fabric, &attr, &q->eq, NULL);
+	if (!err)
+		err = wait_fd(&q->eq->fid, q->wait, &q->fd);
 	if (err)
-		return err;
-	err = fi_control(&(*eq)->fid, FI_GETWAIT, fd);
-	if (err) {
-		ofi_fid_close(&(*eq)->fid);
-		*eq = NULL;
-	}
+		ofi_eq_close(q);
 	return err;
+}
+
+void ofi_eq_close(struct ofi_eq *q)
+{
+	ofi_fid_close(q->eq ? &q->eq->fid : NULL);
+	ofi_fid_close(q->wait ? &q->wait->fid : NULL);
+	*q = (struct ofi_eq){ .fd = -1 };
+}
+
+/*
+ * libfabric 1.17's provider net has an empty fi_trywait, which leaves a descriptor readable for ever once its queue had
+ * something. Waiting on a wait object for no time at all does there what fi_trywait does elsewhere.
+ */
+static bool may_wait(struct ofi_net *net, struct fid *queue, struct fid_wait *wait)
+{
+	return wait ? fi_wait(wait, 0) == -FI_ETIMEDOUT : fi_trywait(net->fabric, &queue, 1) == 0;
+}
+
+bool ofi_cq_may_wait(struct ofi_net *net, struct ofi_cq *q)
+{
+	return may_wait(net, &q->cq->fid, q->wait);
+}
+
+bool ofi_eq_may_wait(struct ofi_net *net, struct ofi_eq *q)
+{
+	return may_wait(net, &q->eq->fid, q->wait);
 }
 
 int ofi_ep_open(struct fid_domain *domain, struct fi_info *info, struct fid_eq *eq, struct fid_cq *cq, void *context,
@@ -70,11 +112,6 @@ int ofi_ep_open(struct fid_domain *domain, struct fi_info *info, struct fid_eq *
 		*ep = NULL;
 	}
 	return err;
-}
-
-bool ofi_may_wait(struct ofi_net *net, struct fid *fid)
-{
-	return fi_trywait(net->fabric, &fid, 1) == 0;
 }
 
 int ofi_poll_until(struct pollfd *p, unsigned n, uint64_t deadline_ns)
@@ -109,22 +146,22 @@ int ofi_eq_outcome(struct fid_eq *eq)
 	return n >= 0 && event == FI_CONNECTED ? 0 : -EPIPE;
 }
 
-int ofi_connected(struct ofi_net *net, struct fid_eq *eq, int fd, uint64_t deadline_ns)
+int ofi_connected(struct ofi_net *net, struct ofi_eq *eq, uint64_t deadline_ns)
 {
 	int err;
 
 	for (;;) {
-		struct pollfd p = { .fd = fd, .events = POLLIN };
+		struct pollfd p = { .fd = eq->fd, .events = POLLIN };
 
-		err = ofi_eq_outcome(eq);
+		err = ofi_eq_outcome(eq->eq);
 		if (err != -EAGAIN)
 			return err;
-		if (!ofi_may_wait(net, &eq->fid))
+		if (clock_ns() >= deadline_ns)
+			return -ETIMEDOUT;
+		if (!ofi_eq_may_wait(net, eq))
 			continue;
 		err = ofi_poll_until(&p, 1, deadline_ns);
 		if (err && err != -EINTR)
 			return err;
-		if (clock_ns() >= deadline_ns)
-			return -ETIMEDOUT;
 	}
 }

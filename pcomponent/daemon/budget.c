@@ -152,7 +152,7 @@ static void name_slow(struct settling *s, struct dprocess *p)
 {
 	char size[24];
 
-	if (p->budget.said || s->now - p->budget.asked_ns < SHRINK_WARN_MS * NS_PER_MS)
+	if (p->budget.said || s->now < p->budget.asked_ns + SHRINK_WARN_MS * NS_PER_MS)
 		return;
 	p->budget.said = true;
 	log_warn("process %u is slow to give back %s of local memory", p->pid,
@@ -179,7 +179,8 @@ static void start(struct settling *s)
 {
 	for (uint32_t i = 0; i < s->n; i++) {
 		struct dprocess *p = s->process[i];
-		uint64_t to = s->share[i].bytes, waited = s->now - p->budget.waits_since_ns;
+		uint64_t to = s->share[i].bytes,
+			 waited = s->now > p->budget.waits_since_ns ? s->now - p->budget.waits_since_ns : 0;
 		uint64_t least = p->promised_bytes ? p->promised_bytes : SHARE_LEAST_BYTES;
 
 		if (!waits(p))

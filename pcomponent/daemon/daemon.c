@@ -5,6 +5,7 @@
 #include "ashlar/base/log.h"
 #include "ashlar/relay.h"
 #include "pcomponent/daemon/internal.h"
+#include "pcomponent/daemon/start.h"
 
 int daemon_open(const struct daemon_config *config, struct daemon **out)
 {
@@ -24,6 +25,9 @@ int daemon_open(const struct daemon_config *config, struct daemon **out)
 	d->counters = config->counters;
 	d->excache_bytes = config->excache_bytes;
 	list_init(&d->processes);
+	list_init(&d->starts);
+	d->dispatcher = config->dispatcher;
+	d->hook = config->hook;
 	budgets_open(d);
 	*out = d;
 	return 0;
@@ -51,6 +55,7 @@ void daemon_close(struct daemon *d)
 		return;
 	while (!list_empty(&d->processes))
 		dprocess_end(container_of(d->processes.next, struct dprocess, link), "the daemon ends", true);
+	starts_close(d);
 	peers_close(&d->peers);
 	loop_timer_del(d->loop, &d->settle);
 	if (d->relay)

@@ -7,7 +7,6 @@
  */
 #ifndef PCOMPONENT_DAEMON_H
 #define PCOMPONENT_DAEMON_H
-#include <stdbool.h>
 #include "ashlar/component.h"
 
 struct daemon;
@@ -30,6 +29,8 @@ struct daemon_config {
 	const struct daemon_host *host;
 	struct component *component; /* by which ends are reported; NULL: to nobody */
 	struct rpc_counters *counters;
+	const char *hook;	/* net_options.hook for the programs that we start; NULL: none */
+	const char *dispatcher; /* path of the program; NULL: this daemon starts no programs */
 	uint64_t excache_bytes; /* to divide among the processes of this machine */
 };
 

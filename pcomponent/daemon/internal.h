@@ -25,8 +25,8 @@
 #define START_WAIT_MS 500u  /* rather than start with less than it wants a process waits so long for others to shrink */
 #define HELLO_WAIT_MS 3000u /* without the least part: its dispatcher tells the user, and asks again */
 #define HUNGRY_MS 2000u	    /* a process that lately missed pages wants more */
-#define SHRINK_WARN_MS 3000u   /* whoever has not shrunk after this is named, */
-#define SHRINK_LIMIT_MS 30000u /* and ended after this, unless it is stopped */
+#define SHRINK_WARN_MS 10000u  /* whoever has not shrunk after this is named, */
+#define SHRINK_LIMIT_MS 60000u /* and ended after this, unless it is stopped */
 #define UNFIT_MS 5000u	       /* one that could not shrink is not asked again for so long */
 
 struct daemon {
@@ -37,7 +37,8 @@ struct daemon {
 	struct component *component;
 	struct rpc_counters *counters;
 	uint64_t excache_bytes, excache_promised; /* promised: budgets that were asked for by size */
-	struct list processes;
+	const char *dispatcher, *hook;
+	struct list processes, starts;
 	struct peers peers;
 	uint32_t n_processes;
 	bool gmm_was_lost; /* the next one knows nothing of our processes */
@@ -50,6 +51,7 @@ struct dpeer {
 	struct peer_base base;
 	struct daemon *d;
 	struct dprocess *process;
+	struct dstart *start; /* a command's: the program that we started for it */
 };
 
 /* Our connection to one memory component of a process: when it closes there, the process is over. */

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include "ashlar/base/log.h"
 #include "pcomponent/daemon/internal.h"
+#include "pcomponent/daemon/start.h"
 
 /* Is the peer of this kind, has it the capability of process pid, and is it the user's for whom that was given? */
 static int prove(struct dpeer *peer, enum wire_kind kind, uint32_t pid, const struct cap *cap, struct dprocess **out)
@@ -147,6 +148,8 @@ static void closed(struct rpc *rpc, int err)
 		p->dispatcher = NULL;
 		why = "its dispatcher hung up";
 	}
+	if (peer->start)
+		start_hang_up(peer->start);
 	peer_free(&peer->base);
 	if (p)
 		dprocess_end(p, why, true);
@@ -157,6 +160,13 @@ const struct rpc_service daemon_service = {
 		[IDX_D2P_ANNOUNCE] = announce,
 		[IDX_D2P_HELLO] = hello,
 		[IDX_D2P_REPORT] = report,
+		[IDX_D2P_ARGS] = start_args,
+		[IDX_D2P_START] = start_begin,
+		[IDX_D2P_READ] = start_read,
+		[IDX_D2P_WRITE] = start_write,
+		[IDX_D2P_SIGNAL] = start_signal,
+		[IDX_D2P_WAIT] = start_wait,
+		[IDX_D2P_STATS] = start_stats,
 	},
 	.closed = closed,
 	.lobby = true,

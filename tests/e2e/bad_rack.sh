@@ -79,7 +79,7 @@ broken() { # shell script in place of mcomponent, seconds, pattern
 	cat "$tmp/err"
 }
 rack_stop
-broken 'exit 3' 3 'mcomponent.*exit status 3'
+broken 'exit 4' 3 'mcomponent.*exit status 4' # 3 is a component's own: no such fabric
 broken 'kill -9 $$' 3 'mcomponent.*signal 9'
 broken 'exec tail -f /dev/null' 15 'mcomponent.*does not answer'
 rm "$tmp/parts/mcomponent"

@@ -1,6 +1,6 @@
 #!/bin/bash
 # The file calls, in a folder of their own, and by ordinary programs.
-# also: asan
+# also: asan ofi
 . "$(dirname "$0")/functions.sh"
 same_as_native 1G "$programs/files"
 same_as_native 1M "$programs/files"

@@ -72,9 +72,12 @@ now_ms() {
 	echo $((${t/./} / 1000))
 }
 
-# wait_for SECONDS CMD..: until the command succeeds; false when the time is over
+# wait_for SECONDS CMD..: until the command succeeds; false when the time is over. Long times are patience with a
+# program at work, and four times as long on a slower fabric than local; short ones are promises.
 wait_for() {
-	local end=$(($(now_ms) + $1 * 1000))
+	local seconds=$1 end
+	[ "$fabric" = local ] || [ "$seconds" -lt 5 ] || seconds=$((4 * seconds))
+	end=$(($(now_ms) + seconds * 1000))
 	shift
 	until "$@"; do
 		[ "$(now_ms)" -lt "$end" ] || return 1
@@ -105,11 +108,13 @@ in_state() { # pid, letter
 ashlar() { ASHLAR_TEST_MARK=$mark "$bin/ashlar" "$@"; }
 
 # start ARGS..: the command in the background; its pid is $command.
+started=0
 start() {
 	# Here as well: the child comes to it later, and nobody shall see what an earlier one wrote
+	started=$((started + 1))
 	: >"$tmp/out"
 	: >"$tmp/err"
-	ASHLAR_TEST_MARK=$mark "$bin/ashlar" "$@" >"$tmp/out" 2>"$tmp/err" <"$input" &
+	ASHLAR_TEST_MARK=$mark ASHLAR_TEST_START=$started "$bin/ashlar" "$@" >"$tmp/out" 2>"$tmp/err" <"$input" &
 	command=$!
 }
 
@@ -224,10 +229,12 @@ terminal() {
 		"$python" "$here/terminal.py"
 }
 
-# The program of an `ashlar run` with this pid, or nothing: that child of it that is in its session and has become it.
+# The program of an `ashlar run` that `start` began, by the pid of that, or nothing: the child of it that is in its session
+# and has become it; on a standing rack the child of a node daemon that has what `start` put into the environment.
 program_of() {
-	local stat pid comm rest
+	local stat pid comm rest told
 	local -a f
+	told=$(tr '\0' '\n' <"/proc/$1/environ" 2>/dev/null | grep '^ASHLAR_TEST_START=')
 	for stat in /proc/[0-9]*/stat; do
 		read -r rest <"$stat" 2>/dev/null || continue
 		pid=${rest%% *}
@@ -235,6 +242,8 @@ program_of() {
 		comm=${comm%)*}
 		read -ra f <<<"${rest##*) }"
 		# f: state ppid pgrp session
+		[ -n "$told" ] && [ "$comm" != dispatcher ] && [ "$(cat "/proc/${f[1]}/comm")" = pcomponent ] &&
+			grep -qzxF "$told" "/proc/$pid/environ" && echo "$pid" && return 0
 		[ "${f[1]}" = "$1" ] && [ "$comm" != ashlar ] && [ "$comm" != dispatcher ] &&
 			[ "${f[3]}" = "$(sed 's/.*) //' "/proc/$1/stat" | cut -d' ' -f4)" ] && echo "$pid" && return 0
 	done 2>/dev/null
@@ -375,7 +384,8 @@ rack_descriptors() {
 expect_freed() { # what ended
 	local from
 	from=$(now_ms)
-	wait_for 1 rack_is_empty || {
+	# Asking takes a while where the command opens a library for it
+	wait_for "$([ "$fabric" = local ] && echo 1 || echo 4)" rack_is_empty || {
 		ashlar rack status "$rack" >&2
 		fail "frames or processes are left a second after $1"
 	}

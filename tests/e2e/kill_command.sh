@@ -1,6 +1,6 @@
 #!/bin/bash
 # kill -9 of the command line: the program ends too, its frames are free within a second, nothing is left.
-# also: asan
+# also: asan ofi
 . "$(dirname "$0")/functions.sh"
 rack_start 64M 2
 run ashlar run --rack "$rack" -- true

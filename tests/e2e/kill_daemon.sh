@@ -1,6 +1,6 @@
 #!/bin/bash
 # kill -9 of the node daemon: its programs end, with a message; frames are free within a second; nothing is left.
-# also: asan
+# also: asan ofi
 . "$(dirname "$0")/functions.sh"
 rack_noise=yes # the components may tell of it
 rack_start 64M 2

@@ -1,7 +1,7 @@
 #!/bin/bash
 # kill -9 of a memory component: programs with pages there end with a message that names it; others run on; the rack
 # serves the next program.
-# also: asan
+# also: asan ofi
 . "$(dirname "$0")/functions.sh"
 rack_noise=yes
 rack_start 64M 2

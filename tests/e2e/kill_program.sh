@@ -1,6 +1,6 @@
 #!/bin/bash
 # kill -9 of the program: its frames are free within a second, and nothing of it is left; others run on.
-# also: asan
+# also: asan ofi
 . "$(dirname "$0")/functions.sh"
 rack_start 64M 2
 run ashlar run --rack "$rack" -- true

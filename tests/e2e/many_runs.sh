@@ -1,6 +1,6 @@
 #!/bin/bash
 # Many programs, one after another and several at a time, on one rack: nothing adds up.
-# also: asan
+# also: asan ofi
 . "$(dirname "$0")/functions.sh"
 rack_start 256M 3
 run ashlar run --rack "$rack" --excache 2M -- "$programs/walker" 8 2

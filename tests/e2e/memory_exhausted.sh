@@ -1,7 +1,7 @@
 #!/bin/bash
 # The rack's memory is used up: ENOMEM, or the program ends with a message that names the component and sizes; other
 # programs run on, and the rack serves the next program.
-# also: asan
+# also: asan ofi
 . "$(dirname "$0")/functions.sh"
 rack_noise=yes
 rack_start 16M 2

@@ -1,8 +1,10 @@
 #!/bin/bash
-# Misses need no processor of the memory components: they go on while those are stopped, as long as slabs are left.
-# also: asan
+# Misses need no processor of the memory components: they go on while those are stopped, as long as slabs are left. (A
+# fabric without such devices, ofi:tcp, needs it after all: there the program waits, and goes on with them.)
+# also: asan ofi
 . "$(dirname "$0")/functions.sh"
 rack_noise=yes # they tell that they are heard of again
+case $fabric in ofi:*) passive= ;; *) passive=yes ;; esac
 rack_start 256M 2
 input=/dev/null
 start run --rack "$rack" --excache 2M --stats "$tmp/stats" -- "$programs/reader" 12
@@ -14,18 +16,24 @@ for p in "${memory[@]}"; do
 	wait_for 2 in_state "$p" T || fail "$p is not stopped"
 done
 before=$(wc -l <"$tmp/out")
-wait_for 10 lines_more_than "$tmp/out" $((before + 20)) || fail "no misses while the memory components are stopped"
+if [ "$passive" ]; then
+	wait_for 10 lines_more_than "$tmp/out" $((before + 20)) || fail "no misses while the memory components are stopped"
+else
+	sleep 1
+fi
 for p in "${memory[@]}"; do
 	in_state "$p" T || fail "$p runs again by itself"
 	kill -CONT "$p"
 done
+[ "$passive" ] || before=$(wc -l <"$tmp/out")
+wait_for 10 lines_more_than "$tmp/out" $((before + 3)) || fail "no misses after it"
 kill -INT "$(program_of "$command")"
 wait_status "$command"
 expect_status 0
 [ ! -s "$tmp/err" ] || fail "stderr: $(cat "$tmp/err")"
 echo "rounds: $before before, $(($(wc -l <"$tmp/out") - before)) while stopped and after;" \
 	"$(stat_of "$tmp/stats" excache.misses) misses"
-[ "$(stat_of "$tmp/stats" excache.misses)" -gt 20000 ] || fail "that were no misses"
+[ "$(stat_of "$tmp/stats" excache.misses)" -gt 10000 ] || fail "that were no misses"
 expect_freed "the end of the program"
 
 # A program that writes needs slabs: when none is left it waits for the components, and goes on with them.
@@ -41,7 +49,7 @@ for p in "${memory[@]}"; do
 	kill -CONT "$p"
 done
 n=$(wc -l <"$tmp/out")
-wait_for 10 lines_more_than "$tmp/out" $((n + 5)) || fail "the writer does not go on: $(cat "$tmp/err")"
+wait_for 10 lines_more_than "$tmp/out" $((n + 3)) || fail "the writer does not go on: $(cat "$tmp/err")"
 kill -INT "$(program_of "$command")"
 wait_status "$command"
 expect_status 3

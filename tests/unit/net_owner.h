@@ -30,6 +30,7 @@ static const char *const tested_fabrics[] = {
 	"local+emulate",
 	"local+trace:file=/dev/null;emulate:latency=2us,jitter=1us,bandwidth=100G;error:op=read,p=0,do=EIO",
 	"ofi:tcp",
+	"ofi:net",
 };
 
 /* What a test must know of the fabric it runs on. */

@@ -27,6 +27,9 @@
 #define IO_SLOTS 16u		     /* file transfers a process may have in flight */
 #define IO_SLOT_BYTES (256u << 10)   /* bytes of one file transfer */
 #define MAP_BATCH_MAX 512u	     /* page map entries of one message */
+#define START_WORDS_MAX (2u << 20)   /* bytes of arguments and environment of a program that a daemon starts */
+#define STREAM_PIECE 8192u	     /* bytes of its stdin, stdout or stderr in one message */
+#define STREAM_PIECES 8u	     /* messages outstanding for one of them */
 #define CONNECTIONS_MAX 4096u	     /* connections one monitor accepts */
 #define CONNECTIONS_USER_MAX 512u    /* of those, of one user who is neither root nor the monitor's own */
 #define FILES_PER_PROCESS_MAX 65536u /* open handles of one process at a storage component */

@@ -62,5 +62,91 @@ struct d2p_budget_rep {
 	uint64_t resident_bytes;
 };
 
+/*
+ * ---- a program that the daemon starts: from the command, on the connection that announced its process ----
+ *
+ * The program's words, in pieces in their order: tail = bytes from off on. All in all terminated strings: argc of argv
+ * (the program as it was typed first), envc of the environment, the working directory.
+ */
+struct d2p_args_req {
+	uint32_t off;
+	uint32_t reserved0;
+};
+struct d2p_args_rep {
+	uint64_t reserved0;
+};
+
+enum start_flags {
+	START_TERMINAL = 1, /* stdin and stdout are a terminal: the program gets one of its own */
+	START_STDERR = 2,   /* with it: stderr is none, and comes apart */
+};
+struct window {
+	uint16_t rows, columns, xpixel, ypixel;
+};
+/* Start it, as the user of the connection, with the limits of the process at its other end. The reply: it is started. */
+struct d2p_start_req {
+	uint32_t argc, envc, umask;
+	uint32_t flags;
+	uint64_t signals_ignored; /* bit N-1: signal N */
+	uint32_t iflag, oflag, cflag, lflag;
+	uint8_t cc[32]; /* modes of the terminal, as in struct termios */
+	struct window window;
+	uint32_t storage_wait_s;
+	int32_t log_level;
+};
+struct d2p_start_rep {
+	uint64_t reserved0;
+};
+
+/*
+ * Give me what comes of the stream; the reply waits until there is something. ended: nothing will come. Several may be
+ * outstanding, and are answered in order. close: nobody reads it any more; a program that writes gets SIGPIPE.
+ */
+struct d2p_read_req {
+	uint32_t stream; /* 1: stdout, or the terminal; 2: stderr */
+	uint32_t close;
+};
+struct d2p_read_rep {
+	uint32_t ended;
+	uint32_t reserved0;
+};
+
+/* Bytes for stdin; the reply waits until the program's pipe or terminal has taken them. -EPIPE: nobody reads it. */
+struct d2p_write_req {
+	uint32_t end; /* after them comes nothing */
+	uint32_t reserved0;
+};
+struct d2p_write_rep {
+	uint64_t reserved0;
+};
+
+/* Send the program a signal; SIGWINCH with a terminal sets the size of that. */
+struct d2p_signal_req {
+	uint32_t number;
+	uint32_t reserved0;
+	struct window window;
+};
+struct d2p_signal_rep {
+	uint64_t reserved0;
+};
+
+/* The reply comes when the program has ended. What it wrote may still have to be read. */
+struct d2p_wait_req {
+	uint64_t reserved0;
+};
+struct d2p_wait_rep {
+	int32_t wait_status;
+	uint32_t reserved0;
+	uint64_t cpu_ns;
+};
+
+/* Its struct stats_page from off on; an empty tail: no more. */
+struct d2p_stats_req {
+	uint64_t off;
+};
+struct d2p_stats_rep {
+	uint64_t reserved0;
+};
+
 #pragma GCC diagnostic pop
 #endif
