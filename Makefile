@@ -3,6 +3,7 @@
 #   make              libraries and programs, into $(B)/bin and $(B)/libexec/ashlar
 #   make run          set up, build, and run real programs on a local rack, with a table of what it cost
 #   make test         set up, build all variants, run every test
+#   make sim          seeds of the simulated rack: SEEDS=n of them, from SEED on; SEED alone: that one
 #   make bench        measurements                    make soak       the tests again and again, SOAK seconds long
 #   make fuzz         the fuzzers of the monitors, SECONDS long each, from a fresh seed
 #   make asan|tsan    sanitized variants              make clang      every object by clang as well
@@ -49,6 +50,7 @@ flags_programs := -O1 -Wno-unused-parameter
 
 # ---- sources -------------------------------------------------------------------------------------------------------
 
+comma := ,
 find_c = $(sort $(shell find $(wildcard $(1)) -name '*.c' -o -name '*.S' 2>/dev/null))
 # find without a folder would search everything
 src = $(if $(wildcard $(1)),$(call find_c,$(1)))
@@ -102,6 +104,13 @@ UNIT     := $(wildcard tests/unit/*.c tests/proto/*.c tests/model/*.c) $(FUZZ)
 BENCH    := $(wildcard tests/bench/*.c)
 TPROGS   := $(wildcard tests/programs/*.c)
 LDLIBS_test := -lcmocka -ljansson -lconfuse
+# The simulated rack: one program, with several copies of the ExCache, each with static data of its own.
+SIM        := $(wildcard tests/sim/*.c)
+SIM_COPIES := c0 c1 c2
+SIM_WRAP   := $(addprefix -Wl$(comma)--wrap=,clock_gettime nanosleep usleep sched_yield pthread_mutex_lock)
+SIM_CACHE  := $(filter-out %/uffd.c %/present.c,$(call src,pcomponent/excache))
+SIM_LIBS   := pcomponent gmm scomponent mcomponent component sim net proto base
+SIM_BIN    := $(if $(SIM),$(B)/tests/sim/sim)
 test_bins = $(patsubst %.c,$(B)/%,$(1))
 
 MAINS := $(wildcard $(foreach p,$(PROGRAMS),$(MAIN_$(p))) pcomponent/dispatcher.c) $(wildcard net/table/*.c)
@@ -111,7 +120,7 @@ obj    = $(patsubst %,$(B)/obj/%.o,$(basename $(1)))
 # ---- targets -------------------------------------------------------------------------------------------------------
 
 .DEFAULT_GOAL := all
-.PHONY: all tests unit bench-programs objects sanitized asan tsan clang run test bench soak fuzz install clean format \
+.PHONY: all tests unit bench-programs objects sanitized asan tsan clang run test bench soak fuzz sim install clean format \
 	check-format lint print-cflags FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -126,9 +135,9 @@ sub   = $(MAKE) --no-print-directory $(jobs)
 all: $(call lib,$(LIBS)) $(BINS) $(DISPATCHER)
 
 tests: $(call test_bins,$(TPROGS)) bench-programs
-unit: $(call test_bins,$(UNIT))
+unit: $(call test_bins,$(UNIT)) $(SIM_BIN)
 bench-programs: $(call test_bins,$(BENCH))
-objects: $(call obj,$(SRCS) $(UNIT) $(BENCH) $(TPROGS))
+objects: $(call obj,$(SRCS) $(UNIT) $(BENCH) $(TPROGS) $(SIM))
 
 # The monitors sanitized, beside the normal dispatcher: it lives inside other programs and cannot carry a sanitizer.
 asan: $(DISPATCHER)
@@ -157,6 +166,9 @@ bench:
 	$(Q)scripts/setup.sh
 	+$(Q)$(sub) all bench-programs
 	$(Q)B=$(B) scripts/bench.sh
+
+sim: $(SIM_BIN)
+	$(Q)$(SIM_BIN) --first $(if $(SEED),$(SEED),1) --seeds $(if $(SEEDS),$(SEEDS),$(if $(SEED),1,1000))
 
 soak:
 	$(Q)scripts/setup.sh
@@ -236,10 +248,26 @@ $(B)/libexec/ashlar/dispatcher: $(call obj,pcomponent/dispatcher.c net/table/dis
 	@mkdir -p $(@D)
 	$(Q)$(CC) -static-pie -pthread $(DISPATCHER_LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^)
 
+# These run on the simulated fabric as well.
+$(B)/tests/unit/net_% $(B)/tests/unit/sim_%: private wrapped = $(SIM_WRAP)
+
 $(call test_bins,$(UNIT) $(BENCH)): $(B)/%: $(B)/obj/%.o $(call obj,net/table/monitors.c) $(call lib,$(LIBS))
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
-	$(Q)$(link) $(LDLIBS_test) -lm
+	$(Q)$(link) $(wrapped) $(LDLIBS_test) -lm
+
+# A copy of the ExCache: its objects as one, all that they define renamed.
+$(SIM_COPIES:%=$(B)/obj/sim/%.o): $(B)/obj/sim/%.o: $(call obj,$(SIM_CACHE))
+	$(call say,COPY,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -r -nostdlib -o $@.all $^
+	$(Q)nm --defined-only --extern-only --format=posix $@.all | awk '{ print $$1, "$*_" $$1 }' > $@.names
+	$(Q)objcopy --redefine-syms=$@.names $@.all $@
+
+$(SIM_BIN): $(call obj,$(SIM)) $(SIM_COPIES:%=$(B)/obj/sim/%.o) $(call obj,net/table/monitors.c) $(call lib,$(SIM_LIBS) fabrics)
+	$(call say,LD,$@)
+	@mkdir -p $(@D)
+	$(Q)$(link) $(SIM_WRAP) -ljansson -lm
 
 $(call test_bins,$(TPROGS)): $(B)/%: $(B)/obj/%.o
 	$(call say,LD,$@)

@@ -14,8 +14,11 @@ static void client_free(struct client *c)
 {
 	uint32_t n = handles_clear(&c->files);
 
-	if (c->process)
+	if (c->process) {
 		c->process->handles -= n;
+		c->process->clients--;
+		c->process->idle_ns = loop_now(c->s->loop);
+	}
 	c->s->handles -= n;
 	if (c->buffer)
 		net_remote_close(c->buffer);
@@ -89,6 +92,7 @@ int serve_hello(struct rpc_request *rq, const void *body, const void *tail, uint
 		c->s->refused++;
 		return rpc_refused(c->base.rpc, req->pid, "without the capability");
 	}
+	c->process->clients++;
 	rpc_trust(c->base.rpc);
 	(void)!rpc_queue_charge(c->base.rpc, req->pid, 1); /* without memory it goes on as nobody's */
 	rep->readonly = c->s->readonly;

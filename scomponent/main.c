@@ -38,6 +38,11 @@ static void load(void *ctx, struct x2g_beat_req *beat)
 	beat->processes = (uint32_t)u.processes;
 }
 
+static void gmm_lost(void *ctx)
+{
+	scomponent_gmm_lost(((struct program *)ctx)->s);
+}
+
 static int set_root(void *ctx, const char *value)
 {
 	((struct program *)ctx)->cfg.root = value;
@@ -84,6 +89,7 @@ int main(int argc, char **argv)
 		.admit = admit,
 		.revoke = revoke,
 		.load = load,
+		.gmm_lost = gmm_lost,
 	};
 	static const struct component_program program = {
 		.name = "scomponent",

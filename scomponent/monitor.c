@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
+#include "ashlar/base/clock.h"
 #include "ashlar/base/log.h"
 #include "scomponent/identity.h"
 #include "scomponent/resolve.h"
@@ -26,7 +27,10 @@ int scomponent_admit(struct scomponent *s, const struct g2x_admit_req *req)
 {
 	struct process *p;
 
-	if (process_find(s, req->pid))
+	p = process_find(s, req->pid);
+	if (p && cap_equal(&p->cap, &req->cap))
+		p->admitted_ns = loop_now(s->loop); /* a new gmm knows it: no orphan any more */
+	if (p)
 		return -EEXIST;
 	if (!identity_can(req->uid)) {
 		log_error(
@@ -40,6 +44,7 @@ int scomponent_admit(struct scomponent *s, const struct g2x_admit_req *req)
 	p->cap = req->cap;
 	p->pid = req->pid;
 	p->uid = req->uid;
+	p->admitted_ns = p->idle_ns = loop_now(s->loop);
 	p->gid = req->gid;
 	list_add_tail(&s->processes, &p->link);
 	return 0;
@@ -60,6 +65,36 @@ void scomponent_revoke(struct scomponent *s, uint32_t pid)
 	}
 	list_del(&p->link);
 	free(p);
+}
+
+static void orphans_due(void *arg)
+{
+	struct scomponent *s = arg;
+	uint64_t now = loop_now(s->loop);
+	struct list *l, *next;
+	bool left = false;
+
+	list_for_each_safe(l, next, &s->processes) {
+		struct process *p = container_of(l, struct process, link);
+
+		if (p->admitted_ns > s->lost_ns)
+			continue;
+		if (!p->clients && now - p->idle_ns >= ORPHAN_MS * NS_PER_MS)
+			scomponent_revoke(s, p->pid);
+		else
+			left = true;
+	}
+	if (left)
+		loop_timer_set(s->loop, &s->orphans, now + ORPHAN_MS * NS_PER_MS);
+}
+
+/* Not at once: a process that calls execve closes its connection and comes with a new one. */
+void scomponent_gmm_lost(struct scomponent *s)
+{
+	s->lost_ns = loop_now(s->loop);
+	s->orphans.fn = orphans_due;
+	s->orphans.arg = s;
+	loop_timer_set(s->loop, &s->orphans, s->lost_ns + ORPHAN_MS * NS_PER_MS);
 }
 
 void scomponent_usage(const struct scomponent *s, struct scomponent_usage *u)
@@ -159,6 +194,7 @@ void scomponent_close(struct scomponent *s)
 {
 	struct list *l, *next;
 
+	loop_timer_del(s->loop, &s->orphans);
 	list_for_each_safe(l, next, &s->clients.all)
 		client_close(container_of(l, struct client, base.link));
 	peers_close(&s->clients);

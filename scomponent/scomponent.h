@@ -43,6 +43,8 @@ void scomponent_accepted(struct scomponent *, struct net_conn *);
 int scomponent_admit(struct scomponent *, const struct g2x_admit_req *);
 /* Close the connections and files of pid, refuse it from now on. Unknown pids are harmless. */
 void scomponent_revoke(struct scomponent *, uint32_t pid);
+/* The gmm is gone: who it admitted may be revoked by nobody, and is forgotten once it has no connection for a while. */
+void scomponent_gmm_lost(struct scomponent *);
 
 void scomponent_usage(const struct scomponent *, struct scomponent_usage *);
 /* Bytes of the file system below the export, and of these used. */

@@ -4,6 +4,7 @@
 #include <limits.h>
 #include "ashlar/base/cap.h"
 #include "ashlar/base/list.h"
+#include "ashlar/base/loop.h"
 #include "component/peers.h"
 #include "scomponent/handles.h"
 #include "scomponent/scomponent.h"
@@ -20,6 +21,8 @@ struct scomponent {
 	uint64_t handles, refused;
 	struct list processes;
 	struct peers clients;
+	struct loop_timer orphans;
+	uint64_t lost_ns; /* who was admitted before this is an orphan: the gmm has gone since */
 };
 
 /* A process that may come. It stays until the gmm revokes it, so that execve may connect anew. */
@@ -27,7 +30,9 @@ struct process {
 	struct list link;
 	struct cap cap;
 	uint32_t pid, uid, gid;
-	uint32_t handles; /* of all its connections */
+	uint32_t handles;	       /* of all its connections */
+	uint32_t clients;	       /* connections that proved to be its */
+	uint64_t admitted_ns, idle_ns; /* idle: since when it has no connection */
 };
 
 /* A connection. Files opened through it are closed with it. */
@@ -48,6 +53,7 @@ struct process *process_find(struct scomponent *, uint32_t pid);
 /* End a connection and all that it had open. */
 void client_close(struct client *);
 
+#define ORPHAN_MS 10000u	    /* an orphan without a connection is forgotten after this */
 #define TRANSFER_MS 5000u	    /* a one-sided transfer of ours is given up after this */
 #define IO_BUFFER_MAX (64ull << 20) /* bytes of the io buffer that a process may grant */
 

@@ -8,14 +8,14 @@
 #   tests/run.sh --variant tsan PAT.. unit, proto and model programs of `make tsan` (default: asan)
 #   tests/run.sh --list [PAT..]       names only
 #
-# A test is a program of tests/{unit,proto,model,fuzz}, built sanitized, or a script of tests/house or tests/e2e
-# (functions.sh is their library). Exit status 0 is passed, 77 skipped, all else failed. What it prints goes to
+# A test is a program of tests/{unit,proto,model,fuzz}, built sanitized, or a script of tests/house, tests/sim or
+# tests/e2e (functions.sh is the library of the latter). Exit status 0 is passed, 77 skipped, all else failed. What it prints goes to
 # build/tests/log/NAME.log and is shown only when it failed. Two kinds of line in the head of a script speak to us:
 #   # timeout: 300      seconds, where the usual limit does not fit
 #   # also: asan ofi 6.1  run again with the sanitized monitors, under the name e2e-asan/..., on the fabric ofi:tcp, under
 #                       the name e2e-ofi/..., and with what Debian's own kernel has (ASHLAR_KERNEL=6.1), under e2e-6.1/...
 # Tests find the fabric by ASHLAR_FABRIC, the programs by ASHLAR_BIN, the build folder by ASHLAR_BUILD, and the sources by ASHLAR_TOP.
-# House, unit, proto, model and fuzz tests run two at a time; e2e tests alone.
+# House, unit, proto, model, fuzz and sim tests run two at a time; e2e tests alone.
 
 set -u
 cd "$(dirname "$0")/.." || exit 1
@@ -86,6 +86,10 @@ for f in tests/unit/*.c tests/proto/*.c tests/model/*.c tests/fuzz/*.c; do
 	n=${f#tests/}; n=${n%.c}
 	[ "$n" != fuzz/record ] || continue # no program: preloaded by record.sh
 	add "$n" "$ASHLAR_BUILD/$variant/tests/$n" "$limit_other" "$ASHLAR_BUILD/bin"
+done
+for f in tests/sim/*.sh; do
+	t=$(head_says "$f" timeout)
+	add "sim/$(basename "$f" .sh)" "$f" "${t:-$limit_other}" "$ASHLAR_BUILD/asan/bin"
 done
 concurrent=${#names[@]}
 for f in tests/e2e/*.sh; do

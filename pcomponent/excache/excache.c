@@ -193,8 +193,12 @@ int excache_fault(struct excache_port *p, uint64_t addr, bool write, uint64_t st
 	if (!port_has_space(p, UFFD_ZEROS_MAX))
 		fault_queues();
 	r = fault_resolve(p, vpn, write, end >> PAGE_SHIFT, &zero);
-	if (r >= 0 && reclaim_due())
-		(void)reclaim_ahead(p); /* its failure is for those who find no room */
+	/*
+	 * Its failure is for those who find no room. Only who has taken room makes some: else a thread whose component is
+	 * lost would protect in vain, each time, the very line that it is about to write.
+	 */
+	if (r > 0 && reclaim_due())
+		(void)reclaim_ahead(p);
 	if (r == 0)
 		r = fault_idle(p, vpn, begin_ns);
 	else if (r > 0 && !zero) {

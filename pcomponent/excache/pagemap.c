@@ -30,6 +30,8 @@ static struct pending pending[PROCESS_MEMORY_MAX];
 
 static void sent_remove(struct pending *p, uint32_t n)
 {
+	if (!n)
+		return;
 	p->n -= n;
 	memmove(p->entry, p->entry + n, p->n * sizeof(*p->entry));
 }

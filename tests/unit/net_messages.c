@@ -90,13 +90,13 @@ static void full_then_room(void **state)
 	int err;
 
 	assert_int_equal(net_connect(net, owner.addr, 1000, &c), 0);
-	kill(owner.pid, SIGSTOP);
+	owner_stop(&owner, true);
 	while (!(err = net_send(c, out, sizeof(out))))
 		sent++;
 	assert_int_equal(err, -EAGAIN);
 	assert_true(sent >= RPC_CREDITS);
 	assert_int_equal(net_conn_wait(c, in_ms(20)), -ETIMEDOUT);
-	kill(owner.pid, SIGCONT);
+	owner_stop(&owner, false);
 	assert_int_equal(net_conn_wait(c, in_ms(5000)), 0);
 	for (unsigned i = 0; i < sent; i++)
 		assert_int_equal(recv_within(c, in, sizeof(in)), sizeof(out));
@@ -235,5 +235,7 @@ int main(void)
 		provider = tested_fabrics[i];
 		failed += cmocka_run_group_tests_name(provider, tests, start, end);
 	}
+	provider = "sim";
+	failed += sim_group_run(tests, sizeof(tests) / sizeof(tests[0]), start, end);
 	return failed;
 }

@@ -244,7 +244,10 @@ static inline void owner_main(const char *provider, int ready)
 
 /* ---- the tester's side ---- */
 
+#include "net_sim.h"
+
 struct owner {
+	struct sim_owner *sim;
 	pid_t pid;
 	char addr[ADDR_BYTES];
 };
@@ -253,6 +256,11 @@ static inline void owner_start(const char *provider, struct owner *o)
 {
 	int p[2];
 
+	if (fabric_is_sim(provider)) {
+		o->sim = sim_owner_start(o->addr, &o->pid);
+		return;
+	}
+	o->sim = NULL;
 	assert_int_equal(pipe(p), 0);
 	fflush(NULL);
 	o->pid = fork();
@@ -268,8 +276,21 @@ static inline void owner_start(const char *provider, struct owner *o)
 
 static inline void owner_end(struct owner *o)
 {
+	if (o->sim) {
+		sim_owner_end(o->sim);
+		return;
+	}
 	kill(o->pid, SIGKILL);
 	waitpid(o->pid, NULL, 0);
+}
+
+/* It gets no turn any more, or again. */
+static inline void owner_stop(struct owner *o, bool stop)
+{
+	if (o->sim)
+		sim_node_stop(o->sim->node, stop);
+	else
+		kill(o->pid, stop ? SIGSTOP : SIGCONT);
 }
 
 static inline uint64_t in_ms(unsigned ms)
@@ -307,6 +328,10 @@ static inline struct net *net_for_test(const char *provider, int fd_floor)
 	struct net_options opt = { .fd_floor = fd_floor };
 	struct net *net;
 
+	if (fabric_is_sim(provider)) {
+		assert_int_equal(sim_net_open(sim_node_self(), false, &net), 0);
+		return net;
+	}
 	assert_int_equal(net_open_tested(provider, &opt, &net), 0);
 	return net;
 }

@@ -337,5 +337,7 @@ int main(void)
 		provider = tested_fabrics[i];
 		failed += cmocka_run_group_tests_name(provider, tests, start, end);
 	}
+	provider = "sim";
+	failed += sim_group_run(tests, sizeof(tests) / sizeof(tests[0]), start, end);
 	return failed;
 }
