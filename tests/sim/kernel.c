@@ -57,13 +57,18 @@ void kernel_unmap(struct kernel *k, unsigned page, unsigned n)
 	memset(k->protect + page, 0, n);
 }
 
-int uffd_open(int fd_floor)
+int uffd_open(int fd_floor, bool kernel_6_1, uint32_t *used)
 {
 	return 0;
 }
 
 void uffd_close(void)
 {
+}
+
+int uffd_check(void)
+{
+	return 0;
 }
 
 int uffd_fd_raise(int fd)
@@ -101,7 +106,7 @@ int uffd_copy(uint64_t addr, const void *src, unsigned pages, bool protect)
 	return i ? (int)i : -EEXIST;
 }
 
-int uffd_protect(uint64_t addr, uint64_t pages)
+int uffd_protect(uint64_t addr, uint64_t pages, uint64_t *calls)
 {
 	unsigned page;
 	struct kernel *k = kernel_self(addr, pages * PAGE_BYTES, &page);
@@ -110,6 +115,7 @@ int uffd_protect(uint64_t addr, uint64_t pages)
 	for (uint64_t i = 0; i < pages; i++)
 		if (k->present[page + i] && !(options.plant == PLANT_NO_PROTECT && sim_chance(20000)))
 			k->protect[page + i] = true;
+	++*calls;
 	call_time();
 	return 0;
 }
@@ -125,7 +131,7 @@ int uffd_unprotect(uint64_t addr, uint64_t pages)
 	return 0;
 }
 
-void uffd_drop(struct iovec *iov, unsigned n)
+unsigned uffd_drop(struct iovec *iov, unsigned n)
 {
 	call_time();
 	for (unsigned i = 0; i < n; i++) {
@@ -135,6 +141,7 @@ void uffd_drop(struct iovec *iov, unsigned n)
 		kernel_unmap(k, page, (unsigned)(iov[i].iov_len / PAGE_BYTES));
 	}
 	call_time();
+	return 1;
 }
 
 int uffd_read(const struct iovec *from, unsigned n, void *to)
@@ -153,7 +160,7 @@ int uffd_read(const struct iovec *from, unsigned n, void *to)
 	return 0;
 }
 
-int present_open(void)
+int present_open(bool kernel_6_1, uint32_t *used)
 {
 	return 0;
 }
