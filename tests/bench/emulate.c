@@ -92,7 +92,7 @@ struct side {
 	struct net_conn *conn;
 	struct net_data *data;
 	struct net_remote *remote;
-	double value[PAIRS_MAX], trip[PAIRS_MAX];
+	double value[PAIRS_MAX] = { 0 }, trip[PAIRS_MAX] = { 0 };
 };
 
 static uint8_t *buf;
@@ -218,7 +218,7 @@ static double rate(struct side *s)
 
 static void line(const char *name, const double *values, int n, const char *unit)
 {
-	double v[PAIRS_MAX];
+	double v[PAIRS_MAX] = { 0 };
 
 	memcpy(v, values, (size_t)n * sizeof(*v));
 	median(v, n);
@@ -232,7 +232,7 @@ static void line(const char *name, const double *values, int n, const char *unit
 /* got = emulated - bare, and emulated / (bare + asked), pair by pair */
 static void latency_lines(const char *what, const double *bare, const double *emulated, uint64_t asked, int n)
 {
-	double got[PAIRS_MAX], ratio[PAIRS_MAX];
+	double got[PAIRS_MAX] = { 0 }, ratio[PAIRS_MAX] = { 0 };
 	char name[96];
 
 	for (int i = 0; i < n; i++) {
@@ -252,7 +252,7 @@ int main(int argc, char **argv)
 	static struct side bare, slow[LATENCIES], narrow[RATES];
 	int pairs = argc > 1 ? atoi(argv[1]) : 20;
 	static double bare_read[LATENCIES][PAIRS_MAX], bare_trip[LATENCIES][PAIRS_MAX];
-	double reach[PAIRS_MAX], ratio[PAIRS_MAX];
+	double reach[PAIRS_MAX] = { 0 }, ratio[PAIRS_MAX] = { 0 };
 	char hook[64], name[96];
 
 	MUST(pairs > 0 && pairs <= PAIRS_MAX);

@@ -92,8 +92,9 @@ static void server_main(int ready)
 	struct net *net;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	snprintf(addr, sizeof(addr), "%s:auto", provider);
-	if (loop_open(&opt.loop) || net_open(provider, &opt, &net) || net_listen(net, addr, server_accepted, NULL, &l))
+	snprintf(addr, sizeof(addr), "%.*s:auto", (int)strcspn(provider, "+"), provider);
+	if (loop_open(&opt.loop) || net_open_tested(provider, &opt, &net) ||
+	    net_listen(net, addr, server_accepted, NULL, &l))
 		_exit(1);
 	if (write(ready, net_listener_addr(l), ADDR_BYTES) != ADDR_BYTES)
 		_exit(1);
@@ -174,13 +175,13 @@ static void reached_by_the_accepting_side(void **state)
 	pid = fork();
 	if (!pid)
 		server_main(p[1]);
+	close(p[1]);
 	assert_int_equal(read(p[0], addr, ADDR_BYTES), ADDR_BYTES);
 	close(p[0]);
-	close(p[1]);
 	step = 0;
 	assert_int_equal(loop_open(&loop), 0);
 	opt.loop = loop;
-	assert_int_equal(net_open(provider, &opt, &net), 0);
+	assert_int_equal(net_open_tested(provider, &opt, &net), 0);
 	assert_int_equal(net_pd_open(net, &pd), 0);
 	assert_int_equal(net_mr_alloc(pd, BYTES, true, &mr), 0);
 	assert_int_equal(net_connect(net, addr, 1000, &conn), 0);
