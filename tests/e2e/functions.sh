@@ -114,7 +114,7 @@ start() {
 	started=$((started + 1))
 	: >"$tmp/out"
 	: >"$tmp/err"
-	ASHLAR_TEST_MARK=$mark ASHLAR_TEST_START=$started "$bin/ashlar" "$@" >"$tmp/out" 2>"$tmp/err" <"$input" &
+	ASHLAR_TEST_MARK=$mark ASHLAR_TEST_START=$mark.$started "$bin/ashlar" "$@" >"$tmp/out" 2>"$tmp/err" <"$input" &
 	command=$!
 }
 

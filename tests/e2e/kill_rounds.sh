@@ -15,7 +15,7 @@ rack_start 64M 2
 # Programs 0 and 1 have pages on both memory components; 2 fits into its local memory and has none.
 sizes=(12 12 1) budgets=(2M 3M 64M)
 job_start() { # number
-	ASHLAR_TEST_MARK=$mark "$bin/ashlar" run --rack "$rack" --excache "${budgets[$1]}" -- \
+	ASHLAR_TEST_MARK=$mark ASHLAR_TEST_START=$mark.job$1 "$bin/ashlar" run --rack "$rack" --excache "${budgets[$1]}" -- \
 		"$programs/checker" "${sizes[$1]}" "$tmp/work/file$1" >"$tmp/out.$1" 2>"$tmp/err.$1" </dev/null &
 	job[$1]=$!
 }
