@@ -20,12 +20,12 @@ for i in range(300):
     os.kill(os.getpid(), signal.SIGUSR1)
     table[i * 3] += "x"
 print(len(seen), sum(len(v) for v in table.values()))
-signal.setitimer(signal.ITIMER_REAL, 0.01, 0.01)
 n = 0
 def tick(s, f):
     global n
     n += 1
 signal.signal(signal.SIGALRM, tick)
+signal.setitimer(signal.ITIMER_REAL, 0.01, 0.01)
 while n < 20:
     sum(len(v) for v in table.values())
 signal.setitimer(signal.ITIMER_REAL, 0)
