@@ -4,10 +4,11 @@
 # and the rack serves on, with the component started anew where it was one.
 # KILL_ROUNDS: how many (10; make soak: 100). KILL_SEED: of the random choices.
 # also: asan
-# timeout: 600
+# timeout: 1500
 . "$(dirname "$0")/functions.sh"
 rack_noise=yes
 rounds=${KILL_ROUNDS:-10}
+[ -z "${ASHLAR_SOAK:-}" ] || rounds=${KILL_ROUNDS:-100}
 RANDOM=${KILL_SEED:=$((RANDOM % 32768))}
 echo "KILL_SEED=$KILL_SEED, $rounds rounds"
 rack_start 64M 2
