@@ -467,6 +467,8 @@ cleanup() { hooks+=("$1"); } # a command (one string) for the end
 
 the_end() {
 	local code=$? h p
+	# A child that a signal meets before its exec is no end of the test
+	[ "$BASHPID" = $$ ] || exit "$code"
 	trap '' INT TERM HUP
 	trap - EXIT
 	for h in ${hooks[@]+"${hooks[@]}"}; do

@@ -68,6 +68,7 @@ yes | ashlar run --rack "$rack" -- "$python" -c 'import os, time; os.close(0); t
 # ---- a command that does not read holds nobody up ----
 start run --rack "$rack" -- /usr/bin/yes
 flood=$command
+wait_for 10 program_running "$flood" || fail "it does not start"
 kill -STOP "$flood"
 run ashlar run --rack "$rack" -- /usr/bin/echo meanwhile
 expect_status 0

@@ -1,27 +1,16 @@
 #!/bin/bash
-# Programs of ordinary users on a rack of root's (with a storage component of the user's own, as that serves one user): each
-# runs as its user, with its groups and no others; nobody becomes another.
+# Programs of ordinary users on a rack of root's: each runs as its user, with its groups and no others; nobody becomes
+# another, at the storage component neither.
 . "$(dirname "$0")/functions.sh"
 requires setpriv
 [ "$(id -u)" = 0 ] || skip "only root can be several users"
 chmod 755 "$tmp" "$tmp/work"
 setpriv --reuid 4711 --regid 4712 --clear-groups -- test -x "$bin/ashlar" || skip "another user cannot reach the programs"
-user=()
-rack_storage() { # as functions.sh has it, but as the user
-	: >"$tmp/ready-s"
-	: >"$tmp/log-s"
-	ASHLAR_TEST_MARK=$mark setpriv "${user[@]}" -- setsid "$bin/scomponent" --gmm "local:@$mark" --name s0 --root / \
-		--ready-fd 9 9>"$tmp/ready-s" >"$tmp/log-s" 2>&1 </dev/null &
-	storage=$!
-	ln -sf ready-s "$tmp/ready.$storage"
-	ln -sf log-s "$tmp/log.$storage"
-	parts+=("$storage")
-}
 tell='import os; print(os.getresuid(), os.getresgid(), sorted(os.getgroups()))'
+rack_start 128M 2
+chmod 644 "$rack"
 for user in "--reuid 4711 --regid 4712 --groups 4713,4714" "--reuid 4811 --regid 4812 --clear-groups"; do
 	read -ra user <<<"$user"
-	rack_start 128M 2
-	chmod 644 "$rack"
 	on_rack() { ASHLAR_TEST_MARK=$mark setpriv "${user[@]}" -- "$bin/ashlar" run --rack "$rack" -- "$@"; }
 	setpriv "${user[@]}" -- "$python" -c "$tell" >native || fail "natively"
 	run on_rack "$python" -c "$tell"
@@ -34,6 +23,5 @@ for user in "--reuid 4711 --regid 4712 --groups 4713,4714" "--reuid 4811 --regid
 	expect_status 1
 	grep -q 'Permission denied' "$tmp/err" || fail "reads what is root's: $(cat "$tmp/err")"
 	expect_freed "the user's programs"
-	rack_stop
 done
 passed
