@@ -6,7 +6,8 @@
 #   make sim          seeds of the simulated rack: SEEDS=n of them, from SEED on; SEED alone: that one
 #   make bench        measurements                    make soak       the tests again and again, SOAK seconds long
 #   make fuzz         the fuzzers of the monitors, SECONDS long each, from a fresh seed
-#   make asan|tsan    sanitized variants              make clang      every object by clang as well
+#   make asan         the monitors and tests by ASan and UBSan      make tsan   tests with threads by TSan
+#   make clang        every object by clang as well
 #   make format       rewrite to house style          make check-format, make lint
 #   make install      into $(DESTDIR)$(PREFIX)        make clean
 #
@@ -101,6 +102,8 @@ MANPAGES   := $(wildcard docs/man/*.1)
 FUZZ     := $(filter-out tests/fuzz/record.c,$(wildcard tests/fuzz/*.c))
 # Each .c file of these folders is one test program.
 UNIT     := $(wildcard tests/unit/*.c tests/proto/*.c tests/model/*.c) $(FUZZ)
+# Those whose head says so run once more under TSan. None that has the simulated fabric: it switches stacks.
+THREADED := $(shell grep -ls '^ \* also: tsan$$' $(UNIT))
 BENCH    := $(wildcard tests/bench/*.c)
 TPROGS   := $(wildcard tests/programs/*.c)
 LDLIBS_test := -lcmocka -ljansson -lconfuse
@@ -120,7 +123,7 @@ obj    = $(patsubst %,$(B)/obj/%.o,$(basename $(1)))
 # ---- targets -------------------------------------------------------------------------------------------------------
 
 .DEFAULT_GOAL := all
-.PHONY: all tests unit bench-programs objects sanitized asan tsan clang run test bench soak fuzz sim install clean format \
+.PHONY: all tests unit bench-programs objects sanitized threaded asan tsan clang run test bench soak fuzz sim install clean format \
 	check-format lint print-cflags FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -145,9 +148,10 @@ asan: $(DISPATCHER)
 	$(if $(DISPATCHER),$(Q)install -D $(DISPATCHER) $(B)/asan/libexec/ashlar/dispatcher)
 
 tsan:
-	+$(Q)$(sub) B=$(B)/tsan SANITIZE=thread unit
+	+$(Q)$(sub) B=$(B)/tsan SANITIZE=thread threaded
 
 sanitized: $(call lib,$(LIBS)) $(BINS)
+threaded: $(call test_bins,$(THREADED))
 
 clang:
 	+$(Q)$(sub) B=$(B)/clang CC=clang objects
@@ -159,7 +163,7 @@ run:
 
 test:
 	$(Q)scripts/setup.sh
-	+$(Q)$(sub) all tests asan clang
+	+$(Q)$(sub) all tests asan tsan clang
 	$(Q)B=$(B) tests/run.sh
 
 bench:
@@ -249,7 +253,7 @@ $(B)/libexec/ashlar/dispatcher: $(call obj,pcomponent/dispatcher.c net/table/dis
 	$(Q)$(CC) -static-pie -pthread $(DISPATCHER_LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^)
 
 # These run on the simulated fabric as well.
-$(B)/tests/unit/net_% $(B)/tests/unit/sim_% $(B)/tests/unit/hook_% $(B)/tests/unit/relay $(B)/tests/unit/relay_%: private wrapped = $(SIM_WRAP)
+$(B)/tests/unit/net_% $(B)/tests/unit/sim_% $(B)/tests/unit/hook_wrappers $(B)/tests/unit/relay $(B)/tests/unit/relay_%: private wrapped = $(SIM_WRAP)
 
 $(call test_bins,$(UNIT) $(BENCH)): $(B)/%: $(B)/obj/%.o $(call obj,net/table/monitors.c) $(call lib,$(LIBS))
 	$(call say,LD,$@)

@@ -5,7 +5,6 @@
 #   tests/run.sh e2e/signals proto/*  those whose name matches one of the (shell) patterns
 #   tests/run.sh --for SECONDS PAT..  the same again and again, until the time is over or a test fails
 #   tests/run.sh --fabric ofi:tcp 'e2e/*'  e2e tests on another fabric than local (with four times the time)
-#   tests/run.sh --variant tsan PAT.. unit, proto and model programs of `make tsan` (default: asan)
 #   tests/run.sh --list [PAT..]       names only
 #
 # A test is a program of tests/{unit,proto,model,fuzz}, built sanitized, or a script of tests/house, tests/sim or
@@ -15,7 +14,7 @@
 #   # also: asan ofi 6.1  run again with the sanitized monitors, under the name e2e-asan/..., on the fabric ofi:tcp, under
 #                       the name e2e-ofi/..., and with what Debian's own kernel has (ASHLAR_KERNEL=6.1), under e2e-6.1/...
 # Tests find the fabric by ASHLAR_FABRIC, the programs by ASHLAR_BIN, the build folder by ASHLAR_BUILD, and the sources by ASHLAR_TOP.
-# House, unit, proto, model, fuzz and sim tests run two at a time; e2e tests alone.
+# House, unit, proto, model, fuzz, tsan and sim tests run two at a time; e2e tests alone.
 
 set -u
 cd "$(dirname "$0")/.." || exit 1
@@ -35,14 +34,12 @@ limit_e2e=120
 limit_other=300
 parallel=2
 seconds=0
-variant=asan
 fabric=local
 list_only=
 
 while [ $# -gt 0 ]; do
 	case $1 in
 	--for) seconds=${2:?--for needs seconds}; shift 2 ;;
-	--variant) variant=${2:?--variant needs a name}; shift 2 ;;
 	--fabric) fabric=${2:?--fabric needs a name}; shift 2 ;;
 	--list) list_only=1; shift ;;
 	--help) sed -n '2,/^$/s/^# \{0,1\}//p' "$0"; exit 0 ;;
@@ -85,7 +82,8 @@ done
 for f in tests/unit/*.c tests/proto/*.c tests/model/*.c tests/fuzz/*.c; do
 	n=${f#tests/}; n=${n%.c}
 	[ "$n" != fuzz/record ] || continue # no program: preloaded by record.sh
-	add "$n" "$ASHLAR_BUILD/$variant/tests/$n" "$limit_other" "$ASHLAR_BUILD/bin"
+	add "$n" "$ASHLAR_BUILD/asan/tests/$n" "$limit_other" "$ASHLAR_BUILD/bin"
+	! grep -q '^ \* also: tsan$' "$f" || add "tsan/${n##*/}" "$ASHLAR_BUILD/tsan/tests/$n" "$limit_other" "$ASHLAR_BUILD/bin"
 done
 for f in tests/sim/*.sh; do
 	t=$(head_says "$f" timeout)
@@ -143,7 +141,7 @@ fi
 start() { # index
 	local i=$1 log wrap=() kernel=
 	case ${names[i]} in e2e-6.1/*) kernel=6.1 ;; esac
-	case ${files[i]}${bins[i]} in *"/$variant/"* | */asan/bin) wrap=("${fixed[@]}") ;; esac
+	case ${files[i]}${bins[i]} in */asan/tests/* | */tsan/tests/* | */asan/bin) wrap=("${fixed[@]}") ;; esac
 	log=$logs/${names[i]}.log
 	mkdir -p "${log%/*}"
 	ASHLAR_FABRIC=${fabrics[i]} ASHLAR_BIN=${bins[i]} ASHLAR_TEST=${names[i]} ASHLAR_KERNEL=$kernel \

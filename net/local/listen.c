@@ -3,9 +3,11 @@
  * connect is turned away here, before a byte of his is read, and counted as a failure.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include "ashlar/base/clock.h"
@@ -68,25 +70,47 @@ static void listener_free(struct local_listener *l)
 	free(l);
 }
 
+/* The next connection; -1: errno. The last descriptors are for those who are there: what they ask for may need some. */
+static int accept_next(const struct local_listener *l)
+{
+	int next = fcntl(l->fd, F_DUPFD_CLOEXEC, 0);
+	struct rlimit r;
+
+	if (next < 0)
+		return -1;
+	close(next);
+	if (getrlimit(RLIMIT_NOFILE, &r) == 0 && (rlim_t)next >= r.rlim_cur - r.rlim_cur / LOCAL_FD_RESERVE) {
+		errno = EMFILE;
+		return -1;
+	}
+	return accept4(l->fd, NULL, NULL, SOCK_CLOEXEC);
+}
+
+/* Out of descriptors or memory: the socket would be readable again at once. */
+static void listener_pause(struct local_listener *l)
+{
+	struct loop *loop = l->base.net->opt.loop;
+
+	if (!l->full_logged)
+		log_error("%s: accept: %s; trying again until it goes", l->addr, strerror(errno));
+	l->full_logged = true;
+	loop_fd_mod(loop, l->fd, 0);
+	loop_timer_set(loop, &l->full, loop_now(loop) + LOCAL_FULL_MS * NS_PER_MS);
+}
+
 static void listener_event(void *arg, uint32_t events)
 {
 	struct local_listener *l = arg;
-	struct loop *loop = l->base.net->opt.loop;
 
 	(void)events;
 	l->busy = true;
 	for (unsigned i = 0; i < LOCAL_ROUND_MAX && !l->closing; i++) {
-		int fd = accept4(l->fd, NULL, NULL, SOCK_CLOEXEC);
+		int fd = accept_next(l);
 
 		if (fd < 0 && (errno == EAGAIN || errno == EINTR || errno == ECONNABORTED))
 			break;
 		if (fd < 0) {
-			/* Out of descriptors or memory: it would be readable again at once. */
-			if (!l->full_logged)
-				log_error("%s: accept: %s; trying again until it goes", l->addr, strerror(errno));
-			l->full_logged = true;
-			loop_fd_mod(loop, l->fd, 0);
-			loop_timer_set(loop, &l->full, loop_now(loop) + LOCAL_FULL_MS * NS_PER_MS);
+			listener_pause(l);
 			break;
 		}
 		l->full_logged = false;

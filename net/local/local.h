@@ -29,7 +29,8 @@
 #define LOCAL_ROUND_MAX 32u		    /* frames or connections taken before others get their turn */
 #define LOCAL_CQ_MAX 256u		    /* completions of one net_data that wait to be taken */
 #define LOCAL_BACKLOG 1024
-#define LOCAL_FULL_MS 100u /* pause of a listener that is out of descriptors */
+#define LOCAL_FULL_MS 100u  /* pause of a listener that is out of descriptors */
+#define LOCAL_FD_RESERVE 8u /* one of so many descriptors is for those who are connected, not for newcomers */
 
 enum local_kind { LOCAL_MESSAGE = 0x4d4c, LOCAL_KEY = 0x4b4c };
 

@@ -207,11 +207,19 @@ static void child(struct dexec *e, pid_t parent)
 	die(e->dispatcher);
 }
 
+/* A signal that the command sends at once waits until the child has dispositions of its own: ours are for the daemon. */
 pid_t exec_start(struct dexec *e)
 {
-	pid_t parent = getpid(), pid = fork();
+	pid_t parent = getpid(), pid;
+	sigset_t all, old;
+	int err;
 
+	sigfillset(&all);
+	sigprocmask(SIG_SETMASK, &all, &old);
+	pid = fork();
 	if (pid == 0)
 		child(e, parent);
-	return pid < 0 ? -errno : pid;
+	err = errno;
+	sigprocmask(SIG_SETMASK, &old, NULL);
+	return pid < 0 ? -err : pid;
 }

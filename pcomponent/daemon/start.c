@@ -274,6 +274,9 @@ static int run(struct dstart *s, struct dexec *e)
 		if (err) {
 			kill(pid, SIGKILL);
 			waitpid(pid, NULL, 0);
+			if (s->child_fd >= 0)
+				close(s->child_fd);
+			s->child_fd = -1;
 		}
 	} else {
 		err = pid;

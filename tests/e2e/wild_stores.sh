@@ -45,11 +45,7 @@ one() { # kind, line (with @ for the address), function that prints the address
 }
 
 start_with_orders() {
-	: >"$tmp/out"
-	: >"$tmp/err"
-	ASHLAR_TEST_MARK=$mark ASHLAR_TEST_START=$mark.wild "$bin/ashlar" run --rack "$rack" --excache 4M -- "$programs/wild" \
-		<"$tmp/orders" >"$tmp/out" 2>"$tmp/err" &
-	command=$!
+	input=$tmp/orders start run --rack "$rack" --excache 4M -- "$programs/wild"
 	exec 8>"$tmp/orders"
 	wait_for 20 has_line "$tmp/out" '^ready$' || {
 		show "$tmp/err"

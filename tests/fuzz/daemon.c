@@ -1,9 +1,13 @@
 /*
  * The node daemon under the fuzzer: commands and dispatchers that lie, beside memory components (played in this process)
- * that answer its guards as they like.
+ * that answer its guards as they like. The programs that it starts for commands are cat(1): argv[1] is a descriptor's
+ * number, no file of that name is in /, so it says so on stderr, and with "-" among its words it gives back what it gets.
  */
+#include <sys/wait.h>
 #include "pcomponent/daemon/daemon.h"
 #include "tests/fuzz/fuzz.h"
+
+#define PROOFS 3u /* hello, reports; announced, words, started */
 
 static struct daemon *node;
 static struct net_listener *listener, *memory_listener;
@@ -73,6 +77,7 @@ static const char *up(void)
 					.net = fuzz_net,
 					.host = &played,
 					.counters = &fuzz_counters,
+					.dispatcher = "/bin/cat",
 					.excache_bytes = 64 << 20 };
 
 	FUZZ_CHECK(pipe2(host_pipe, O_CLOEXEC) == 0);
@@ -118,11 +123,79 @@ static void round_begin(void)
 		FUZZ_CHECK(admit(pid, 1 + below(PROCESS_MEMORY_MAX)) == 0);
 }
 
+/* The words of a program: argc of argv, envc of the environment, the folder. */
+static const char words[] = "cat\0-\0A=b\0/";
+enum { WORDS_ARGC = 2, WORDS_ENVC = 1 };
+
+static void proof_command(struct fuzz_peer *p, struct message *m)
+{
+	struct d2p_announce_req announce = { .cap = cap_of(p->pid), .pid = p->pid };
+	struct d2p_args_req args = { .off = 0 };
+	struct d2p_start_req start = { .argc = WORDS_ARGC, .envc = WORDS_ENVC };
+
+	if (p->proofs == 0) {
+		message_make(m, D2P_ANNOUNCE, &announce, sizeof(announce), NULL, 0);
+		return;
+	}
+	if (p->proofs == 1) {
+		if (chance(60)) /* no program of the daemon's: each is a fork of this process */
+			p->proofs = PROOFS;
+		message_make(m, D2P_ARGS, &args, sizeof(args), words, sizeof(words));
+		return;
+	}
+	if (chance(50))
+		start.flags = START_TERMINAL | (chance(50) ? START_STDERR : 0);
+	message_make(m, D2P_START, &start, sizeof(start), NULL, 0);
+}
+
 static void proof(struct fuzz_peer *p, struct message *m)
 {
-	struct d2p_hello_req req = { .cap = cap_of(p->pid), .pid = p->pid };
+	struct d2p_hello_req hello = { .cap = cap_of(p->pid), .pid = p->pid };
+	struct d2p_report_req rep = { .weight_bytes = number_odd(), .resident_bytes = number_odd(), .registered = 1 };
 
-	message_make(m, p->kind == KIND_COMMAND ? D2P_ANNOUNCE : D2P_HELLO, &req, sizeof(req), NULL, 0);
+	if (p->kind == KIND_COMMAND) {
+		proof_command(p, m);
+		return;
+	}
+	if (p->proofs == 0)
+		message_make(m, D2P_HELLO, &hello, sizeof(hello), NULL, 0);
+	else
+		message_make(m, D2P_REPORT, &rep, sizeof(rep), NULL, 0);
+}
+
+/* Of what a command may say to its program the corpus has nothing. */
+static void fix(struct fuzz_peer *p, struct message *m)
+{
+	struct d2p_read_req rd = { .stream = 1 + below(2), .close = chance(5) };
+	struct d2p_write_req wr = { .end = chance(10) };
+	struct d2p_signal_req sig = { .number = 1 + below(64) };
+	struct d2p_stats_req st = { .off = below(3) * 4096 };
+
+	if (chance(30))
+		return;
+	if (m->h.msg == D2P_READ && m->h.body_bytes == sizeof(rd))
+		memcpy(message_body(m), &rd, sizeof(rd));
+	if (m->h.msg == D2P_SIGNAL && m->h.body_bytes == sizeof(sig))
+		memcpy(message_body(m), &sig, sizeof(sig));
+	if (m->h.msg == D2P_STATS && m->h.body_bytes == sizeof(st))
+		memcpy(message_body(m), &st, sizeof(st));
+	if (m->h.msg == D2P_WRITE && m->h.body_bytes == sizeof(wr)) {
+		static char text[MSG_TAIL_MAX];
+
+		message_make(m, D2P_WRITE, &wr, sizeof(wr), text, chance(90) ? below(200) : below(sizeof(text)));
+	}
+}
+
+/* The last program's end takes its time. */
+static void programs_end(void)
+{
+	siginfo_t info;
+
+	for (unsigned i = 0; waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == 0; i++) {
+		FUZZ_CHECK(i < 20000);
+		usleep(500);
+		fuzz_turns(1);
+	}
 }
 
 static void round_end(void)
@@ -134,6 +207,7 @@ static void round_end(void)
 	daemon_load(node, &beat);
 	FUZZ_CHECK(beat.processes == 0 && beat.used_bytes == 0 && host_open == 0);
 	fuzz_until(guards == 0);
+	programs_end();
 }
 
 static bool answered;
@@ -176,8 +250,9 @@ int main(int argc, char **argv)
 		.up = up,
 		.down = down,
 		.round_begin = round_begin,
-		.n_proofs = 1,
+		.n_proofs = PROOFS,
 		.proof = proof,
+		.fix = fix,
 		.round_end = round_end,
 		.probe = probe,
 	};

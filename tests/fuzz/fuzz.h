@@ -47,7 +47,10 @@ struct fuzz_target {
 	void (*down)(void);
 	void (*round_begin)(void); /* admit processes */
 	unsigned n_proofs;
-	void (*proof)(struct fuzz_peer *, struct message *); /* p->proofs: which of the messages that prove who it is */
+	/* p->proofs: which of the messages that prove who it is, and bring it to where it has something to say */
+	void (*proof)(struct fuzz_peer *, struct message *);
+	/* Before a reply of ours to a request of the monitor's is changed: m is zero so far. NULL: that will do. */
+	void (*answer)(const struct message *rq, struct message *m);
 	/* What a message from the monitor teaches: the name of something in it, or 0. */
 	uint64_t (*learn)(const struct message *);
 	void (*fix)(struct fuzz_peer *, struct message *); /* what must not be done to the machine that runs this */
@@ -163,7 +166,7 @@ static inline void fuzz_connect(const struct fuzz_target *t, struct fuzz_peer *p
 }
 
 /* A reply of ours to a request of the monitor's: as it should be, or not. */
-static inline void fuzz_answer(struct fuzz_peer *p, const struct message *rq)
+static inline void fuzz_answer(const struct fuzz_target *t, struct fuzz_peer *p, const struct message *rq)
 {
 	static uint8_t zero[MSG_BYTES_MAX];
 	const struct msg_info *info = msg_info(rq->h.msg);
@@ -172,11 +175,13 @@ static inline void fuzz_answer(struct fuzz_peer *p, const struct message *rq)
 	if (!info || chance(4))
 		return;
 	message_make(&m, rq->h.msg, zero, info->rep_bytes, NULL, 0);
+	if (t->answer)
+		t->answer(rq, &m);
 	m.h.flags = WIRE_REPLY;
 	m.h.req_id = rq->h.req_id;
 	if (chance(8)) {
 		m.h.err = -(int32_t)(1 + below(140));
-		m.h.body_bytes = 0;
+		m.h.body_bytes = m.h.tail_bytes = 0;
 		m.len = sizeof(m.h);
 	}
 	if (chance(8))
@@ -202,7 +207,7 @@ static inline void fuzz_take(const struct fuzz_target *t, struct fuzz_peer *p)
 		if (!m.h.err && t->learn)
 			dictionary_learn(&p->words, t->learn(&m));
 		if (!(m.h.flags & WIRE_REPLY)) {
-			fuzz_answer(p, &m);
+			fuzz_answer(t, p, &m);
 			continue;
 		}
 		fuzz_replies++;

@@ -23,23 +23,29 @@ part() { # program, options..
 	LD_PRELOAD=$tmp/record.so "$b/bin/$1" "${@:2}" --ready-fd 9 9>"$tmp/ready-${#pids[@]}" &
 	pids+=($!)
 }
+cp "$b/tests/programs/files" "$b/tests/programs/refill" "$b/tests/programs/walker" "$tmp" # no path of this machine
 part gmm --listen "$addr"
 part scomponent --gmm "$addr" --name s0 --root /
 part mcomponent --gmm "$addr" --name m0 --size 96M
 part mcomponent --gmm "$addr" --name m1 --size 96M
 part pcomponent --gmm "$addr" --name p0 --excache 1G
-for i in "${!pids[@]}"; do
-	for _ in $(seq 500); do
-		[ -s "$tmp/ready-$i" ] && break
-		sleep 0.01
+ready() { # parts
+	local i
+	for i in "$@"; do
+		for _ in $(seq 500); do
+			[ -s "$tmp/ready-$i" ] && break
+			sleep 0.01
+		done
 	done
-done
+}
+ready "${!pids[@]}"
 printf 'gmm = "%s"\n' "$addr" >"$tmp/rack"
 mkdir "$tmp/work"
-run() { (cd "$tmp/work" && "$top/$b/bin/ashlar" run --rack "$tmp/rack" "$@") >"$tmp/out" 2>"$tmp/err" </dev/null || :; }
+# The node daemon starts the programs: their environment is in the messages, so let there be none.
+run() { (cd "$tmp/work" && env -i "$top/$b/bin/ashlar" run --rack "$tmp/rack" "$@") >"$tmp/out" 2>"$tmp/err" </dev/null || :; }
 run --excache 4M -- /usr/bin/python3 -c 'x = [bytes([i % 251]) * 4096 for i in range(6000)]; print(sum(map(len, x)))'
-run --excache 8M -- "$top/$b/tests/programs/files"
-run --excache 8M -- "$top/$b/tests/programs/refill"
+run --excache 8M -- "$tmp/files"
+run --excache 8M -- "$tmp/refill" 3000 500 write 1 2
 run --excache 64M -- /usr/bin/python3 -c '
 import os, fcntl, shutil
 os.mkdir("d"); open("d/a", "w").write("x" * 70000); os.rename("d/a", "d/b"); os.link("d/b", "d/c"); os.symlink("b", "d/l")
@@ -47,7 +53,26 @@ os.readlink("d/l"); os.stat("d/l"); os.listdir("d"); os.chmod("d/b", 0o600); os.
 f = open("d/b", "a+"); f.write("y"); f.flush(); os.fsync(f.fileno()); fcntl.flock(f, fcntl.LOCK_EX)
 os.posix_fallocate(f.fileno(), 0, 4096); os.lseek(f.fileno(), 0, os.SEEK_END); os.statvfs("."); os.access("d", 4)
 os.chown("d/b", os.getuid(), os.getgid()); os.chdir("d"); os.getcwd(); os.chdir(".."); os.sync(); shutil.rmtree("d")'
-"$b/bin/ashlar" rack status "$tmp/rack" >"$tmp/out" || :
+ashlar() { "$b/bin/ashlar" "$@" >>"$tmp/out" 2>&1 || :; }
+ashlar rack status "$tmp/rack"
+# What comes of a terminal, of signals, and of a gmm that ends while a program runs
+cd "$tmp/work"
+env -i "$top/$b/bin/ashlar" run --rack "$tmp/rack" --stats "$tmp/stats" -- /bin/cat <"$tmp/files" >"$tmp/copy" || :
+script -qec "env -i $top/$b/bin/ashlar run --rack $tmp/rack -- /bin/cat /etc/hostname" /dev/null >"$tmp/copy" </dev/null || :
+cd "$top"
+run --excache 2M -- "$tmp/walker" 20 0 &
+walker=$!
+sleep 1
+pid=$("$b/bin/ashlar" ps --rack "$tmp/rack" | awk 'NR == 2 { print $1 }')
+ashlar kill --rack "$tmp/rack" -STOP "$pid"
+ashlar kill --rack "$tmp/rack" -CONT "$pid"
+kill -KILL "${pids[0]}"
+part gmm --listen "$addr"
+ready 5
+sleep 2
+ashlar ps --rack "$tmp/rack"
+ashlar kill --rack "$tmp/rack" -TERM "$pid"
+wait "$walker" || :
 sleep 1.2 # heartbeats
 python3 - "$tmp/traffic" "$out" <<'PY'
 import struct, sys

@@ -1,4 +1,7 @@
-/* Ids: a request is applied once however often it comes; what is too old is dropped, what is too new is a breach. */
+/*
+ * Ids: a request is applied once however often it comes; what is too old is dropped, what is too new is a breach.
+ * also: tsan
+ */
 #include "raw.h"
 
 static struct net *net;

@@ -1,4 +1,7 @@
-/* Credits: RPC_CREDITS requests may be outstanding, one more ends the connection; peers that do not read, or go away. */
+/*
+ * Credits: RPC_CREDITS requests may be outstanding, one more ends the connection; peers that do not read, or go away.
+ * also: tsan
+ */
 #include "raw.h"
 
 static struct net *net;

@@ -2,6 +2,7 @@
  * Hostile peers of a real memory monitor, in a process of its own: connections without end, peers that say nothing or
  * half of it, requests at full rate, a dispatcher that lies. Each while a process that behaves works on, none of whose
  * requests may fail; the monitor lives, cuts the liar off and names it, and in the end holds nothing.
+ * also: tsan
  */
 #include <fcntl.h>
 #include <signal.h>

@@ -1,4 +1,7 @@
-/* The table of line words: made on use, found again, walked and released without touching what was never used. */
+/*
+ * The table of line words: made on use, found again, walked and released without touching what was never used.
+ * also: tsan
+ */
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>

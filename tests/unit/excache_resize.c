@@ -2,6 +2,7 @@
  * The budget changes while two threads work on memory larger than it, against the real kernel and a real memory monitor:
  * every read is checked, and once excache_fit says that it fits no more is resident than the new budget allows. Then
  * nobody works: a smaller budget is kept to all the same, and a larger one is there at once.
+ * also: tsan
  */
 #include "excache_rack.h"
 

@@ -2,6 +2,7 @@
  * Two threads over memory four times the budget, against the real kernel and a real memory monitor. Each thread owns
  * every second page and counts its own writes to it in local memory; each read is checked against that. A third thread
  * looks at how much is resident.
+ * also: tsan
  */
 #include "excache_rack.h"
 

@@ -1,4 +1,7 @@
-/* Files used by several threads at once: offsets, appends, the descriptor table, more threads than io slots. */
+/*
+ * Files used by several threads at once: offsets, appends, the descriptor table, more threads than io slots.
+ * also: tsan
+ */
 #include <pthread.h>
 #include "fs_rig.h"
 

@@ -1,6 +1,7 @@
 /*
  * RPC with a loop, both ends on one loop in this process: calls before hello, more calls than credits, deadlines and
  * retries, requests in both directions, ends of every kind, closing from inside callbacks.
+ * also: tsan
  */
 #include <errno.h>
 #include <setjmp.h>

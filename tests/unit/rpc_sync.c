@@ -1,4 +1,7 @@
-/* Synchronous RPC against a server on another thread: calls, tails, posts, deadlines, ends. */
+/*
+ * Synchronous RPC against a server on another thread: calls, tails, posts, deadlines, ends.
+ * also: tsan
+ */
 #include "tests/proto/raw.h"
 
 static struct net *net;

@@ -1,4 +1,7 @@
-/* Storage monitor: data of files. One-sided, within the buffer that was granted, and as the local file system has it. */
+/*
+ * Storage monitor: data of files. One-sided, within the buffer that was granted, and as the local file system has it.
+ * also: tsan
+ */
 #include <dirent.h>
 #include <stdio.h>
 #include <sys/file.h>
