@@ -41,7 +41,7 @@ static void target_put(struct rtarget *t)
 	free(t);
 }
 
-struct rflow *rflow_get(struct relay *r, const char *addr, int32_t host_pid)
+struct rflow *rflow_get(struct relay *r, const char *addr, const struct rwho *who)
 {
 	struct rtarget *t = target_get(r, addr);
 	struct rflow *f;
@@ -50,7 +50,8 @@ struct rflow *rflow_get(struct relay *r, const char *addr, int32_t host_pid)
 		return NULL;
 	for (struct list *l = t->flows.next; l != &t->flows; l = l->next) {
 		f = container_of(l, struct rflow, link);
-		if (f->host_pid == host_pid) {
+		if (f->who.pid == who->pid && f->who.host_pid == who->host_pid) {
+			f->who.weight = who->weight;
 			f->conns++;
 			return f;
 		}
@@ -61,7 +62,7 @@ struct rflow *rflow_get(struct relay *r, const char *addr, int32_t host_pid)
 		return NULL;
 	}
 	f->target = t;
-	f->host_pid = host_pid;
+	f->who = *who;
 	f->conns = 1;
 	for (unsigned i = 0; i < NET_CLASSES; i++) {
 		list_init(&f->queue[i]);
@@ -262,7 +263,7 @@ static struct rflow *flow_next(struct rtarget *t, enum net_class class)
 
 		if (f->deficit[class] > 0)
 			return f;
-		f->deficit[class] += RELAY_QUANTUM;
+		f->deficit[class] += RELAY_QUANTUM / WEIGHT_DEFAULT * f->who.weight;
 		list_del(&f->turn[class]);
 		list_add_tail(&t->ring[class], &f->turn[class]);
 	}
