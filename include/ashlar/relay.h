@@ -11,8 +11,8 @@
  * processes take turns, each RELAY_QUANTUM bytes times its weight / WEIGHT_DEFAULT, however many threads and connections
  * they have. Transfers are cut into pieces of RELAY_CHUNK bytes. At most RELAY_WINDOW bytes are with the fabric at a time, of them at most RELAY_LOWER of
  * the classes below demand. So a demand read of 4 KB waits on the fabric behind at most RELAY_LOWER bytes of lower classes
- * and RELAY_WINDOW in all, and before that for one turn of each other process that wants the same component. Of every
- * RELAY_TRICKLE bytes of demand, one piece of a lower class passes first, so that none starves.
+ * and RELAY_WINDOW in all, and before that for one turn of each other process that wants the same component. After
+ * RELAY_TRICKLE bytes of more urgent ones, one piece of a class that waits goes first, so that none starves.
  */
 #ifndef ASHLAR_RELAY_H
 #define ASHLAR_RELAY_H

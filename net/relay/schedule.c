@@ -244,15 +244,22 @@ static bool room_for(const struct rtarget *t, enum net_class class)
 /* The class whose turn it is, NET_CLASSES: none's. */
 static enum net_class class_next(const struct rtarget *t)
 {
-	unsigned first = t->since_lower >= RELAY_TRICKLE ? NET_DEMAND + 1 : NET_DEMAND;
+	unsigned turn = NET_CLASSES;
 
-	for (unsigned i = 0; i < NET_CLASSES; i++) {
-		unsigned class = (first + i) % NET_CLASSES;
+	for (unsigned i = NET_CLASSES; i-- > 0;)
+		if (!list_empty(&t->ring[i]) && room_for(t, (enum net_class)i) &&
+		    (turn == NET_CLASSES || t->since[turn] < RELAY_TRICKLE))
+			turn = i;
+	return (enum net_class)turn;
+}
 
-		if (!list_empty(&t->ring[class]) && room_for(t, (enum net_class) class))
-			return (enum net_class) class;
-	}
-	return NET_CLASSES;
+/* A class that was passed by enough of the more urgent ones goes before them, once. */
+static void class_passed(struct rtarget *t, enum net_class class, uint32_t bytes)
+{
+	t->since[class] = 0;
+	for (unsigned i = class + 1u; i < NET_CLASSES; i++)
+		if (t->since[i] < RELAY_TRICKLE)
+			t->since[i] += bytes;
 }
 
 /* The process whose turn it is: the first one that has some of its share left. */
@@ -284,7 +291,7 @@ void schedule(struct relay *r, struct rtarget *t)
 		}
 		if (!list_empty(&f->queue[class]))
 			f->deficit[class] -= bytes;
-		t->since_lower = class == NET_DEMAND ? t->since_lower + bytes : 0;
+		class_passed(t, class, bytes);
 	}
 }
 

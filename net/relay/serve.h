@@ -68,7 +68,7 @@ struct rtarget {
 	char addr[ADDR_BYTES];
 	struct list flows, ring[NET_CLASSES]; /* ring: flows with something to post, next one first */
 	uint32_t under_way, lower_under_way;  /* bytes */
-	uint32_t since_lower;		      /* bytes of demand posted since one of a lower class was */
+	uint32_t since[NET_CLASSES];	      /* bytes posted of more urgent classes since one of this was */
 };
 struct rflow {
 	struct list link, turn[NET_CLASSES];
