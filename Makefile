@@ -110,7 +110,9 @@ LDLIBS_test := -lcmocka -ljansson -lconfuse
 # The simulated rack: one program, with several copies of the ExCache, each with static data of its own.
 SIM        := $(wildcard tests/sim/*.c)
 SIM_COPIES := c0 c1 c2
-SIM_WRAP   := $(addprefix -Wl$(comma)--wrap=,clock_gettime nanosleep usleep sched_yield pthread_mutex_lock)
+# -u: what is wrapped is there also for a test that asks nothing else of the simulator.
+SIM_WRAP   := $(addprefix -Wl$(comma)--wrap=,clock_gettime nanosleep usleep sched_yield pthread_mutex_lock) \
+	      -Wl,-u,sim_wrapped
 SIM_CACHE  := $(filter-out %/uffd.c %/present.c,$(call src,pcomponent/excache))
 SIM_LIBS   := pcomponent gmm scomponent mcomponent component sim net proto base
 SIM_BIN    := $(if $(SIM),$(B)/tests/sim/sim)

@@ -137,7 +137,9 @@ int place_announce(struct place *p)
 
 int place_process(struct place *p, const struct run_options *o)
 {
-	struct x2g_run_req req = { .excache_bytes = o->excache_bytes, .uid = getuid(), .gid = getgid() };
+	struct x2g_run_req req = {
+		.excache_bytes = o->excache_bytes, .uid = getuid(), .gid = getgid(), .weight = o->weight
+	};
 	struct x2g_run_rep rep;
 	int err = rpc_call_sync(p->gmm, X2G_RUN, 0, 0, &req, NULL, 0, RPC_DEADLINE_MS, &rep, NULL, NULL);
 

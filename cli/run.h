@@ -20,6 +20,7 @@ struct rpc;
 
 struct run_options {
 	uint64_t excache_bytes; /* 0: the processor component's default */
+	uint32_t weight;	/* 1 to WEIGHT_MAX */
 	uint32_t memories;	/* memory components of the private rack */
 	uint64_t memory_bytes;	/* each; 0: half of the machine divided by their number */
 	const char *stats;	/* file, "-": stderr; NULL: none */

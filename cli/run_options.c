@@ -21,6 +21,7 @@ static const char help_text[] =
 	"                      (default: all it needs up to half of the machine)\n"
 	"  --memory N[xSIZE]   memory components of the private rack (default: 2), and the size of each\n"
 	"                      (default: together half of the machine), e.g. 4x512M\n"
+	"  --weight N          its share where processes wait for each other: 1 to 100, relative (default: 10)\n"
 	"  --stats FILE        counters as JSON at exit (\"-\": stderr)\n"
 	"  --rack NAME|FILE    run on a rack that stands, instead of a private one\n"
 	"  --fabric NAME       fabric of the private rack: local, ofi:tcp or another provider of\n"
@@ -41,6 +42,7 @@ static const char help_text[] =
 enum {
 	OPT_EXCACHE = 256,
 	OPT_MEMORY,
+	OPT_WEIGHT,
 	OPT_STATS,
 	OPT_RACK,
 	OPT_FABRIC,
@@ -54,6 +56,7 @@ enum {
 static const struct option long_options[] = {
 	{ "excache", required_argument, NULL, OPT_EXCACHE },
 	{ "memory", required_argument, NULL, OPT_MEMORY },
+	{ "weight", required_argument, NULL, OPT_WEIGHT },
 	{ "stats", required_argument, NULL, OPT_STATS },
 	{ "rack", required_argument, NULL, OPT_RACK },
 	{ "fabric", required_argument, NULL, OPT_FABRIC },
@@ -129,6 +132,19 @@ static int storage_wait_set(struct run_options *o, const char *value)
 	return 0;
 }
 
+static int weight_set(struct run_options *o, const char *value)
+{
+	char *end;
+	unsigned long n;
+
+	errno = 0;
+	n = strtoul(value, &end, 10);
+	if (value[0] < '0' || value[0] > '9' || errno || *end || n < 1 || n > WEIGHT_MAX)
+		return cli_error("bad value for --weight: %s (1 to %u)", value, WEIGHT_MAX);
+	o->weight = (uint32_t)n;
+	return 0;
+}
+
 static int emulate_set(struct run_options *o, const char *value)
 {
 	char why[HOOK_WHY_BYTES];
@@ -172,6 +188,8 @@ static int option_take(struct run_options *o, int c)
 		return excache_set(o, optarg);
 	case OPT_MEMORY:
 		return memory_set(o, optarg);
+	case OPT_WEIGHT:
+		return weight_set(o, optarg);
 	case OPT_STATS:
 		return text_set(&o->stats, "stats", optarg);
 	case OPT_RACK:
@@ -202,6 +220,7 @@ int run_options(int argc, char **argv, struct run_options *o)
 	*o = (struct run_options){ .memories = MEMORIES_DEFAULT,
 				   .fabric = getenv("ASHLAR_FABRIC"),
 				   .root = "/",
+				   .weight = WEIGHT_DEFAULT,
 				   .storage_wait_s = STORAGE_WAIT_FOREVER,
 				   .log_level = LOG_WARN,
 				   .rack_log_level = LOG_ERROR };

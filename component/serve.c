@@ -38,7 +38,7 @@ static int admit(struct rpc_request *rq, const void *body, const void *tail, uin
 	int err = parts_check(c, req, tail, tail_bytes, &n);
 
 	(void)rep;
-	if (err || req->pid == 0 || req->reserved0)
+	if (err || req->pid == 0 || req->weight == 0 || req->weight > WEIGHT_MAX)
 		return -EINVAL;
 	if (!c->ops->admit)
 		return -ENOSYS;

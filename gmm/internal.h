@@ -71,7 +71,7 @@ struct gpart {
 struct gprocess {
 	struct list link;
 	struct gmm *g;
-	uint32_t pid, uid, gid;
+	uint32_t pid, uid, gid, weight;
 	uint64_t budget_bytes;
 	struct gpart part[PARTS_MAX];
 	unsigned n_parts, pending;

@@ -39,6 +39,7 @@ static void part_admit_again(struct gpart *part, struct member *m)
 		.processor_id = p->part[PART_PROCESSOR].member_id,
 		.uid = p->uid,
 		.gid = p->gid,
+		.weight = p->weight,
 	};
 	int err = rpc_call(m->peer->rpc, G2X_ADMIT, p->pid, &req, NULL, 0, RPC_DEADLINE_MS, admitted_again, NULL);
 
@@ -126,13 +127,15 @@ int keep_process(struct rpc_request *rq, const void *body, const void *tail, uin
 		m->telling = false;
 		return 0;
 	}
-	if (req->pid == 0 || req->pid > INT32_MAX || req->reserved0 || parts_check(tail, tail_bytes))
+	if (req->pid == 0 || req->pid > INT32_MAX || req->weight == 0 || req->weight > WEIGHT_MAX ||
+	    parts_check(tail, tail_bytes))
 		return -EINVAL;
 	p = gprocess_kept(peer->g, req->pid);
 	if (!p)
 		return -EEXIST;
 	p->uid = req->uid;
 	p->gid = req->gid;
+	p->weight = req->weight;
 	p->budget_bytes = req->excache_bytes ? req->excache_bytes : m->bytes;
 	gprocess_add_part(p, m, req->excache_bytes, 0);
 	p->part[PART_PROCESSOR].asked = true;

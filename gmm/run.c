@@ -152,6 +152,7 @@ static int admit_one(struct gprocess *p, struct gpart *part)
 		.processor_id = p->part[PART_PROCESSOR].member_id,
 		.uid = p->uid,
 		.gid = p->gid,
+		.weight = p->weight,
 	};
 	uint32_t n = 0;
 	int err;
@@ -196,11 +197,14 @@ int grun_begin(struct rpc_request *rq, const void *body, const void *tail, uint3
 	(void)rep;
 	if (rpc_peer_kind(peer->rpc) != KIND_COMMAND)
 		return -EPERM;
+	if (req->weight > WEIGHT_MAX || req->reserved0)
+		return -EINVAL;
 	p = gprocess_new(peer->g);
 	if (!p)
 		return -EAGAIN;
 	p->uid = req->uid;
 	p->gid = req->gid;
+	p->weight = req->weight ? req->weight : WEIGHT_DEFAULT;
 	gpeer_user(peer, &p->uid, &p->gid);
 	err = place(p, req);
 	for (unsigned i = 0; !err && i < p->n_parts; i++)

@@ -53,7 +53,7 @@ struct peer {
 struct mprocess {
 	struct list link;
 	struct mcomponent *m;
-	uint32_t pid;
+	uint32_t pid, weight;
 	struct cap cap;
 	struct account account; /* frames: promised, granted */
 	uint64_t admitted_ns;

@@ -64,6 +64,7 @@ int mcomponent_admit(void *ctx, const struct g2x_admit_req *req, const struct pl
 		goto end_promise;
 	p->m = m;
 	p->pid = req->pid;
+	p->weight = req->weight;
 	p->cap = req->cap;
 	p->admitted_ns = loop_now(m->loop);
 	list_init(&p->slabs);

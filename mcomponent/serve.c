@@ -69,7 +69,7 @@ static int hello(struct rpc_request *rq, const void *body, const void *tail, uin
 	peer->process = p;
 	p->dispatcher = peer;
 	rpc_trust(peer->base.rpc);
-	(void)!rpc_queue_charge(peer->base.rpc, p->pid, 1); /* without memory it goes on as nobody's */
+	(void)!rpc_queue_charge(peer->base.rpc, p->pid, p->weight); /* without memory it goes on as nobody's */
 	p->requests++;
 	rep->quota_bytes = p->account.quota * PAGE_BYTES;
 	rep->slab_frames_max = SLAB_FRAMES_MAX;
@@ -97,7 +97,7 @@ static int guard(struct rpc_request *rq, const void *body, const void *tail, uin
 	peer->process = p;
 	p->guard = peer;
 	rpc_trust(peer->base.rpc);
-	(void)!rpc_queue_charge(peer->base.rpc, p->pid, 1);
+	(void)!rpc_queue_charge(peer->base.rpc, p->pid, p->weight);
 	return 0;
 }
 

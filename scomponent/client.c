@@ -94,7 +94,7 @@ int serve_hello(struct rpc_request *rq, const void *body, const void *tail, uint
 	}
 	c->process->clients++;
 	rpc_trust(c->base.rpc);
-	(void)!rpc_queue_charge(c->base.rpc, req->pid, 1); /* without memory it goes on as nobody's */
+	(void)!rpc_queue_charge(c->base.rpc, req->pid, c->process->weight); /* without memory it goes on as nobody's */
 	rep->readonly = c->s->readonly;
 	return 0;
 }

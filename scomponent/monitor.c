@@ -43,6 +43,7 @@ int scomponent_admit(struct scomponent *s, const struct g2x_admit_req *req)
 		return -ENOMEM;
 	p->cap = req->cap;
 	p->pid = req->pid;
+	p->weight = req->weight;
 	p->uid = req->uid;
 	p->admitted_ns = p->idle_ns = loop_now(s->loop);
 	p->gid = req->gid;

@@ -29,7 +29,7 @@ struct scomponent {
 struct process {
 	struct list link;
 	struct cap cap;
-	uint32_t pid, uid, gid;
+	uint32_t pid, uid, gid, weight;
 	uint32_t handles;	       /* of all its connections */
 	uint32_t clients;	       /* connections that proved to be its */
 	uint64_t admitted_ns, idle_ns; /* idle: since when it has no connection */

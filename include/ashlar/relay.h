@@ -8,11 +8,11 @@
  * protects memory is the peer, which ties a key to the connection it was granted on, and that lies here.
  *
  * Order (for each component of the rack that is reached): a class goes before all less urgent ones; within a class
- * processes take turns, each RELAY_QUANTUM bytes, however many threads and connections they have. Transfers are cut into
- * pieces of RELAY_CHUNK bytes. At most RELAY_WINDOW bytes are with the fabric at a time, of them at most RELAY_LOWER of
+ * processes take turns, each RELAY_QUANTUM bytes times its weight / WEIGHT_DEFAULT, however many threads and connections
+ * they have. Transfers are cut into pieces of RELAY_CHUNK bytes. At most RELAY_WINDOW bytes are with the fabric at a time, of them at most RELAY_LOWER of
  * the classes below demand. So a demand read of 4 KB waits on the fabric behind at most RELAY_LOWER bytes of lower classes
- * and RELAY_WINDOW in all, and before that for one quantum of each other process that wants the same component. Of every
- * RELAY_TRICKLE bytes of demand, one piece of a lower class passes first, so that none starves.
+ * and RELAY_WINDOW in all, and before that for one turn of each other process that wants the same component. After
+ * RELAY_TRICKLE bytes of more urgent ones, one piece of a class that waits goes first, so that none starves.
  */
 #ifndef ASHLAR_RELAY_H
 #define ASHLAR_RELAY_H
@@ -39,6 +39,13 @@ struct relay_stats {
  */
 int relay_open(struct loop *, struct net *node, struct net *rack, const char *addr, struct relay **out);
 void relay_close(struct relay *); /* ends all clients */
+/*
+ * Connections that process host_pid of this machine begins from now on are those of process pid of the rack, and take its
+ * turns, by weight (1 to WEIGHT_MAX). Who is not charged is a process by itself, of WEIGHT_DEFAULT. The last one said
+ * holds. -ENOMEM: as before.
+ */
+int relay_charge(struct relay *, int32_t host_pid, uint32_t pid, uint32_t weight);
+void relay_uncharge(struct relay *, int32_t host_pid); /* it is over; harmless when it is not charged */
 void relay_stats(const struct relay *, struct relay_stats *);
 
 /* Where the relay of the node daemon at `node` listens: out has ADDR_BYTES. 0 or -EINVAL (too long). */

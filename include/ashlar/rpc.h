@@ -95,10 +95,10 @@ int rpc_refused(struct rpc *, uint32_t pid, const char *what);
 #define RPC_ROUND 8u
 int rpc_queue_open(struct loop *, struct rpc_queue **out);
 void rpc_queue_close(struct rpc_queue *); /* its connections are closed */
-/* Requests on this connection go through the queue from now on, as process 0's with weight 1. Once. -ENOMEM. */
+/* Requests on this connection go through the queue from now on, as process 0's with WEIGHT_DEFAULT. Once. -ENOMEM. */
 int rpc_queue_join(struct rpc *, struct rpc_queue *);
 /*
- * The peer proved that it is process pid: it shares that process's turns from now on. weight (1 to 64) is the process's:
+ * The peer proved that it is process pid: it shares that process's turns from now on. weight (1 to WEIGHT_MAX) is the process's:
  * the last one said holds. -ENOMEM: as before.
  */
 int rpc_queue_charge(struct rpc *, uint32_t pid, unsigned weight);

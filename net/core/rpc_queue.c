@@ -2,8 +2,8 @@
  * Requests that wait; rpc.h says who goes first. Every connection with waiting requests stands in one list: that of its
  * process (struct rpc_share), for the most urgent class among them. Every process with such a list stands in the queue's
  * list for that class. Turns go round both lists; a process stays first for as long as its credit of the round lasts: its
- * weight, where a request costs one and one more for each KB behind its header (more than there is: it waits for so many
- * rounds).
+ * weight, where a request costs WEIGHT_DEFAULT and as much again for each KB behind its header (more than there is: it
+ * waits for so many rounds).
  *
  * What waits is bounded by the credits of the connections.
  */
@@ -12,8 +12,6 @@
 #include <string.h>
 #include "ashlar/base/log.h"
 #include "net/core/rpc_impl.h"
-
-#define WEIGHT_MAX 64u
 
 struct rpc_share {
 	struct list link; /* rpc_queue.shares */
@@ -49,7 +47,7 @@ static struct rpc_share *share_get(struct rpc_queue *q, uint32_t pid)
 	if (!s)
 		return NULL;
 	s->pid = pid;
-	s->weight = 1;
+	s->weight = WEIGHT_DEFAULT;
 	for (unsigned i = 0; i < NET_CLASSES; i++) {
 		list_init(&s->turns[i]);
 		list_init(&s->active[i]);
@@ -101,7 +99,7 @@ static void turn_settle(struct rpc *r)
 
 static int cost_of(const struct rpc_waiting *w)
 {
-	return 1 + (int)((w->rq->info->req_bytes + w->tail_bytes) / 1024);
+	return (1 + (int)((w->rq->info->req_bytes + w->tail_bytes) / 1024)) * (int)WEIGHT_DEFAULT;
 }
 
 /* The connection whose turn it is in this class. */
@@ -260,7 +258,7 @@ int rpc_queue_join(struct rpc *r, struct rpc_queue *q)
 
 	BUG_ON(r->queue);
 	r->queue = q;
-	err = rpc_queue_charge(r, 0, 1);
+	err = rpc_queue_charge(r, 0, WEIGHT_DEFAULT);
 	if (err)
 		r->queue = NULL;
 	return err;

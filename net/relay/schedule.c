@@ -41,7 +41,7 @@ static void target_put(struct rtarget *t)
 	free(t);
 }
 
-struct rflow *rflow_get(struct relay *r, const char *addr, int32_t host_pid)
+struct rflow *rflow_get(struct relay *r, const char *addr, const struct rwho *who)
 {
 	struct rtarget *t = target_get(r, addr);
 	struct rflow *f;
@@ -50,7 +50,8 @@ struct rflow *rflow_get(struct relay *r, const char *addr, int32_t host_pid)
 		return NULL;
 	for (struct list *l = t->flows.next; l != &t->flows; l = l->next) {
 		f = container_of(l, struct rflow, link);
-		if (f->host_pid == host_pid) {
+		if (f->who.pid == who->pid && f->who.host_pid == who->host_pid) {
+			f->who.weight = who->weight;
 			f->conns++;
 			return f;
 		}
@@ -61,7 +62,7 @@ struct rflow *rflow_get(struct relay *r, const char *addr, int32_t host_pid)
 		return NULL;
 	}
 	f->target = t;
-	f->host_pid = host_pid;
+	f->who = *who;
 	f->conns = 1;
 	for (unsigned i = 0; i < NET_CLASSES; i++) {
 		list_init(&f->queue[i]);
@@ -243,15 +244,22 @@ static bool room_for(const struct rtarget *t, enum net_class class)
 /* The class whose turn it is, NET_CLASSES: none's. */
 static enum net_class class_next(const struct rtarget *t)
 {
-	unsigned first = t->since_lower >= RELAY_TRICKLE ? NET_DEMAND + 1 : NET_DEMAND;
+	unsigned turn = NET_CLASSES;
 
-	for (unsigned i = 0; i < NET_CLASSES; i++) {
-		unsigned class = (first + i) % NET_CLASSES;
+	for (unsigned i = NET_CLASSES; i-- > 0;)
+		if (!list_empty(&t->ring[i]) && room_for(t, (enum net_class)i) &&
+		    (turn == NET_CLASSES || t->since[turn] < RELAY_TRICKLE))
+			turn = i;
+	return (enum net_class)turn;
+}
 
-		if (!list_empty(&t->ring[class]) && room_for(t, (enum net_class) class))
-			return (enum net_class) class;
-	}
-	return NET_CLASSES;
+/* A class that was passed by enough of the more urgent ones goes before them, once. */
+static void class_passed(struct rtarget *t, enum net_class class, uint32_t bytes)
+{
+	t->since[class] = 0;
+	for (unsigned i = class + 1u; i < NET_CLASSES; i++)
+		if (t->since[i] < RELAY_TRICKLE)
+			t->since[i] += bytes;
 }
 
 /* The process whose turn it is: the first one that has some of its share left. */
@@ -262,7 +270,7 @@ static struct rflow *flow_next(struct rtarget *t, enum net_class class)
 
 		if (f->deficit[class] > 0)
 			return f;
-		f->deficit[class] += RELAY_QUANTUM;
+		f->deficit[class] += RELAY_QUANTUM / WEIGHT_DEFAULT * f->who.weight;
 		list_del(&f->turn[class]);
 		list_add_tail(&t->ring[class], &f->turn[class]);
 	}
@@ -283,7 +291,7 @@ void schedule(struct relay *r, struct rtarget *t)
 		}
 		if (!list_empty(&f->queue[class]))
 			f->deficit[class] -= bytes;
-		t->since_lower = class == NET_DEMAND ? t->since_lower + bytes : 0;
+		class_passed(t, class, bytes);
 	}
 }
 

@@ -169,6 +169,7 @@ int relay_open(struct loop *loop, struct net *node, struct net *rack, const char
 	r->rack = rack;
 	list_init(&r->clients);
 	list_init(&r->targets);
+	list_init(&r->charges);
 	r->reap = (struct loop_timer){ .fn = reap, .arg = r };
 	r->again = (struct loop_timer){ .fn = again, .arg = r };
 	err = net_listen(node, addr, accepted, r, &r->listener);
@@ -188,6 +189,7 @@ void relay_close(struct relay *r)
 	loop_timer_del(r->loop, &r->reap);
 	loop_timer_del(r->loop, &r->again);
 	BUG_ON(!list_empty(&r->targets));
+	charges_end(r);
 	free(r);
 }
 

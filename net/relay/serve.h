@@ -4,7 +4,7 @@
  *
  *   serve.c     opening, accepting, ends of clients      serve_conn.c  connections: messages both ways
  *   serve_ask.c the session's questions                  serve_io.c    requests of transfers, their answers
- *   schedule.c  which piece goes next, and to the fabric
+ *   schedule.c  which piece goes next, and to the fabric charge.c      whose turn that is: processes, weights
  *
  * A client that is to end is marked and ended by a timer of the same turn of the loop, so that nobody up the stack finds
  * it gone. All else may go at any time but within schedule.c, which frees nothing but transfers.
@@ -29,7 +29,7 @@ struct relay {
 	struct loop *loop;
 	struct net *node, *rack;
 	struct net_listener *listener;
-	struct list clients, targets;
+	struct list clients, targets, charges;
 	struct loop_timer reap;	 /* clients that are marked */
 	struct loop_timer again; /* the fabric was full, and nothing of ours is under way there */
 	struct relay_stats stats;
@@ -56,18 +56,24 @@ struct rclient {
 	struct rconn *connecting; /* the ask that waits for its answer */
 };
 
+/* Whose turns a connection takes: a process of the rack, or, where none is known, one of this machine (pid 0). */
+struct rwho {
+	int32_t host_pid; /* 0 with pid */
+	uint32_t pid, weight;
+};
+
 /* A component of the rack, and one process that reaches it: what takes turns. */
 struct rtarget {
 	struct list link;
 	char addr[ADDR_BYTES];
 	struct list flows, ring[NET_CLASSES]; /* ring: flows with something to post, next one first */
 	uint32_t under_way, lower_under_way;  /* bytes */
-	uint32_t since_lower;		      /* bytes of demand posted since one of a lower class was */
+	uint32_t since[NET_CLASSES];	      /* bytes posted of more urgent classes since one of this was */
 };
 struct rflow {
 	struct list link, turn[NET_CLASSES];
 	struct rtarget *target;
-	int32_t host_pid;
+	struct rwho who;
 	uint32_t conns; /* that use it */
 	int64_t deficit[NET_CLASSES];
 	struct list queue[NET_CLASSES]; /* rio.link: with pieces to be posted */
@@ -171,8 +177,12 @@ struct rdata *rdata_find(struct rclient *, uint32_t id);
 void rdata_stop(struct rdata *); /* what is under way touches no memory after this */
 void rio_done(struct rio *);	 /* answer with io->err, and free */
 
+/* charge.c */
+struct rwho charge_who(const struct relay *, int32_t host_pid);
+void charges_end(struct relay *);
+
 /* schedule.c */
-struct rflow *rflow_get(struct relay *, const char *addr, int32_t host_pid);
+struct rflow *rflow_get(struct relay *, const char *addr, const struct rwho *);
 void rflow_put(struct rflow *);
 void rio_queue(struct rio *);
 void schedule(struct relay *, struct rtarget *);

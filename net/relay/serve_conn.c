@@ -266,6 +266,7 @@ static void connected(void *arg, int err, struct net_conn *rack)
 
 int rconn_begin(struct rclient *c, const char *addr, uint32_t ms)
 {
+	struct rwho who = charge_who(c->r, c->host_pid);
 	struct rconn *conn;
 	int err = -ENOMEM;
 
@@ -280,7 +281,7 @@ int rconn_begin(struct rclient *c, const char *addr, uint32_t ms)
 	list_init(&conn->queue);
 	for (unsigned i = 0; i < NET_CLASSES; i++)
 		rlane_init(&conn->lane[i], conn, (enum net_class)i);
-	conn->flow = rflow_get(c->r, addr, c->host_pid);
+	conn->flow = rflow_get(c->r, addr, &who);
 	if (!conn->flow)
 		goto out_free;
 	err = net_connect_begin(c->r->rack, addr, ms, connected, conn, &conn->connecting);

@@ -73,7 +73,7 @@ struct budget {
 struct dprocess {
 	struct list link;
 	struct daemon *d;
-	uint32_t pid, uid, gid;
+	uint32_t pid, uid, gid, weight;
 	struct cap cap;
 	uint64_t promised_bytes;
 	struct budget budget;

@@ -6,6 +6,7 @@
 #include "ashlar/base/clock.h"
 #include "ashlar/base/log.h"
 #include "ashlar/base/size.h"
+#include "ashlar/relay.h"
 #include "pcomponent/daemon/internal.h"
 
 struct dprocess *dprocess_find(struct daemon *d, uint32_t pid)
@@ -61,6 +62,7 @@ int daemon_admit(void *ctx, const struct g2x_admit_req *req, const struct placem
 	p->pid = req->pid;
 	p->uid = req->uid;
 	p->gid = req->gid;
+	p->weight = req->weight;
 	p->cap = req->cap;
 	p->promised_bytes = req->bytes;
 	memcpy(p->parts, parts, n_parts * sizeof(*parts));
@@ -106,6 +108,12 @@ int dprocess_watch(struct dprocess *p, int32_t host_pid)
 		d->host->process_close(fd);
 		return err;
 	}
+	err = d->relay ? relay_charge(d->relay, host_pid, p->pid, p->weight) : 0;
+	if (err) {
+		loop_fd_del(d->loop, fd);
+		d->host->process_close(fd);
+		return err;
+	}
 	p->host_fd = fd;
 	p->host_pid = host_pid;
 	return 0;
@@ -143,6 +151,8 @@ void dprocess_end(struct dprocess *p, const char *why, bool tell)
 	d->n_processes--;
 	d->excache_promised -= p->promised_bytes;
 	if (p->host_fd >= 0) {
+		if (d->relay)
+			relay_uncharge(d->relay, p->host_pid);
 		loop_fd_del(d->loop, p->host_fd);
 		d->host->process_kill(p->host_fd);
 		d->host->process_close(p->host_fd);

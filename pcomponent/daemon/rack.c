@@ -88,7 +88,9 @@ static uint32_t parts_fill(const struct dprocess *p, struct kept_part *kept)
 static int tell(struct rpc *gmm, const struct dprocess *p)
 {
 	struct kept_part kept[PROCESS_MEMORY_MAX + 1];
-	struct x2g_keep_req req = { .excache_bytes = p->promised_bytes, .pid = p->pid, .uid = p->uid, .gid = p->gid };
+	struct x2g_keep_req req = {
+		.excache_bytes = p->promised_bytes, .pid = p->pid, .uid = p->uid, .gid = p->gid, .weight = p->weight
+	};
 	uint32_t n = parts_fill(p, kept);
 
 	return rpc_call(gmm, X2G_KEEP, p->pid, &req, kept, n * (uint32_t)sizeof(kept[0]), RPC_DEADLINE_MS, told, NULL);

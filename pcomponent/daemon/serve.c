@@ -41,6 +41,7 @@ static int announce(struct rpc_request *rq, const void *body, const void *tail, 
 	p->command = peer;
 	peer->process = p;
 	rpc_trust(peer->base.rpc);
+	(void)!rpc_queue_charge(peer->base.rpc, p->pid, p->weight); /* without memory it goes on as nobody's */
 	loop_timer_del(p->d->loop, &p->announce);
 	rep->excache_bytes = p->promised_bytes ? p->promised_bytes : p->d->excache_bytes;
 	return 0;
@@ -109,6 +110,7 @@ static int hello(struct rpc_request *rq, const void *body, const void *tail, uin
 	p->dispatcher = peer;
 	peer->process = p;
 	rpc_trust(peer->base.rpc);
+	(void)!rpc_queue_charge(peer->base.rpc, p->pid, p->weight);
 	p->hello = rq;
 	err = guards_begin(p);
 	if (err) {

@@ -187,13 +187,13 @@ int memory_post(uint32_t component, enum msg_id id, const void *req, const void 
 	return err;
 }
 
-int memory_data_open(uint32_t component, struct net_data **out)
+int memory_data_open(uint32_t component, enum net_class class, struct net_data **out)
 {
 	struct memory *m = &memory[component];
 	int err;
 
 	pthread_mutex_lock(&m->lock);
-	err = net_data_open(rpc_conn(m->rpc), NET_DEMAND, out);
+	err = net_data_open(rpc_conn(m->rpc), class, out);
 	pthread_mutex_unlock(&m->lock);
 	return err;
 }

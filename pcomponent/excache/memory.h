@@ -29,7 +29,7 @@ int memory_call(uint32_t component, enum msg_id, const void *req, const void *ta
 		uint32_t deadline_ms, void *rep);
 int memory_post(uint32_t component, enum msg_id, const void *req, const void *tail, uint32_t tail_bytes);
 
-int memory_data_open(uint32_t component, struct net_data **out);
+int memory_data_open(uint32_t component, enum net_class, struct net_data **out);
 int memory_remote_open(uint32_t component, const struct net_key *, uint64_t bytes, struct net_remote **out);
 
 #endif

@@ -14,7 +14,7 @@
 #include "pcomponent/excache/memory.h"
 #include "pcomponent/excache/pagemap.h"
 
-#define PENDING_MAX (128u * MAP_BATCH_MAX)
+#define PENDING_MAX (1024u * MAP_BATCH_MAX)
 #define ASK_MS 1000u
 #define SILENT_NS (10 * NS_PER_S)
 

@@ -181,9 +181,12 @@ void excache_port_close(struct excache_port *p)
 	reclaim_unlock();
 	room_pool_add(take(&p->room, UINT32_MAX));
 	port_count(p);
-	for (unsigned i = 0; i < PROCESS_MEMORY_MAX; i++)
-		if (p->data[i])
-			net_data_close(p->data[i]);
+	for (unsigned i = 0; i < PROCESS_MEMORY_MAX; i++) {
+		if (p->fetch[i])
+			net_data_close(p->fetch[i]);
+		if (p->store[i])
+			net_data_close(p->store[i]);
+	}
 	transfer_free(p->bounce, 1, p->mr);
 	free(p);
 }

@@ -27,7 +27,8 @@ struct excache_port {
 	struct list link __attribute__((aligned(64)));
 	void *bounce; /* one page */
 	struct net_mr *mr;
-	struct net_data *data[PROCESS_MEMORY_MAX]; /* opened at the first transfer */
+	/* Fetches are demand, write-back is background; each opened at the first transfer of its kind. */
+	struct net_data *fetch[PROCESS_MEMORY_MAX], *store[PROCESS_MEMORY_MAX];
 	struct port_counters counters;
 	uint32_t uncounted; /* faults since then */
 	struct hist miss;

@@ -1,6 +1,7 @@
 /*
  * Transfers of a port: one-sided, tried again while they fail, up to TRANSFER_LIMIT_MS; a closed connection ends them at
- * once. Whatever ends them for good ends their component: it is lost, with all it holds.
+ * once. Whatever ends them for good ends their component: it is lost, with all it holds. Fetches and stores go by data
+ * connections of their own, so that write-back waits for misses and not they for it.
  */
 #include <errno.h>
 #include <time.h>
@@ -15,24 +16,32 @@
 typedef int transfer_fn(struct net_data *, struct net_remote *, uint64_t off, const struct net_sge *, unsigned n,
 			uint64_t deadline_ns);
 
-static int transfer_once(struct excache_port *p, transfer_fn *fn, uint32_t component, struct net_remote *remote,
-			 uint64_t off, const struct net_sge *sge, unsigned n, uint64_t deadline_ns)
+/* What makes a fetch or a store. */
+struct transfer {
+	transfer_fn *fn;
+	enum net_class class;
+	struct net_data **data; /* the port's, by component */
+};
+
+static int transfer_once(const struct transfer *t, uint32_t component, struct net_remote *remote, uint64_t off,
+			 const struct net_sge *sge, unsigned n, uint64_t deadline_ns)
 {
+	struct net_data **data = &t->data[component];
 	int err = 0;
 
-	if (!p->data[component])
-		err = memory_data_open(component, &p->data[component]);
+	if (!*data)
+		err = memory_data_open(component, t->class, data);
 	if (!err)
-		err = fn(p->data[component], remote, off, sge, n, deadline_ns);
+		err = t->fn(*data, remote, off, sge, n, deadline_ns);
 	if (err == -ETIMEDOUT) {
 		/* Still under way: it must not touch the memory after us. */
-		net_data_close(p->data[component]);
-		p->data[component] = NULL;
+		net_data_close(*data);
+		*data = NULL;
 	}
 	return err;
 }
 
-static int transfer_retry(struct excache_port *p, transfer_fn *fn, uint64_t loc, const struct net_sge *sge, unsigned n)
+static int transfer_retry(const struct transfer *t, uint64_t loc, const struct net_sge *sge, unsigned n)
 {
 	struct net_remote *remote;
 	uint64_t off, now, pause = NS_PER_MS, limit = clock_ns() + TRANSFER_LIMIT_MS * NS_PER_MS;
@@ -45,7 +54,7 @@ static int transfer_retry(struct excache_port *p, transfer_fn *fn, uint64_t loc,
 			return -EIO;
 		}
 		now = clock_ns();
-		err = transfer_once(p, fn, component, remote, off, sge, n, now + TRANSFER_TRY_MS * NS_PER_MS);
+		err = transfer_once(t, component, remote, off, sge, n, now + TRANSFER_TRY_MS * NS_PER_MS);
 		if (!err)
 			return 0;
 		if (err == -EPIPE || clock_ns() >= limit)
@@ -61,10 +70,14 @@ int port_fetch(struct excache_port *p, uint64_t loc)
 {
 	struct net_sge sge = { .addr = p->bounce, .bytes = PAGE_BYTES, .mr = p->mr };
 
-	return transfer_retry(p, net_read_sync, loc, &sge, 1);
+	struct transfer t = { net_read_sync, NET_DEMAND, p->fetch };
+
+	return transfer_retry(&t, loc, &sge, 1);
 }
 
 int port_store(struct excache_port *p, const struct net_sge *sge, unsigned n, uint64_t loc)
 {
-	return transfer_retry(p, net_write_sync, loc, sge, n);
+	struct transfer t = { net_write_sync, NET_BACKGROUND, p->store };
+
+	return transfer_retry(&t, loc, sge, n);
 }

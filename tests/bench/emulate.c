@@ -92,7 +92,7 @@ struct side {
 	struct net_conn *conn;
 	struct net_data *data;
 	struct net_remote *remote;
-	double value[PAIRS_MAX] = { 0 }, trip[PAIRS_MAX] = { 0 };
+	double value[PAIRS_MAX], trip[PAIRS_MAX];
 };
 
 static uint8_t *buf;

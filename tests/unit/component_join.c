@@ -149,7 +149,7 @@ static void fake_accept(void *arg, struct net_conn *conn)
 /* What reaches the monitor has been checked: parts only where they belong, all of them, with names that end. */
 static void test_admissions_are_checked(void **state)
 {
-	struct g2x_admit_req req = { .pid = 5, .n_memory = 1 };
+	struct g2x_admit_req req = { .pid = 5, .n_memory = 1, .weight = 1 };
 	struct placement_part parts[2] = { { .name = "s0" }, { .name = "m0" } };
 	struct g2x_revoke_req end = { .pid = 5 };
 	uint32_t bytes = sizeof(parts);
@@ -169,6 +169,11 @@ static void test_admissions_are_checked(void **state)
 	assert_int_equal(rig_ask_tail(&the_gmm, G2X_ADMIT, &req, parts, bytes), -EINVAL);
 	parts[1].addr[0] = 0;
 	memset(parts[1].addr, 0, sizeof(parts[1].addr));
+	req.weight = 0;
+	assert_int_equal(rig_ask_tail(&the_gmm, G2X_ADMIT, &req, parts, bytes), -EINVAL);
+	req.weight = WEIGHT_MAX + 1;
+	assert_int_equal(rig_ask_tail(&the_gmm, G2X_ADMIT, &req, parts, bytes), -EINVAL);
+	req.weight = 1;
 	req.pid = 0;
 	assert_int_equal(rig_ask_tail(&the_gmm, G2X_ADMIT, &req, parts, bytes), -EINVAL);
 	assert_int_equal(admits, 1);

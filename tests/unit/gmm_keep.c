@@ -38,7 +38,9 @@ static int join_again(struct rig_peer *p, enum wire_kind kind, const char *name,
 
 static int keep(struct rig_peer *p, uint32_t pid, uint64_t on_m0, uint64_t on_m1)
 {
-	struct x2g_keep_req req = { .pid = pid, .uid = getuid(), .gid = getgid(), .excache_bytes = 8 * MB };
+	struct x2g_keep_req req = {
+		.pid = pid, .uid = getuid(), .gid = getgid(), .weight = 30, .excache_bytes = 8 * MB
+	};
 	struct kept_part parts[3] = { { .name = "s0" },
 				      { .name = "m0", .bytes = on_m0, .promised = 1 },
 				      { .name = "m1", .bytes = on_m1, .promised = 1 } };
@@ -117,7 +119,7 @@ static void test_again(void **state)
 static void test_keep_refused(void **state)
 {
 	struct kept_part parts[PROCESS_MEMORY_MAX + 1] = { { .name = "s0" }, { .name = "m0" } };
-	struct x2g_keep_req req = { .pid = 77 };
+	struct x2g_keep_req req = { .pid = 77, .weight = WEIGHT_DEFAULT };
 
 	rack_back();
 	assert_int_equal(rig_ask(&m0, X2G_KEEP, &req), -EPERM);
@@ -133,6 +135,11 @@ static void test_keep_refused(void **state)
 	assert_int_equal(rig_ask_tail(&p0, X2G_KEEP, &req, parts, 2 * sizeof(parts[0])), -EINVAL);
 	strcpy(parts[1].name, "m\033");
 	assert_int_equal(rig_ask_tail(&p0, X2G_KEEP, &req, parts, 2 * sizeof(parts[0])), -EINVAL);
+	for (uint32_t bad = 0; bad <= WEIGHT_MAX + 1; bad += WEIGHT_MAX + 1) {
+		req.weight = bad;
+		assert_int_equal(rig_ask_tail(&p0, X2G_KEEP, &req, parts, sizeof(parts[0])), -EINVAL);
+	}
+	req.weight = WEIGHT_DEFAULT;
 	req.pid = UINT32_MAX;
 	assert_int_equal(rig_ask_tail(&p0, X2G_KEEP, &req, parts, sizeof(parts[0])), -EINVAL);
 	status_get(&command);
@@ -199,7 +206,7 @@ static int signal_to(struct rig_peer *from, uint32_t pid, int number)
 
 static int kept_of(uint32_t pid, uint32_t uid)
 {
-	struct x2g_keep_req req = { .pid = pid, .uid = uid };
+	struct x2g_keep_req req = { .pid = pid, .uid = uid, .weight = 1 };
 	struct kept_part part = { .name = "s0" };
 
 	return rig_ask_tail(&p0, X2G_KEEP, &req, &part, sizeof(part));

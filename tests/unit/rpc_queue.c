@@ -15,7 +15,8 @@
 #include "ashlar/base/loop.h"
 #include "ashlar/rpc.h"
 
-#define CLIENTS_MAX 8
+#define CLIENTS_MAX 9
+#define MANY 8
 #define SERVED_MAX 4096
 
 struct client {
@@ -195,7 +196,7 @@ static unsigned served_of(unsigned from, unsigned to, const struct client *c)
 
 static void alone_at_once(void **state)
 {
-	struct client *c = client_new(1, 1);
+	struct client *c = client_new(1, WEIGHT_DEFAULT);
 	struct rpc_queue_stat s;
 
 	for (unsigned i = 0; i < 50; i++) {
@@ -211,7 +212,7 @@ static void alone_at_once(void **state)
 /* What is background and came first waits for what is demand and came later, but for the first of the turn. */
 static void demand_before_background(void **state)
 {
-	struct client *b = client_new(1, 1), *d = client_new(2, 1);
+	struct client *b = client_new(1, WEIGHT_DEFAULT), *d = client_new(2, WEIGHT_DEFAULT);
 	unsigned last = 0;
 
 	for (unsigned i = 0; i < 30; i++)
@@ -230,7 +231,7 @@ static void demand_before_background(void **state)
 /* ... but a little of it is served however much demand there is. */
 static void none_starves(void **state)
 {
-	struct client *b = client_new(1, 1), *d = client_new(2, 1);
+	struct client *b = client_new(1, WEIGHT_DEFAULT), *d = client_new(2, WEIGHT_DEFAULT);
 	unsigned at = 0;
 
 	d->again = 1500;
@@ -249,7 +250,7 @@ static void none_starves(void **state)
 
 static void by_weight(void **state)
 {
-	struct client *one = client_new(1, 1), *three = client_new(2, 3);
+	struct client *one = client_new(1, WEIGHT_DEFAULT), *three = client_new(2, 3 * WEIGHT_DEFAULT);
 
 	for (unsigned i = 0; i < 30; i++) {
 		demand(one, i);
@@ -261,29 +262,48 @@ static void by_weight(void **state)
 	assert_in_range(served_of(1, 33, three), 23, 25);
 }
 
-/* Three connections get a process no more than one. */
+/* Eight connections get a process no more than one. */
 static void by_process(void **state)
 {
-	struct client *one = client_new(1, 1), *many[3];
+	struct client *one = client_new(1, WEIGHT_DEFAULT), *many[MANY];
+	unsigned all = 0;
 
-	for (unsigned k = 0; k < 3; k++)
-		many[k] = client_new(2, 1);
-	for (unsigned i = 0; i < 30; i++) {
+	for (unsigned k = 0; k < MANY; k++)
+		many[k] = client_new(2, WEIGHT_DEFAULT);
+	for (unsigned i = 0; i < 40; i++) {
 		demand(one, i);
-		for (unsigned k = 0; k < 3; k++)
+		for (unsigned k = 0; k < MANY; k++)
 			demand(many[k], i);
 	}
+	run_ms(50);
+	assert_int_equal(n_served, 40 * (1 + MANY));
+	assert_in_range(served_of(1, 65, one), 31, 33);
+	for (unsigned k = 0; k < MANY; k++) {
+		assert_in_range(served_of(1, 65, many[k]), 3, 5);
+		all += served_of(1, 65, many[k]);
+	}
+	assert_in_range(all, 31, 33);
+}
+
+/* The least weight waits longest, and gets its share; so do requests that cost more than a round brings. */
+static void by_least_weight(void **state)
+{
+	struct client *least = client_new(1, 1), *most = client_new(2, WEIGHT_MAX);
+
+	for (unsigned i = 0; i < 60; i++)
+		demand(most, i);
+	for (unsigned i = 0; i < 3; i++)
+		demand(least, i);
 	run_ms(20);
-	assert_int_equal(n_served, 120);
-	assert_in_range(served_of(1, 49, one), 23, 25);
-	for (unsigned k = 0; k < 3; k++)
-		assert_in_range(served_of(1, 49, many[k]), 7, 9);
+	assert_int_equal(n_served, 63);
+	assert_in_range(served_of(0, 60, least), 0, 1);
+	assert_int_equal(served_of(0, 63, least), 3);
 }
 
 /* One connection's own requests stay in order, whatever their classes. */
 static void order_kept(void **state)
 {
-	struct client *c = client_new(1, 1), *other = client_new(2, 1);
+	struct client *c = client_new(1, WEIGHT_DEFAULT), *other = client_new(2, WEIGHT_DEFAULT);
 	uint64_t next[2] = { 0, 0 };
 
 	for (unsigned i = 0; i < 40; i++) {
@@ -302,7 +322,7 @@ static void order_kept(void **state)
 /* A peer that hangs up: what it sent is done. One that is closed here: what waits is dropped, also from inside a handler. */
 static void ends(void **state)
 {
-	struct client *c = client_new(1, 1), *d = client_new(2, 1);
+	struct client *c = client_new(1, WEIGHT_DEFAULT), *d = client_new(2, WEIGHT_DEFAULT);
 
 	for (unsigned i = 0; i < 20; i++)
 		background(c, i);
@@ -311,7 +331,7 @@ static void ends(void **state)
 	run_ms(10);
 	assert_int_equal(n_served, 20);
 	assert_null(c->served);
-	c = client_new(1, 1);
+	c = client_new(1, WEIGHT_DEFAULT);
 	n_served = 0;
 	for (unsigned i = 0; i < 20; i++) {
 		background(c, i);
@@ -329,10 +349,8 @@ static void ends(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		t(alone_at_once), t(demand_before_background),
-		t(none_starves),  t(by_weight),
-		t(by_process),	  t(order_kept),
-		t(ends),
+		t(alone_at_once), t(demand_before_background), t(none_starves), t(by_weight),
+		t(by_process),	  t(by_least_weight),	       t(order_kept),	t(ends),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

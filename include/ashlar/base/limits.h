@@ -21,12 +21,14 @@
 #define RACK_COMPONENTS_MAX 64u	     /* components of one rack */
 #define PROCESS_MEMORY_MAX 16u	     /* memory components of one process */
 #define PROCESSES_MAX 1024u	     /* processes of one rack */
+#define WEIGHT_MAX 100u		     /* share of a process where processes wait for each other; at least 1, */
+#define WEIGHT_DEFAULT 10u	     /* and this where nothing is said */
 #define PS_BATCH_MAX 64u	     /* processes of one answer about their state */
 #define HEARTBEAT_MS 500u	     /* component to gmm */
 #define HEARTBEAT_MISSES 6u	     /* silent for so many periods: suspect, nothing new is placed there */
 #define IO_SLOTS 16u		     /* file transfers a process may have in flight */
 #define IO_SLOT_BYTES (256u << 10)   /* bytes of one file transfer */
-#define MAP_BATCH_MAX 512u	     /* page map entries of one message */
+#define MAP_BATCH_MAX 64u	     /* page map entries of one message: who waits behind it waits for so many */
 #define START_WORDS_MAX (2u << 20)   /* bytes of arguments and environment of a program that a daemon starts */
 #define STREAM_PIECE 8192u	     /* bytes of its stdin, stdout or stderr in one message */
 #define STREAM_PIECES 8u	     /* messages outstanding for one of them */

@@ -28,7 +28,7 @@ struct g2x_admit_req {
 	uint32_t processor_id; /* where it runs */
 	uint32_t uid, gid;
 	uint32_t n_memory;
-	uint32_t reserved0;
+	uint32_t weight; /* 1 to WEIGHT_MAX: its share of what it shares with other processes */
 };
 struct g2x_admit_rep {
 	uint64_t reserved0;

@@ -54,7 +54,7 @@ struct x2g_end_rep {
 struct x2g_keep_req {
 	uint64_t excache_bytes; /* its budget as it was asked for; 0: the default */
 	uint32_t pid, uid, gid;
-	uint32_t reserved0;
+	uint32_t weight; /* as in g2x_admit_req */
 };
 struct x2g_keep_rep {
 	uint64_t reserved0;
@@ -76,6 +76,8 @@ struct x2g_run_req {
 	uint64_t excache_bytes; /* budget of the process; 0: the processor component's default */
 	uint64_t memory_bytes;	/* remote memory promised; 0: as much as the components have */
 	uint32_t uid, gid;
+	uint32_t weight; /* 1 to WEIGHT_MAX; 0: WEIGHT_DEFAULT */
+	uint32_t reserved0;
 };
 struct x2g_run_rep {
 	struct cap cap; /* for the processor component: only it and this command know it */
