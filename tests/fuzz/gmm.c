@@ -36,7 +36,7 @@ static uint32_t pid_seen; /* of a process that is being placed, or runs */
 /* A process that ran under a gmm before this one. */
 static void keep(struct message *m)
 {
-	struct x2g_keep_req req = { .uid = getuid(), .gid = getgid(), .excache_bytes = below(3) << 20 };
+	struct x2g_keep_req req = { .uid = getuid(), .gid = getgid(), .excache_bytes = below(3) << 20, .weight = 1 };
 	struct kept_part part[PROCESS_MEMORY_MAX + 1];
 	uint32_t n = 1 + below(PROCESS_MEMORY_MAX + 1);
 

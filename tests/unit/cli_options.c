@@ -79,6 +79,9 @@ static void test_options_end(void **state)
 	assert_string_equal(o.hook, "");
 	assert_int_equal(parse("--emulate latency=5us,loss=0.1 ls"), 0);
 	assert_string_equal(o.hook, "emulate:latency=5us,loss=0.1");
+	assert_int_equal(o.weight, 10);
+	assert_int_equal(parse("--weight 100 ls"), 0);
+	assert_int_equal(o.weight, 100);
 	assert_int_equal(parse("--memory=4x8M -- --odd name"), 0);
 	assert_int_equal(o.memories, 4);
 	assert_int_equal(o.memory_bytes, 8 << 20);
@@ -113,6 +116,10 @@ static void test_mistakes(void **state)
 		{ "--memory 2x true", "2x" },
 		{ "--memory 2x0 true", "2x0" },
 		{ "--memory 2y4M true", "2y4M" },
+		{ "--weight 0 true", "--weight: 0" },
+		{ "--weight 101 true", "--weight: 101" },
+		{ "--weight 5x true", "--weight: 5x" },
+		{ "--weight -1 true", "--weight: -1" },
 		{ "--fabric verbs true", "verbs" },
 		{ "--log loud true", "loud" },
 		{ "--rack f --memory 2 true", "--memory" },

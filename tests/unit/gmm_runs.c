@@ -65,6 +65,26 @@ static void test_placed(void **state)
 	assert_false(cap_equal(&m0.admit.cap, &p0.admit.cap));
 }
 
+/* A command's wish goes to every component of its process. */
+static void test_weight(void **state)
+{
+	struct x2g_run_req req = run_req(0);
+	struct rig_peer *const all[] = { &p0, &s0, &m0, &m1 };
+	static const uint32_t wish[] = { 0, 1, WEIGHT_MAX };
+
+	for (unsigned i = 0; i < 3; i++) {
+		req.weight = wish[i];
+		assert_int_equal(rig_ask(&command, X2G_RUN, &req), 0);
+		for (unsigned k = 0; k < 4; k++)
+			assert_int_equal(all[k]->admit.weight, wish[i] ? wish[i] : WEIGHT_DEFAULT);
+	}
+	req.weight = WEIGHT_MAX + 1;
+	assert_int_equal(rig_ask(&command, X2G_RUN, &req), -EINVAL);
+	req.weight = 1;
+	req.reserved0 = 1;
+	assert_int_equal(rig_ask(&command, X2G_RUN, &req), -EINVAL);
+}
+
 /* What is promised to one is not promised to the next; it comes back at the end. */
 static void test_promises(void **state)
 {
@@ -198,6 +218,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_placed, rack_up, rack_down),
+		cmocka_unit_test_setup_teardown(test_weight, rack_up, rack_down),
 		cmocka_unit_test_setup_teardown(test_promises, rack_up, rack_down),
 		cmocka_unit_test_setup_teardown(test_end, rack_up, rack_down),
 		cmocka_unit_test_setup_teardown(test_refused, rack_up, rack_down),
