@@ -404,16 +404,24 @@ expect_freed() { # what ended
 
 # standing_rack [LINES]: $rack is a rack file, $standing its name; 1P+2M+1S, or the components that LINES name.
 standing_rack() {
+	local files=
 	standing=r$$
 	rack=$tmp/$standing.rack
-	if [ $# -gt 0 ]; then
-		printf '%s\n' "$1"
-	else
-		echo 'processor p0 { excache = 256M }'
-		echo 'memory m0 { size = 64M }'
-		echo 'memory m1 { size = 64M }'
-		echo 'storage s0 { root = "/" }'
-	fi >"$rack"
+	{
+		# Where addresses have ports: those of whom programs come back to stay
+		if [ "$fabric" != local ]; then
+			printf 'fabric = "%s"\ngmm = "%s"\n' "${fabric#relay:}" "$(rack_address gmm)"
+			files=" listen = \"$(rack_address s0)\""
+		fi
+		if [ $# -gt 0 ]; then
+			printf '%s\n' "$1"
+		else
+			echo 'processor p0 { excache = 256M }'
+			echo 'memory m0 { size = 64M }'
+			echo 'memory m1 { size = 64M }'
+			echo "storage s0 { root = \"/\"$files }"
+		fi
+	} >"$rack"
 	cleanup 'ashlar rack down "$standing" >/dev/null'
 }
 

@@ -43,7 +43,7 @@ expect_status 125
 expect_one_line 'by another rack file'
 cp "$tmp/kept" "$rack"
 other=$tmp/$standing-b.rack
-cp "$rack" "$other"
+sed "s,$(rack_address gmm),$(rack_address gmm-b),; s,$(rack_address s0),$(rack_address s0-b)," "$rack" >"$other"
 run ashlar rack up "$other"
 expect_status 0
 run ashlar rack status

@@ -83,7 +83,9 @@ static void slow_reader(void **state)
 
 	for (uint64_t id = 1; id <= RPC_CREDITS; id++)
 		assert_int_equal(net_send(c, &m, raw_request(&m, X2G_STATUS, id, 0)), 0);
-	usleep(50000);
+	for (int i = 0; i < 10000 && counted(&server.counters.requests[IDX_X2G_STATUS]) < RPC_CREDITS; i++)
+		usleep(1000);
+	assert_int_equal(counted(&server.counters.requests[IDX_X2G_STATUS]), RPC_CREDITS);
 	good_client();
 	for (uint64_t id = 1; id <= n; id++) {
 		assert_int_equal(raw_reply(c, id, &m), 0);

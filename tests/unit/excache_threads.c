@@ -10,11 +10,11 @@
 #define BYTES (4 * BUDGET)
 #define PAGES (BYTES / PAGE_BYTES)
 #define WORDS (PAGE_BYTES / 8)
-#define RUN_MS 3000
+#define ACCESSES 20000u /* of each thread */
 
 static struct rack rack;
 static uint64_t *memory;
-static uint32_t over, done;
+static uint32_t done;
 static uint64_t most;
 
 struct worker {
@@ -59,7 +59,7 @@ static void *work(void *arg)
 {
 	struct worker *w = arg;
 
-	while (!__atomic_load_n(&over, __ATOMIC_RELAXED)) {
+	while (w->accesses < ACCESSES) {
 		uint64_t r = rnd(w), page = (r >> 8) % (PAGES / 2) * 2 + w->id;
 
 		/* Some pages are written more often than others, some hardly ever. */
@@ -104,8 +104,6 @@ static void hammer(void **state)
 		assert_int_equal(pthread_create(&t[i], NULL, work, &w[i]), 0);
 	}
 	assert_int_equal(pthread_create(&t[2], NULL, watch, NULL), 0);
-	usleep(RUN_MS * 1000);
-	__atomic_store_n(&over, 1, __ATOMIC_RELAXED);
 	pthread_join(t[0], NULL);
 	pthread_join(t[1], NULL);
 	__atomic_store_n(&done, 1, __ATOMIC_RELAXED);

@@ -63,30 +63,33 @@ static void stopped_owner(void **state)
 /* What a dispatcher does: threads transfer, one watches the connection. */
 static struct net_conn *shared_conn;
 static struct net_remote *shared_remote;
-static unsigned running;
+static unsigned reads[3];
 
 static void *reader(void *arg)
 {
 	uint8_t buf[PAGE_BYTES];
+	unsigned *count = arg;
 	struct net_data *d;
 	int err;
 
 	assert_int_equal(net_data_open(shared_conn, NET_DEMAND, &d), 0);
-	__atomic_fetch_add(&running, 1, __ATOMIC_RELAXED);
-	do
+	do {
 		err = read_one(d, shared_remote, 0, buf, sizeof(buf));
-	while (!err);
+		__atomic_fetch_add(count, 1, __ATOMIC_RELAXED);
+	} while (!err);
 	net_data_close(d);
 	return (void *)(intptr_t)err;
 }
 
 static void *watcher(void *arg)
 {
-	/* Nobody sends here; a fabric that does not tell a hang-up apart says that there is something to read. */
+	/* Nobody sends here; where a hang-up is not told apart by the descriptor, net_recv tells. */
 	struct pollfd p = { .fd = net_conn_fd(shared_conn), .events = POLLIN | POLLRDHUP };
+	uint8_t buf[MSG_BYTES_MAX];
 
-	while (poll(&p, 1, -1) < 0)
-		;
+	do
+		poll(&p, 1, -1);
+	while (!(p.revents & POLLRDHUP) && net_recv(shared_conn, buf, sizeof(buf)) == -EAGAIN);
 	net_conn_kill(shared_conn);
 	return NULL;
 }
@@ -99,16 +102,16 @@ static void dead_owner(void **state)
 	uint64_t killed;
 	void *result;
 
-	running = 0;
+	memset(reads, 0, sizeof(reads));
 	owner_start(provider, &mortal);
 	assert_int_equal(net_connect(net, mortal.addr, 1000, &shared_conn), 0);
 	shared_remote = region_get(shared_conn, BYTES, NET_READ, false, NULL);
 	assert_int_equal(pthread_create(&watch, NULL, watcher, NULL), 0);
 	for (int i = 0; i < 3; i++)
-		assert_int_equal(pthread_create(&threads[i], NULL, reader, NULL), 0);
-	while (__atomic_load_n(&running, __ATOMIC_RELAXED) < 3)
-		usleep(100);
-	usleep(10000);
+		assert_int_equal(pthread_create(&threads[i], NULL, reader, &reads[i]), 0);
+	for (int i = 0; i < 3; i++)
+		while (__atomic_load_n(&reads[i], __ATOMIC_RELAXED) < 100)
+			usleep(100);
 	killed = clock_ns();
 	kill(mortal.pid, SIGKILL);
 	for (int i = 0; i < 3; i++) {

@@ -62,12 +62,16 @@ static void flood_in_order(void **state)
 	struct owner_cmd cmd = { .op = OWNER_FLOOD, .flags = 5000, .arg = 1000 };
 	struct net *net = net_for_test(provider, 0);
 	uint8_t in[MSG_BYTES_MAX];
+	struct owner_cmd fds = { .op = OWNER_FDS };
+	struct net_conn *c, *other;
 	struct owner_ans a;
-	struct net_conn *c;
 
 	assert_int_equal(net_connect(net, owner.addr, 1000, &c), 0);
+	assert_int_equal(net_connect(net, owner.addr, 1000, &other), 0);
 	assert_int_equal(owner_ask(c, &cmd, &a), 0);
-	usleep(50000);
+	for (int i = 0; i < 10; i++) /* it has sent all that goes, and serves others */
+		assert_int_equal(owner_ask(other, &fds, &a), 0);
+	net_conn_close(other);
 	for (uint32_t i = 0; i < 1000; i++) {
 		uint32_t seq;
 
@@ -200,8 +204,11 @@ static void nothing_left(void **state)
 			assert_int_equal(owner_ask(c, &cmd, &a), 0);
 		net_conn_close(c);
 	}
-	usleep(20000);
 	assert_int_equal(owner_ask(first, &cmd, &a), 0);
+	for (int i = 0; i < 10000 && a.value != there; i++) {
+		usleep(1000);
+		assert_int_equal(owner_ask(first, &cmd, &a), 0);
+	}
 	assert_int_equal(a.value, there);
 	net_conn_close(first);
 	assert_int_equal(fds_open(getpid()), here);
