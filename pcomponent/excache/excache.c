@@ -19,8 +19,9 @@
 
 #define FILL_FIRST 16u		/* zero lines filled when a growing edge is seen */
 #define COUNT_EVERY 256u	/* faults between two updates of the statistics page */
-#define IDLE_MAX 100000u	/* faults of one thread in a row on one resident line, ... */
-#define IDLE_NS (10 * NS_PER_S) /* ... in less time than this: something is broken */
+#define IDLE_FROM 1000u		/* faults of one thread in a row on one resident line; if from these ... */
+#define IDLE_MAX 100000u	/* ... to so many ... */
+#define IDLE_NS (10 * NS_PER_S) /* ... the thread ran for less than this, something is broken */
 
 struct excache excache = { .epoch = 1 };
 
@@ -131,18 +132,30 @@ static void stream_filled(struct excache_port *p, uint64_t vpn, unsigned stream,
 	p->counters.zero_fills += n;
 }
 
-/* The same line was resident at each fault of this thread: after a while say so rather than fault for ever. */
-static int fault_idle(struct excache_port *p, uint64_t vpn, uint64_t now)
+static uint64_t ran_ns(void)
 {
-	if (p->idle_vpn != vpn || p->idle == 0) {
+	struct timespec ts;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
+	return (uint64_t)ts.tv_sec * NS_PER_S + (uint64_t)ts.tv_nsec;
+}
+
+/*
+ * The same line was resident at each fault of this thread: after a while say so rather than fault for ever. The thread's
+ * own time counts: on a machine with more to do than it can, so many faults take any time.
+ */
+static int fault_idle(struct excache_port *p, uint64_t vpn)
+{
+	if (p->idle_vpn != vpn) {
 		p->idle_vpn = vpn;
 		p->idle = 0;
-		p->idle_since_ns = now;
 	}
-	if (++p->idle < IDLE_MAX)
+	if (++p->idle == IDLE_FROM)
+		p->idle_since_ns = ran_ns();
+	if (p->idle < IDLE_MAX)
 		return 0;
 	p->idle = 0;
-	if (now - p->idle_since_ns > IDLE_NS)
+	if (ran_ns() - p->idle_since_ns > IDLE_NS)
 		return 0;
 	excache.message("page %#llx is resident and cannot be accessed", (unsigned long long)vpn << PAGE_SHIFT);
 	return -EIO;
@@ -200,7 +213,7 @@ int excache_fault(struct excache_port *p, uint64_t addr, bool write, uint64_t st
 	if (r > 0 && reclaim_due())
 		(void)reclaim_ahead(p);
 	if (r == 0)
-		r = fault_idle(p, vpn, begin_ns);
+		r = fault_idle(p, vpn);
 	else if (r > 0 && !zero) {
 		p->counters.misses++;
 		hist_add(&p->miss, clock_ns() - begin_ns);

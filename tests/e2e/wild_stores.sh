@@ -7,7 +7,9 @@
 
 rack_noise=1
 rack_start 64M 2
-seed=${WILD_SEED:-1}
+n_maps=${WILD_MAPS:-4} seed=${WILD_SEED:-1}
+[ -z "${ASHLAR_SOAK:-}" ] || n_maps=${WILD_MAPS:-16} seed=${WILD_SEED:-$EPOCHSECONDS}
+echo "seed $seed, $n_maps mappings of the dispatcher"
 RANDOM=$seed
 declare -A count
 mkfifo "$tmp/orders"
@@ -90,17 +92,17 @@ for c in munmap munmap-all munmap-wrap mprotect mmap-fixed mremap mremap-to madv
 	one call "call $c @" where
 done
 
-for ((i = 0; i < ${WILD_MAPS:-16}; i++)); do
+for ((i = 0; i < n_maps; i++)); do
 	for part in 0 5; do
-		where() { nth_map rw "$i" $part; }
+		where() { nth_map rw $((i * 16 / n_maps)) $part; }
 		one "store of 8 bytes" "store @ 8 $i" where
 	done
 done
-for ((i = 0; i < ${WILD_MAPS:-16}; i++)); do
-	where() { nth_map rw "$i" $((RANDOM % 8)); }
+for ((i = 0; i < n_maps; i++)); do
+	where() { nth_map rw $((i * 16 / n_maps + 1)) $((RANDOM % 8)); }
 	one "store of a page" "store @ 4096 $i" where
 done
-for ((i = 0; i < ${WILD_MAPS:-16}; i++)); do
+for ((i = 0; i < n_maps; i++)); do
 	where() { own_data; }
 	one "store to variables" "store @ $((i % 2 ? 512 : 8)) $i" where
 done

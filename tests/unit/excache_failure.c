@@ -219,6 +219,30 @@ static void stopped_component(void **state)
 	assert_string_equal(rack_said, "");
 }
 
+/*
+ * Faults without end on a page that is there. The pauses are time that a busy machine takes away: they must not count.
+ */
+static void faults_without_end(void **state)
+{
+	volatile char *p;
+	uint64_t from, ended = 0;
+
+	(void)state;
+	rack_add_memory(&rack, 64 << 20);
+	assert_int_equal(rack_open(&rack, BUDGET, NULL), 0);
+	p = rack_map_registered(0, 4 * PAGE_BYTES);
+	p[0] = 1;
+	from = (uint64_t)p;
+	for (unsigned i = 0; i < 1000000 && !ended; i++) {
+		if (i == 50000)
+			usleep(10500000);
+		if (excache_fault(rack_port, from, false, from, from + 4 * PAGE_BYTES))
+			ended = i + 1;
+	}
+	assert_in_range(ended, 90000, 110000);
+	assert_non_null(strstr(rack_said, "is resident and cannot be accessed"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -229,6 +253,7 @@ int main(void)
 		cmocka_unit_test_teardown(dead_component, end),
 		cmocka_unit_test_teardown(all_components_dead, end),
 		cmocka_unit_test_teardown(stopped_component, end),
+		cmocka_unit_test_teardown(faults_without_end, end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
