@@ -1,6 +1,6 @@
 #!/bin/bash
 # ashlar ps shows what runs on a rack, ashlar kill signals it by its pid there.
-# also: asan
+# also: asan ofi
 . "$(dirname "$0")/functions.sh"
 standing_rack
 ashlar rack up "$rack" >/dev/null || fail "no rack"

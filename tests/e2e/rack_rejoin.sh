@@ -1,7 +1,7 @@
 #!/bin/bash
 # kill -9 of each part of a standing rack: `rack up` starts that one alone, and the rack is usable as before. A program
 # runs through the loss of its gmm, and the next gmm knows it: its pid, its memory, its right to be killed.
-# also: asan
+# also: asan ofi
 . "$(dirname "$0")/functions.sh"
 standing_rack
 ashlar rack up "$rack" >/dev/null || fail "no rack"

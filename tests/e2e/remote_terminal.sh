@@ -1,5 +1,6 @@
 #!/bin/bash
 # A program of a standing rack at a terminal: it has one of its own, of the right size, whose keys do what they do.
+# also: ofi
 . "$(dirname "$0")/functions.sh"
 requires stty
 rack_start 64M 2
