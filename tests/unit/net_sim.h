@@ -5,6 +5,7 @@
 #ifndef ASHLAR_TESTS_NET_SIM_H
 #define ASHLAR_TESTS_NET_SIM_H
 #include "net/sim/sim.h"
+#include "net_owner_serve.h"
 
 static inline bool fabric_is_sim(const char *fabric)
 {
