@@ -43,12 +43,14 @@ calls = json.load(open(sys.argv[1]))["syscalls"]
 print(" ".join(c for c in sys.argv[2].split() if c in calls))' "$tmp/stats" "$refused"
 }
 
+patience=30 # seconds for each program
+[ "$fabric" = local ] || patience=$((8 * patience))
 look() { # program arguments..
 	local native=0 rack=0 verdict=same none=
 	command -v "$1" >/dev/null 2>&1 || return 0
 	{ timeout -s KILL 20 "$@" <"$input" >"$tmp/native.out" 2>"$tmp/native.err" || native=$?; } 2>/dev/null
 	: >"$tmp/stats"
-	{ ASHLAR_TEST_MARK=$mark timeout -s KILL 30 "$bin/ashlar" run --excache 2M --stats "$tmp/stats" -- "$@" \
+	{ ASHLAR_TEST_MARK=$mark timeout -s KILL $patience "$bin/ashlar" run --excache 2M --stats "$tmp/stats" -- "$@" \
 		<"$input" >"$tmp/rack.out" 2>"$tmp/rack.err" || rack=$?; } 2>/dev/null
 	none=$(calls_refused 2>/dev/null)
 	[ $native -eq $rack ] && cmp -s "$tmp/native.out" "$tmp/rack.out" && cmp -s "$tmp/native.err" "$tmp/rack.err" ||
