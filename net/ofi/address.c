@@ -16,11 +16,13 @@ struct place {
 	char host[ADDR_BYTES], port[8];
 };
 
-/* Does addr begin with "ofi:PROV:" of this net, or "ofi:" of the default one? */
+/* What follows "ofi:PROV:" of this net; "ofi:auto" stands for any. NULL: another fabric's. */
 static const char *after_prefix(const struct ofi_net *net, const char *addr)
 {
 	size_t n = strlen(net->prov);
 
+	if (strcmp(addr, "ofi:auto") == 0)
+		return addr + 4;
 	if (strncmp(addr, "ofi:", 4) != 0 || strncmp(addr + 4, net->prov, n) != 0 || addr[4 + n] != ':')
 		return NULL;
 	return addr + 4 + n + 1;
