@@ -144,19 +144,20 @@ unit: $(call test_bins,$(UNIT)) $(SIM_BIN)
 bench-programs: $(call test_bins,$(BENCH))
 objects: $(call obj,$(SRCS) $(UNIT) $(BENCH) $(TPROGS) $(SIM))
 
+# Variants are less optimized: they are compiled by everyone who runs the tests, and the sanitizers cost more than that.
 # The monitors sanitized, beside the normal dispatcher: it lives inside other programs and cannot carry a sanitizer.
 asan: $(DISPATCHER)
-	+$(Q)$(sub) B=$(B)/asan SANITIZE=address,undefined sanitized unit
+	+$(Q)$(sub) B=$(B)/asan OPT='-O1 -g1' SANITIZE=address,undefined sanitized unit
 	$(if $(DISPATCHER),$(Q)install -D $(DISPATCHER) $(B)/asan/libexec/ashlar/dispatcher)
 
 tsan:
-	+$(Q)$(sub) B=$(B)/tsan SANITIZE=thread threaded
+	+$(Q)$(sub) B=$(B)/tsan OPT='-O1 -g1' SANITIZE=thread threaded
 
 sanitized: $(call lib,$(LIBS)) $(BINS)
 threaded: $(call test_bins,$(THREADED))
 
 clang:
-	+$(Q)$(sub) B=$(B)/clang CC=clang objects
+	+$(Q)$(sub) B=$(B)/clang OPT=-O0 CC=clang objects
 
 run:
 	$(Q)scripts/setup.sh

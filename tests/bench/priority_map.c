@@ -87,7 +87,7 @@ static struct rpc *user_open(const char *fabric, const char *addr, uint32_t pid)
 	struct net_options opt = { 0 };
 	struct p2m_hello_rep rep;
 	struct net *net;
-	struct rpc *r;
+	struct rpc *r = NULL;
 	int err = net_open(fabric, &opt, &net);
 
 	if (!err)
