@@ -189,9 +189,10 @@ static void client_dies(void **state)
 		kill(getpid(), SIGKILL);
 	}
 	waitpid(pid, NULL, 0);
-	rig_expect(&rig, rig.stats->clients == before.clients && rig.stats->connections == before.connections &&
-				 rig.stats->regions == before.regions && rig.stats->remotes == before.remotes &&
-				 rig.stats->region_bytes == before.region_bytes);
+	/* Less: what the test before this one left has been cleared meanwhile. */
+	rig_expect(&rig, rig.stats->clients <= before.clients && rig.stats->connections <= before.connections &&
+				 rig.stats->regions <= before.regions && rig.stats->remotes <= before.remotes &&
+				 rig.stats->region_bytes <= before.region_bytes);
 	assert_int_equal(rig.stats->cut, before.cut);
 	echo_sizes(state);
 }
