@@ -8,6 +8,7 @@
 #include "ashlar/base/size.h"
 #include "ashlar/relay.h"
 #include "pcomponent/daemon/internal.h"
+#include "pcomponent/daemon/start.h"
 
 struct dprocess *dprocess_find(struct daemon *d, uint32_t pid)
 {
@@ -161,8 +162,12 @@ void dprocess_end(struct dprocess *p, const char *why, bool tell)
 	guards_end(p);
 	if (hello)
 		rpc_reply_later(hello, -EPIPE, NULL);
-	if (p->command)
+	if (p->command) {
+		/* Its dispatcher may not have come yet, or be stopped: what we started we end. */
+		if (p->command->start)
+			start_kill(p->command->start);
 		p->command->process = NULL; /* the command sees the end of its child by itself */
+	}
 	if (dispatcher) {
 		dispatcher->process = NULL;
 		peer_close(&dispatcher->base);

@@ -74,6 +74,12 @@ static void child_ended(void *arg, uint32_t events)
 	reap(arg, WNOHANG);
 }
 
+void start_kill(struct dstart *s)
+{
+	if (s->started && !s->ended)
+		pidfd_send_signal(s->child_fd, SIGKILL, NULL, 0);
+}
+
 void start_hang_up(struct dstart *s)
 {
 	s->peer = NULL;
@@ -84,7 +90,7 @@ void start_hang_up(struct dstart *s)
 	if (!s->started || s->ended)
 		start_free(s);
 	else
-		pidfd_send_signal(s->child_fd, SIGKILL, NULL, 0);
+		start_kill(s);
 }
 
 void starts_close(struct daemon *d)

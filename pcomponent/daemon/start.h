@@ -56,6 +56,8 @@ struct dstart {
 /* The handlers of D2P_ARGS and what follows. */
 rpc_handler_fn start_args, start_begin, start_read, start_write, start_signal, start_wait, start_stats;
 
+/* The process is over: its program ends too. Harmless when it has ended. */
+void start_kill(struct dstart *);
 /* The command is gone. */
 void start_hang_up(struct dstart *);
 /* End all programs, and wait for them. */
