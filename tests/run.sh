@@ -24,7 +24,8 @@ case $ASHLAR_BUILD in /*) ;; *) ASHLAR_BUILD=$PWD/$ASHLAR_BUILD ;; esac
 logs=$ASHLAR_BUILD/tests/log
 summary=$ASHLAR_BUILD/tests/summary
 export LC_ALL=C
-export ASAN_OPTIONS=${ASAN_OPTIONS:-detect_leaks=1:abort_on_error=0:strict_string_checks=1}
+# disable_coredump would lower a limit that programs started by the command have from it
+export ASAN_OPTIONS=${ASAN_OPTIONS:-detect_leaks=1:abort_on_error=0:strict_string_checks=1:disable_coredump=0}
 export LSAN_OPTIONS=${LSAN_OPTIONS:-suppressions=$ASHLAR_TOP/tests/lsan.supp:print_suppressions=0}
 export UBSAN_OPTIONS=${UBSAN_OPTIONS:-print_stacktrace=1}
 # Handlers of ours may use malloc and locks: they interrupt program code only, never our own.
