@@ -117,6 +117,9 @@ void gpeer_user(const struct gpeer *, uint32_t *uid, uint32_t *gid);
 /* run.c */
 int grun_begin(struct rpc_request *, const void *body, const void *tail, uint32_t tail_bytes, void *rep);
 void grun_command_gone(struct gmm *, struct gpeer *);
+/* G2X_ADMIT of a process to the member that has this part of it. n parts, storage first: for a processor component. As rpc_call. */
+int gpart_admit(struct gpart *, struct member *, const struct placement_part *parts, uint32_t n, uint32_t deadline_ms,
+		rpc_done_fn *, void *arg);
 
 /* status.c */
 int gmm_status(struct rpc_request *, const void *body, const void *tail, uint32_t tail_bytes, void *rep);

@@ -31,20 +31,10 @@ static void admitted_again(void *arg, int err, const void *rep, const void *tail
 
 static void part_admit_again(struct gpart *part, struct member *m)
 {
-	const struct gprocess *p = part->process;
-	struct g2x_admit_req req = {
-		.cap = part->cap,
-		.bytes = part->bytes,
-		.pid = p->pid,
-		.processor_id = p->part[PART_PROCESSOR].member_id,
-		.uid = p->uid,
-		.gid = p->gid,
-		.weight = p->weight,
-	};
-	int err = rpc_call(m->peer->rpc, G2X_ADMIT, p->pid, &req, NULL, 0, RPC_DEADLINE_MS, admitted_again, NULL);
+	int err = gpart_admit(part, m, NULL, 0, RPC_DEADLINE_MS, admitted_again, NULL);
 
 	if (err)
-		log_warn("%s cannot be told of process %u again: %s", m->name, p->pid, strerror(-err));
+		log_warn("%s cannot be told of process %u again: %s", m->name, part->process->pid, strerror(-err));
 }
 
 /* Calls fn for each part of each process. */

@@ -141,10 +141,10 @@ static uint32_t parts_fill(struct gprocess *p, struct placement_part *parts)
 	return n;
 }
 
-static int admit_one(struct gprocess *p, struct gpart *part)
+int gpart_admit(struct gpart *part, struct member *m, const struct placement_part *parts, uint32_t n,
+		uint32_t deadline_ms, rpc_done_fn *done, void *arg)
 {
-	struct placement_part parts[PARTS_MAX];
-	struct member *m = member_find(p->g, part->member_id);
+	const struct gprocess *p = part->process;
 	struct g2x_admit_req req = {
 		.cap = part->cap,
 		.bytes = part->bytes,
@@ -153,16 +153,20 @@ static int admit_one(struct gprocess *p, struct gpart *part)
 		.uid = p->uid,
 		.gid = p->gid,
 		.weight = p->weight,
+		.n_memory = n ? n - 1 : 0,
 	};
-	uint32_t n = 0;
-	int err;
 
-	if (m->kind == KIND_PROCESSOR) {
-		n = parts_fill(p, parts);
-		req.n_memory = n - 1;
-	}
-	err = rpc_call(m->peer->rpc, G2X_ADMIT, p->pid, &req, n ? parts : NULL, n * (uint32_t)sizeof(parts[0]),
-		       ADMIT_MS, admitted, part);
+	return rpc_call(m->peer->rpc, G2X_ADMIT, p->pid, &req, n ? parts : NULL, n * (uint32_t)sizeof(*parts),
+			deadline_ms, done, arg);
+}
+
+static int admit_one(struct gprocess *p, struct gpart *part)
+{
+	struct placement_part parts[PARTS_MAX];
+	struct member *m = member_find(p->g, part->member_id);
+	uint32_t n = m->kind == KIND_PROCESSOR ? parts_fill(p, parts) : 0;
+	int err = gpart_admit(part, m, parts, n, ADMIT_MS, admitted, part);
+
 	if (err)
 		return err;
 	part->asked = true;

@@ -78,11 +78,6 @@ static int second_try(enum msg_id id, int err)
 	return (id == P2S_UNLINK || id == P2S_RENAME) && err == -ENOENT ? 0 : err;
 }
 
-static bool transport_failed(int err)
-{
-	return err == -EPIPE || err == -EPROTO || err == -ETIMEDOUT;
-}
-
 /* Under the lock. The reply's tail is asked for again in full at each try. */
 static int call(enum msg_id id, const void *req, const void *tail, uint32_t tail_bytes, void *rep, void *rep_tail,
 		uint32_t *rep_tail_bytes)
@@ -103,7 +98,7 @@ static int call(enum msg_id id, const void *req, const void *tail, uint32_t tail
 		client.messages++;
 		err = rpc_call_sync(link_rpc(), id, client.pid, thread_id(), wire, tail, tail_bytes, call_ms(id), rep,
 				    rep_tail, rep_tail_bytes);
-		if (rpc_answered(link_rpc()) || !transport_failed(err)) {
+		if (!link_failed(err)) {
 			if (again)
 				err = second_try(id, err);
 			return err ? err : remember(id, req, rep, rep_tail, rep_tail_bytes ? *rep_tail_bytes : 0);

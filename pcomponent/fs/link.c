@@ -134,6 +134,11 @@ void link_close_handle(uint64_t real, uint32_t pid)
 		call(P2S_CLOSE, &req, NULL, RESTORE_CALL_MS, &rep, NULL, NULL); /* wait for many under way */
 }
 
+bool link_failed(int err)
+{
+	return !rpc_answered(link_state.rpc) && (err == -EPIPE || err == -EPROTO || err == -ETIMEDOUT);
+}
+
 /* ---- the second life ---- */
 
 static bool same_file(const struct handle *h, const struct wire_stat *st)
@@ -168,11 +173,6 @@ static int open_again(struct handle *h)
 	return err;
 }
 
-static bool transport_failed(int err)
-{
-	return err == -EPIPE || err == -EPROTO || err == -ETIMEDOUT;
-}
-
 struct reopening {
 	int err; /* the connection failed once more */
 };
@@ -185,7 +185,7 @@ static void reopen(struct handle *h, void *arg)
 	if (r->err || !h->real)
 		return; /* not now, or lost before */
 	err = open_again(h);
-	if (!rpc_answered(link_state.rpc) && transport_failed(err)) {
+	if (link_failed(err)) {
 		r->err = err;
 	} else if (err) {
 		h->real = 0;

@@ -15,6 +15,8 @@ int link_open(const struct fs_config *); /* 0, or -errno after a message */
 struct rpc *link_rpc(void);
 char *link_buffer(void);
 bool link_readonly(void);
+/* Did the last call end with err because the connection failed, and not by the component's answer? */
+bool link_failed(int err);
 
 /*
  * The connection failed with err: wait until the component is back, for fs_config.wait_s seconds at most. Signals that
