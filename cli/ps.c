@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <getopt.h>
 #include <jansson.h>
+#include "cli/json_print.h"
 #include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -115,7 +116,6 @@ static int print_json(const struct ps_row *rows, uint32_t n)
 {
 	json_t *all = json_object(), *list = json_array();
 	char state[2] = { 0 };
-	char *text;
 
 	for (uint32_t i = 0; i < n; i++) {
 		const struct ps_row *r = &rows[i];
@@ -136,12 +136,7 @@ static int print_json(const struct ps_row *rows, uint32_t n)
 		json_array_append_new(list, row);
 	}
 	json_object_set_new(all, "processes", list);
-	text = json_dumps(all, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
-	if (text)
-		puts(text);
-	free(text);
-	json_decref(all);
-	return text ? 0 : cli_error("out of memory");
+	return json_print(all);
 }
 
 static int ps(const char *rack, bool json)

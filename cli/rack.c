@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <getopt.h>
 #include <jansson.h>
+#include "cli/json_print.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -67,7 +68,6 @@ static int print_json(const struct rack_row *rows, const struct x2g_status_rep *
 {
 	json_t *all = json_object();
 	json_t *list = json_array();
-	char *text;
 
 	for (uint32_t i = 0; i < rep->rows; i++) {
 		json_t *row = json_object();
@@ -85,12 +85,7 @@ static int print_json(const struct rack_row *rows, const struct x2g_status_rep *
 	json_object_set_new(all, "components", list);
 	json_object_set_new(all, "processes", json_integer(rep->processes));
 	json_object_set_new(all, "epoch", json_integer((json_int_t)rep->epoch));
-	text = json_dumps(all, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
-	if (text)
-		puts(text);
-	free(text);
-	json_decref(all);
-	return text ? 0 : cli_error("out of memory");
+	return json_print(all);
 }
 
 /* Names come over the wire: see to it that they end. */

@@ -141,6 +141,21 @@ int serve_write(struct rpc_request *rq, const void *body, const void *tail, uint
 	return 0;
 }
 
+/*
+ * Going on where the last one ended needs no seek; the start always does, to see new entries. A cookie of a handle that
+ * was never read comes from one before a restart. ext4 (6.18) gives an empty listing to whoever starts at the end and
+ * then goes to the start, unless something was read before: so read something.
+ */
+static int dents_seek(const struct scomponent *s, struct handle *h, uint64_t cookie, uint32_t bytes)
+{
+	if (cookie && cookie == h->cookie)
+		return 0;
+	if (cookie && !h->cookie &&
+	    (lseek(h->fd, 0, SEEK_SET) < 0 || syscall(SYS_getdents64, h->fd, net_mr_addr(s->io), bytes) < 0))
+		return -errno;
+	return lseek(h->fd, (off_t)cookie, SEEK_SET) < 0 ? -errno : 0;
+}
+
 int serve_getdents(struct rpc_request *rq, const void *body, const void *tail, uint32_t tail_bytes, void *out)
 {
 	const struct p2s_getdents_req *req = body;
@@ -159,9 +174,9 @@ int serve_getdents(struct rpc_request *rq, const void *body, const void *tail, u
 	err = io_check(c, req->handle, req->buf, req->bytes, &h);
 	if (err)
 		return err;
-	/* Going on where the last one ended needs no seek; the start always does, to see new entries. */
-	if ((!req->cookie || req->cookie != h->cookie) && lseek(h->fd, (off_t)req->cookie, SEEK_SET) < 0)
-		return -errno;
+	err = dents_seek(c->s, h, req->cookie, req->bytes);
+	if (err)
+		return err;
 	n = syscall(SYS_getdents64, h->fd, net_mr_addr(c->s->io), req->bytes);
 	if (n < 0)
 		return -errno;

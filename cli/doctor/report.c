@@ -1,5 +1,6 @@
 /* What the doctor says, as text or as JSON. */
 #include <jansson.h>
+#include "cli/json_print.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include "cli/cli.h"
@@ -43,7 +44,7 @@ static json_t *needed_json(uint32_t needed, const struct doctor_mode modes[DOCTO
 int doctor_print_json(const struct doctor_finding *found, const struct doctor_mode modes[DOCTOR_MODES])
 {
 	json_t *all = json_object(), *checks = json_array(), *list = json_array();
-	char text[DOCTOR_TEXT_BYTES + 120], *out;
+	char text[DOCTOR_TEXT_BYTES + 120];
 
 	for (unsigned i = 0; i < doctor_checks_n; i++) {
 		json_t *o = json_object();
@@ -70,10 +71,5 @@ int doctor_print_json(const struct doctor_finding *found, const struct doctor_mo
 	json_object_set_new(all, "modes", list);
 	json_object_set_new(all, "works", json_boolean(modes[0].works));
 	json_object_set_new(all, "summary", json_string(text));
-	out = json_dumps(all, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
-	if (out)
-		puts(out);
-	free(out);
-	json_decref(all);
-	return out ? 0 : cli_error("out of memory");
+	return json_print(all);
 }

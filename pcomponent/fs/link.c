@@ -166,10 +166,8 @@ static int open_again(struct handle *h)
 		return err;
 	h->real = rep.handle;
 	err = same_file(h, &rep.stat) ? flock_again(h) : -ESTALE;
-	if (err) {
+	if (err && !link_failed(err))
 		link_close_handle(rep.handle, link_state.pid);
-		h->real = 0;
-	}
 	return err;
 }
 

@@ -43,7 +43,7 @@ for round in 1 2 3; do
 	sleep 0.5
 	rack_storage
 	wait_for 20 eval '[ "$(grep -c "is back after" "$tmp/err")" = '$round' ]' || fail "does not come back: $(cat "$tmp/err")"
-	! other || fail "the lock is lost"
+	! other || fail "the lock is lost, after line $(wc -l <"$tmp/out"): $(cat "$tmp/err")"
 done
 wait_status "$command" 60
 expect_status 0

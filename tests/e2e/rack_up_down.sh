@@ -69,7 +69,8 @@ expect_status 0
 
 # After kill -9 of all of it, the command included, nothing but files is there: they are recognised as stale
 ashlar rack up "$rack" >/dev/null || fail "third up"
-# A pid file whose number belongs to somebody else by now
+# A pid file whose number belongs to somebody else by now, started in another tick of the clock than the part
+sleep 0.1
 sleep 60 &
 stranger=$!
 for p in gmm p0 m0 m1 s0; do

@@ -239,6 +239,14 @@ static void test_getdents(void **state)
 	for (at = n = 0; at < sto_rep(p2s_getdents_rep)->done; n++)
 		at += ((struct dent64 *)(void *)(sto_buf(&me) + at))->reclen;
 	assert_int_equal(n, 152);
+	/* A handle opened anew after a restart: first the rest of an old listing, its end, then a listing of its own */
+	req.handle = sto_handle(&me, "d", O_RDONLY | O_DIRECTORY);
+	req.cookie = cookie;
+	assert_int_equal(sto_ask(&me, P2S_GETDENTS, &req), 0);
+	assert_int_equal(sto_rep(p2s_getdents_rep)->done, 0);
+	req.cookie = 0;
+	assert_int_equal(sto_ask(&me, P2S_GETDENTS, &req), 0);
+	assert_int_not_equal(sto_rep(p2s_getdents_rep)->done, 0);
 	req.bytes = 8;
 	assert_int_equal(sto_ask(&me, P2S_GETDENTS, &req), -EINVAL);
 	req = (struct p2s_getdents_req){ .handle = sto_handle(&me, "d/1", O_RDONLY), .bytes = 1000 };
