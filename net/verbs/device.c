@@ -150,8 +150,8 @@ void vb_device_gone(struct vb_net *net, const char *why)
 int vb_refused(struct vb_net *net, const char *what, uint64_t limit, int err)
 {
 	if (!net->limit_logged)
-		log_error("verbs: no more %s: %s (the limit of device %s is %llu; locked memory has one of its own)", what,
-			  strerror(err), ibv_get_device_name(net->ctx->device), (unsigned long long)limit);
+		log_error("verbs: no more %s: %s (the limit of device %s is %llu; locked memory has one of its own)",
+			  what, strerror(err), ibv_get_device_name(net->ctx->device), (unsigned long long)limit);
 	net->limit_logged = true;
 	return -ENOSPC;
 }

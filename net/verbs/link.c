@@ -19,7 +19,9 @@ int vb_event_take(struct rdma_event_channel *channel, struct vb_event *e)
 	if (rdma_get_cm_event(channel, &from))
 		return 0;
 	p = &from->param.conn;
-	*e = (struct vb_event){ .type = from->event, .status = from->status, .id = from->id, .listen = from->listen_id };
+	*e = (struct vb_event){
+		.type = from->event, .status = from->status, .id = from->id, .listen = from->listen_id
+	};
 	if (from->event == RDMA_CM_EVENT_CONNECT_REQUEST) {
 		e->depth = p->initiator_depth;
 		e->resources = p->responder_resources;

@@ -47,8 +47,7 @@ void vb_pd_close(struct net_pd *base)
 
 static int memory_make(struct vb_mr *mr, uint64_t bytes, bool mapped)
 {
-	mr->fd = net_fd_raise(memfd_create("ashlar", MFD_CLOEXEC | MFD_ALLOW_SEALING),
-			      mr->pd->base.net->opt.fd_floor);
+	mr->fd = net_fd_raise(memfd_create("ashlar", MFD_CLOEXEC | MFD_ALLOW_SEALING), mr->pd->base.net->opt.fd_floor);
 	if (mr->fd < 0)
 		return -EMFILE;
 	if (ftruncate(mr->fd, (off_t)bytes) < 0 || fcntl(mr->fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW) < 0)

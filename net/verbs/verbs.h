@@ -39,34 +39,34 @@
 #include "net/core/place.h"
 #include "net/core/provider.h"
 
-#define VB_WINDOW 32u				 /* frames a peer may have sent that we have not consumed */
-#define VB_SPARE 6u				 /* frames without credit that may be under way beside them */
-#define VB_RX (VB_WINDOW + VB_SPARE)		 /* receive buffers for a connection */
-#define VB_TX 16u				 /* send buffers for a connection without a loop, or for all of the first */
-#define VB_TX_MORE 4u				 /* for each further connection of a net with a loop */
-#define VB_POOL_RX_MAX 1024u			 /* receive buffers of a net */
-#define VB_POOL_TX_MAX 512u			 /* send buffers of a net */
-#define VB_SQ 128u				 /* sends of a connection that are not known to be done */
-#define VB_SIGNAL_EVERY 8u			 /* inline sends without a completion in a row, less one */
-#define VB_INLINE 256u				 /* bytes we would like to send inline */
-#define VB_TX_BYTES_MAX (256u << 10)		 /* messages queued without credit, with a loop */
-#define VB_TX_BYTES_SYNC (96u << 10)		 /* the same without one */
-#define VB_TX_KEYS_MAX (2 * RPC_CREDITS)	 /* key frames queued without credit */
-#define VB_ENDS_MAX 256u			 /* lanes into one net_pd from one connection */
-#define VB_XFERS 128u				 /* transfers of one net_data in flight */
-#define VB_LANE_SQ 256u				 /* work requests of a lane in flight */
-#define VB_SGE_MAX 16u				 /* pieces of one work request; more make several */
-#define VB_ROUNDS_MAX 32u			 /* frames or events taken before others get their turn */
-#define VB_SPIN_NS 40000u			 /* a wait looks for so long before it sleeps */
-#define VB_PRIVATE_MAX 56u			 /* private data of a connect request, as rdmacm has it */
-#define VB_RESOLVE_MS 2000			 /* for an address, and for a route to it */
-#define VB_ATTEMPT_NS (2000 * NS_PER_MS)	 /* one attempt to connect a lane */
-#define VB_PAUSE_NS (50 * NS_PER_MS)		 /* between two that failed */
-#define VB_REPLAY_NS (10000 * NS_PER_MS)	 /* a lane is connected anew and replays for so long, then -EPIPE */
-#define VB_LINGER_NS (1000 * NS_PER_MS)		 /* a closed connection waits so long for its last frames, */
-#define VB_LINGER_SYNC_NS (200 * NS_PER_MS)	 /* without a loop so long */
-#define VB_BREATH_NS (2000 * NS_PER_MS)		 /* a silent connection of a loop is tried so often */
-#define VB_MAGIC 0x6c687361u			 /* "ashl" */
+#define VB_WINDOW 32u			    /* frames a peer may have sent that we have not consumed */
+#define VB_SPARE 6u			    /* frames without credit that may be under way beside them */
+#define VB_RX (VB_WINDOW + VB_SPARE)	    /* receive buffers for a connection */
+#define VB_TX 16u			    /* send buffers for a connection without a loop, or for all of the first */
+#define VB_TX_MORE 4u			    /* for each further connection of a net with a loop */
+#define VB_POOL_RX_MAX 1024u		    /* receive buffers of a net */
+#define VB_POOL_TX_MAX 512u		    /* send buffers of a net */
+#define VB_SQ 128u			    /* sends of a connection that are not known to be done */
+#define VB_SIGNAL_EVERY 8u		    /* inline sends without a completion in a row, less one */
+#define VB_INLINE 256u			    /* bytes we would like to send inline */
+#define VB_TX_BYTES_MAX (256u << 10)	    /* messages queued without credit, with a loop */
+#define VB_TX_BYTES_SYNC (96u << 10)	    /* the same without one */
+#define VB_TX_KEYS_MAX (2 * RPC_CREDITS)    /* key frames queued without credit */
+#define VB_ENDS_MAX 256u		    /* lanes into one net_pd from one connection */
+#define VB_XFERS 128u			    /* transfers of one net_data in flight */
+#define VB_LANE_SQ 256u			    /* work requests of a lane in flight */
+#define VB_SGE_MAX 16u			    /* pieces of one work request; more make several */
+#define VB_ROUNDS_MAX 32u		    /* frames or events taken before others get their turn */
+#define VB_SPIN_NS 40000u		    /* a wait looks for so long before it sleeps */
+#define VB_PRIVATE_MAX 56u		    /* private data of a connect request, as rdmacm has it */
+#define VB_RESOLVE_MS 2000		    /* for an address, and for a route to it */
+#define VB_ATTEMPT_NS (2000 * NS_PER_MS)    /* one attempt to connect a lane */
+#define VB_PAUSE_NS (50 * NS_PER_MS)	    /* between two that failed */
+#define VB_REPLAY_NS (10000 * NS_PER_MS)    /* a lane is connected anew and replays for so long, then -EPIPE */
+#define VB_LINGER_NS (1000 * NS_PER_MS)	    /* a closed connection waits so long for its last frames, */
+#define VB_LINGER_SYNC_NS (200 * NS_PER_MS) /* without a loop so long */
+#define VB_BREATH_NS (2000 * NS_PER_MS)	    /* a silent connection of a loop is tried so often */
+#define VB_MAGIC 0x6c687361u		    /* "ashl" */
 #define VB_VERSION 1u
 
 /*
@@ -206,19 +206,19 @@ struct vb_conn {
 	unsigned credits; /* frames that we may still send */
 	unsigned owed;	  /* frames consumed that the peer has not heard of */
 	struct list tx;
-	uint32_t tx_bytes, tx_keys;    /* queued in tx */
-	bool tx_refused;	       /* -EAGAIN was said */
-	uint32_t posted, done;	       /* work requests: all; those known to be done */
-	unsigned unsignalled;	       /* in a row */
-	struct vb_buf *flight[VB_SQ];  /* of sends not done; NULL: inline */
-	bool breathed;		       /* something was sent since the timer last looked */
-	bool started, busy, closing;   /* of the callbacks */
-	bool gone;		       /* disconnected: what is in the queue still counts */
-	bool ended, over;	       /* over: nothing more will arrive */
-	struct net_keys keys;	       /* arrived */
-	struct list given;	       /* struct vb_given */
-	struct list ties;	       /* struct vb_tie */
-	struct list datas;	       /* passive: net_datas of this connection */
+	uint32_t tx_bytes, tx_keys;   /* queued in tx */
+	bool tx_refused;	      /* -EAGAIN was said */
+	uint32_t posted, done;	      /* work requests: all; those known to be done */
+	unsigned unsignalled;	      /* in a row */
+	struct vb_buf *flight[VB_SQ]; /* of sends not done; NULL: inline */
+	bool breathed;		      /* something was sent since the timer last looked */
+	bool started, busy, closing;  /* of the callbacks */
+	bool gone;		      /* disconnected: what is in the queue still counts */
+	bool ended, over;	      /* over: nothing more will arrive */
+	struct net_keys keys;	      /* arrived */
+	struct list given;	      /* struct vb_given */
+	struct list ties;	      /* struct vb_tie */
+	struct list datas;	      /* passive: net_datas of this connection */
 	struct list lingering;
 	uint64_t linger_until;
 };
@@ -281,7 +281,7 @@ struct vb_xfer {
 	struct net_grant *grant;
 	uint64_t off, cookie;
 	unsigned n;
-	unsigned slots;	      /* of the send queue that it holds */
+	unsigned slots; /* of the send queue that it holds */
 	bool write;
 	int err;
 	struct ibv_sge sge[NET_SGE_MAX];
@@ -298,10 +298,10 @@ struct vb_lane {
 	struct vb_cq cq;
 	int poll_fd; /* epoll over both; -1: none */
 	struct list queue, flight;
-	unsigned slots;	    /* of the send queue in use */
-	uint64_t next_ns;   /* PAUSED: when to connect; CONNECTING: when to give the attempt up */
-	uint64_t lost_ns;   /* since then nothing was done; 0: all is well */
-	int watched_fd;	    /* in the loop; 0: none */
+	unsigned slots;	  /* of the send queue in use */
+	uint64_t next_ns; /* PAUSED: when to connect; CONNECTING: when to give the attempt up */
+	uint64_t lost_ns; /* since then nothing was done; 0: all is well */
+	int watched_fd;	  /* in the loop; 0: none */
 };
 
 struct vb_data {
@@ -386,7 +386,7 @@ int vb_address_parse(struct vb_net *, const char *addr, bool listening, struct s
 /* event.c */
 int vb_events_open(struct vb_net *);
 void vb_events_close(struct vb_net *);
-void vb_events_lanes(struct vb_net *);				   /* only those of our lanes; the loop gets the others */
+void vb_events_lanes(struct vb_net *); /* only those of our lanes; the loop gets the others */
 void vb_events_forget(struct vb_net *, const struct rdma_cm_id *); /* before it is closed */
 
 /* listen.c */
@@ -412,8 +412,8 @@ int vb_conn_fd(const struct net_conn *);
 void vb_conn_kill(struct net_conn *);
 bool vb_conn_dead(const struct net_conn *);
 int vb_conn_wait(struct net_conn *, uint64_t deadline_ns);
-void vb_conn_run(struct vb_conn *); /* with a loop: take and deliver what is there */
-void vb_conn_woken(struct vb_conn *); /* its descriptor was readable: take what made it so */
+void vb_conn_run(struct vb_conn *);			      /* with a loop: take and deliver what is there */
+void vb_conn_woken(struct vb_conn *);			      /* its descriptor was readable: take what made it so */
 int vb_conn_event(struct vb_conn *, const struct vb_event *); /* as vb_link_step; ends it when it is disconnected */
 
 /* linger.c */
@@ -422,10 +422,10 @@ void vb_linger_end(struct vb_net *);
 
 /* send.c */
 int vb_send(struct net_conn *, const void *buf, size_t len);
-int vb_send_key(struct vb_conn *, const struct net_key_body *);		       /* 0, -EAGAIN, -EPIPE, -ENOMEM */
+int vb_send_key(struct vb_conn *, const struct net_key_body *);			    /* 0, -EAGAIN, -EPIPE, -ENOMEM */
 void vb_send_control(struct vb_conn *, enum vb_kind, const void *body, size_t len); /* kills the conn if it cannot */
-int vb_send_bare(struct vb_conn *, enum vb_kind);				       /* a frame without credit: 0, -EAGAIN, -EPIPE */
-void vb_send_breath(struct vb_conn *); /* a write of nothing */
+int vb_send_bare(struct vb_conn *, enum vb_kind); /* a frame without credit: 0, -EAGAIN, -EPIPE */
+void vb_send_breath(struct vb_conn *);		  /* a write of nothing */
 void vb_sent(struct vb_conn *, uint32_t number);
 void vb_flush(struct vb_conn *);
 bool vb_tx_room(const struct vb_conn *);
@@ -443,7 +443,7 @@ void vb_given_close(struct vb_mr *, unsigned access);
 void vb_given_drop(struct vb_conn *);
 void vb_tie_close(struct vb_tie *);
 struct vb_tie *vb_tie_find(struct vb_net *, const uint64_t token[2]);
-int vb_end_accept(struct vb_tie *, const struct vb_event *);	   /* takes its id */
+int vb_end_accept(struct vb_tie *, const struct vb_event *);	    /* takes its id */
 bool vb_end_connect(struct vb_conn *, const struct vb_lane_body *); /* false: a breach */
 void vb_end_event(struct vb_end *, const struct vb_event *);
 void vb_end_refusal(struct vb_end *); /* count that it refused a transfer, once */
@@ -455,7 +455,7 @@ void vb_pd_close(struct net_pd *);
 int vb_mr_alloc(struct net_pd *, uint64_t bytes, bool mapped, struct net_mr **out);
 void *vb_mr_addr(const struct net_mr *);
 int vb_mr_fd(const struct net_mr *);
-int vb_mr_register(struct vb_mr *, unsigned access); /* makes the keys that are missing */
+int vb_mr_register(struct vb_mr *, unsigned access);			    /* makes the keys that are missing */
 int vb_mr_local(struct vb_net *, const struct net_sge *, struct ibv_sge *); /* 0, -EINVAL, -ENOMEM, -ENOSPC */
 int vb_mr_seal(struct net_mr *);
 bool vb_mr_sealed(const struct net_mr *);
@@ -467,7 +467,7 @@ void vb_lane_submit(struct vb_lane *, struct vb_xfer *);
 void vb_lane_run(struct vb_lane *);
 void vb_lane_fail(struct vb_lane *, int err); /* all that it holds */
 void vb_lane_close(struct vb_lane *);
-void vb_lane_woken(struct vb_lane *); /* a descriptor of it was readable */
+void vb_lane_woken(struct vb_lane *);	      /* a descriptor of it was readable */
 uint64_t vb_lane_due(const struct vb_lane *); /* when it must run though nothing came; UINT64_MAX: never */
 struct vb_lane *vb_lane_waiting(struct vb_net *, const uint64_t secret[2]);
 void vb_lane_accept(struct vb_lane *, const struct vb_event *); /* takes its id */
