@@ -60,9 +60,10 @@ DISPATCHER_DIRS := $(addprefix pcomponent/,load trap fault excache vm fs proc sy
 
 SRC_base       := $(call src,base)
 SRC_proto      := $(call src,proto)
-# ofi and the tables are no part of it: the dispatcher, which has no libraries, links it as well.
-SRC_net        := $(filter-out net/ofi/% net/sim/% net/table/%,$(call src,net))
+# ofi, verbs and the tables are no part of it: the dispatcher, which has no libraries, links it as well.
+SRC_net        := $(filter-out net/ofi/% net/verbs/% net/sim/% net/table/%,$(call src,net))
 SRC_fabrics    := $(call src,net/ofi)
+SRC_verbs      := $(filter-out net/verbs/drivers/%,$(call src,net/verbs))
 SRC_sim        := $(call src,net/sim)
 SRC_component  := $(call src,component)
 SRC_mcomponent := $(filter-out mcomponent/main.c,$(call src,mcomponent))
@@ -73,25 +74,29 @@ SRC_dispatcher := $(call src,$(DISPATCHER_DIRS))
 SRC_cli        := $(filter-out cli/main.c,$(call src,cli))
 
 # From the top floor down: the order in which they are linked, so a call upwards does not link.
-LIBS := cli dispatcher pcomponent gmm scomponent mcomponent component sim fabrics net proto base
+LIBS := cli dispatcher pcomponent gmm scomponent mcomponent component sim fabrics verbs net proto base
 lib   = $(foreach l,$(1),$(B)/lib/lib$(l).a)
+
+# What every program has that opens fabrics: the table of those it knows, and their drivers.
+TABLE          := net/table/monitors.c net/verbs/drivers/dynamic.c
+LDLIBS_fabrics := -lrdmacm -libverbs -lsodium
 
 # Programs: main file, our libraries, foreign libraries.
 MAIN_ashlar     := cli/main.c
-USES_ashlar     := cli fabrics net proto base
-LDLIBS_ashlar   := -lconfuse -ljansson -lsodium
+USES_ashlar     := cli fabrics verbs net proto base
+LDLIBS_ashlar   := -lconfuse -ljansson $(LDLIBS_fabrics)
 MAIN_pcomponent := pcomponent/main.c
-USES_pcomponent := pcomponent component fabrics net proto base
-LDLIBS_pcomponent := -ljansson -lsodium
+USES_pcomponent := pcomponent component fabrics verbs net proto base
+LDLIBS_pcomponent := -ljansson $(LDLIBS_fabrics)
 MAIN_mcomponent := mcomponent/main.c
-USES_mcomponent := mcomponent component fabrics net proto base
-LDLIBS_mcomponent := -ljansson -lsodium
+USES_mcomponent := mcomponent component fabrics verbs net proto base
+LDLIBS_mcomponent := -ljansson $(LDLIBS_fabrics)
 MAIN_scomponent := scomponent/main.c
-USES_scomponent := scomponent component fabrics net proto base
-LDLIBS_scomponent := -ljansson -lsodium
+USES_scomponent := scomponent component fabrics verbs net proto base
+LDLIBS_scomponent := -ljansson $(LDLIBS_fabrics)
 MAIN_gmm        := gmm/main.c
-USES_gmm        := gmm component fabrics net proto base
-LDLIBS_gmm      := -ljansson -lsodium
+USES_gmm        := gmm component fabrics verbs net proto base
+LDLIBS_gmm      := -ljansson $(LDLIBS_fabrics)
 PROGRAMS := ashlar pcomponent mcomponent scomponent gmm
 
 BINS       := $(foreach p,$(PROGRAMS),$(if $(wildcard $(MAIN_$(p))),$(B)/bin/$(p)))
@@ -106,7 +111,7 @@ UNIT     := $(wildcard tests/unit/*.c tests/proto/*.c tests/model/*.c) $(FUZZ)
 THREADED := $(shell grep -ls '^ \* also: tsan$$' $(UNIT))
 BENCH    := $(wildcard tests/bench/*.c)
 TPROGS   := $(wildcard tests/programs/*.c)
-LDLIBS_test := -lcmocka -ljansson -lconfuse -lsodium
+LDLIBS_test := -lcmocka -ljansson -lconfuse $(LDLIBS_fabrics)
 # The simulated rack: one program, with several copies of the ExCache, each with static data of its own.
 SIM        := $(wildcard tests/sim/*.c)
 SIM_COPIES := c0 c1 c2
@@ -118,7 +123,7 @@ SIM_LIBS   := pcomponent gmm scomponent mcomponent component sim net proto base
 SIM_BIN    := $(if $(SIM),$(B)/tests/sim/sim)
 test_bins = $(patsubst %.c,$(B)/%,$(1))
 
-MAINS := $(wildcard $(foreach p,$(PROGRAMS),$(MAIN_$(p))) pcomponent/dispatcher.c) $(wildcard net/table/*.c)
+MAINS := $(wildcard $(foreach p,$(PROGRAMS),$(MAIN_$(p))) pcomponent/dispatcher.c) $(wildcard net/table/*.c net/verbs/drivers/*.c)
 SRCS  := $(foreach l,$(LIBS),$(SRC_$(l))) $(MAINS)
 obj    = $(patsubst %,$(B)/obj/%.o,$(basename $(1)))
 
@@ -242,7 +247,7 @@ $(foreach l,$(LIBS),$(eval $(call library,$(l))))
 link = $(CC) $(SAN) $(LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^)
 
 define program
-$(B)/bin/$(1): $(call obj,$(MAIN_$(1)) net/table/monitors.c) $(call lib,$(USES_$(1)))
+$(B)/bin/$(1): $(call obj,$(MAIN_$(1)) $(TABLE)) $(call lib,$(USES_$(1)))
 	$$(call say,LD,$$@)
 	@mkdir -p $$(@D)
 	$(Q)$$(link) $(LDLIBS_$(1))
@@ -258,7 +263,7 @@ $(B)/libexec/ashlar/dispatcher: $(call obj,pcomponent/dispatcher.c net/table/dis
 # These run on the simulated fabric as well.
 $(B)/tests/unit/net_% $(B)/tests/unit/sim_% $(B)/tests/unit/hook_wrappers $(B)/tests/unit/relay $(B)/tests/unit/relay_%: private wrapped = $(SIM_WRAP)
 
-$(call test_bins,$(UNIT) $(BENCH)): $(B)/%: $(B)/obj/%.o $(call obj,net/table/monitors.c) $(call lib,$(LIBS))
+$(call test_bins,$(UNIT) $(BENCH)): $(B)/%: $(B)/obj/%.o $(call obj,$(TABLE)) $(call lib,$(LIBS))
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
 	$(Q)$(link) $(wrapped) $(LDLIBS_test) -lm
@@ -271,10 +276,10 @@ $(SIM_COPIES:%=$(B)/obj/sim/%.o): $(B)/obj/sim/%.o: $(call obj,$(SIM_CACHE))
 	$(Q)nm --defined-only --extern-only --format=posix $@.all | awk '{ print $$1, "$*_" $$1 }' > $@.names
 	$(Q)objcopy --redefine-syms=$@.names $@.all $@
 
-$(SIM_BIN): $(call obj,$(SIM)) $(SIM_COPIES:%=$(B)/obj/sim/%.o) $(call obj,net/table/monitors.c) $(call lib,$(SIM_LIBS) fabrics)
+$(SIM_BIN): $(call obj,$(SIM)) $(SIM_COPIES:%=$(B)/obj/sim/%.o) $(call obj,$(TABLE)) $(call lib,fabrics verbs $(SIM_LIBS))
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
-	$(Q)$(link) $(SIM_WRAP) -ljansson -lsodium -lm
+	$(Q)$(link) $(SIM_WRAP) -ljansson $(LDLIBS_fabrics) -lm
 
 $(call test_bins,$(TPROGS)): $(B)/%: $(B)/obj/%.o
 	$(call say,LD,$@)

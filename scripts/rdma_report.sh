@@ -142,7 +142,7 @@ if wants conformance; then
 		for t in "${tests[@]}"; do
 			t=${t##*/}
 			say "$n: $t"
-			on "$n" "$env_there ASHLAR_TEST_FABRICS=verbs ASHLAR_TEST_HOST=${address[$n]} timeout 300 bin/$t" >"$tmp/log" 2>&1
+			on "$n" "$env_there ASHLAR_TEST_FABRIC=verbs timeout 300 bin/$t" >"$tmp/log" 2>&1
 			status=$?
 			report '| %s | %s | %s, %s |\n' "$n" "$t" "$(verdict $status)" \
 				"$(grep -o '[0-9]* test(s)\.' "$tmp/log" | tail -n 1)"
