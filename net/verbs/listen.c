@@ -16,6 +16,12 @@ static struct vb_listener *vb_listener(struct net_listener *l)
 	return container_of(l, struct vb_listener, base);
 }
 
+static void reject(struct rdma_cm_id *id)
+{
+	rdma_reject(id, NULL, 0);
+	rdma_destroy_id(id);
+}
+
 static void refuse(struct vb_net *net, struct vb_listener *l, const struct vb_event *e, const char *why)
 {
 	char from[ADDR_BYTES] = "?";
@@ -25,8 +31,7 @@ static void refuse(struct vb_net *net, struct vb_listener *l, const struct vb_ev
 	if (!net->refusal_logged)
 		log_warn("%s: connection from %s refused: %s (further ones are only counted)", l->addr, from, why);
 	net->refusal_logged = true;
-	rdma_reject(e->id, NULL, 0);
-	rdma_destroy_id(e->id);
+	reject(e->id);
 }
 
 static void conn_request(struct vb_net *net, struct vb_listener *l, const struct vb_event *e, const struct vb_hello *h)
@@ -41,8 +46,7 @@ static void conn_request(struct vb_net *net, struct vb_listener *l, const struct
 	err = vb_conn_new(net, false, &c);
 	if (err) {
 		log_error("%s: connection lost: %s", l->addr, strerror(-err));
-		rdma_reject(e->id, NULL, 0);
-		rdma_destroy_id(e->id);
+		reject(e->id);
 		return;
 	}
 	c->listener = l;
@@ -51,7 +55,7 @@ static void conn_request(struct vb_net *net, struct vb_listener *l, const struct
 	if (!err)
 		err = vb_link_accept(&c->link, e);
 	else
-		rdma_reject(e->id, NULL, 0);
+		reject(e->id);
 	if (err) {
 		log_error("%s: accept: %s", l->addr, strerror(-err));
 		vb_conn_close(&c->base);

@@ -103,7 +103,7 @@ out_refuse:
 	return -EACCES;
 }
 
-bool vb_proof_take(struct vb_conn *c, const uint8_t *mac)
+bool vb_proof_take(struct vb_conn *c, const uint8_t mac[SECRET_MAC_BYTES])
 {
 	if (c->active || c->proven || !(c->said.flags & VB_HELLO_PROVES))
 		return false;

@@ -177,7 +177,7 @@ struct vb_link {
 	struct vb_net *net;
 	struct rdma_cm_id *id;
 	struct ibv_qp *qp;
-	struct vb_spec spec; /* of the queue pair to make; inline_bytes is what was granted then */
+	struct vb_spec spec;	 /* of the queue pair to make; inline_bytes is what was granted then */
 	struct vb_hello hello;	 /* of who connects */
 	struct vb_answer answer; /* of who accepts, for a message connection */
 	bool up;
@@ -207,13 +207,13 @@ struct vb_conn {
 	struct net_life *life;
 	struct rdma_event_channel *channel; /* active: its own */
 	struct vb_cq cq;
-	struct vb_pool *pool;	      /* without a loop its own */
-	struct sockaddr_storage peer; /* active: where lanes go */
-	struct vb_hello said;	      /* by the connecting side */
-	uint64_t nonce[2];	      /* the listener's */
+	struct vb_pool *pool;		   /* without a loop its own */
+	struct sockaddr_storage peer;	   /* active: where lanes go */
+	struct vb_hello said;		   /* by the connecting side */
+	uint64_t nonce[2];		   /* the listener's */
 	uint8_t awaited[SECRET_MAC_BYTES]; /* passive: what the connecting side has to show */
 	bool proven;			   /* passive: it has */
-	struct vb_listener *listener; /* accepted, not yet handed out */
+	struct vb_listener *listener;	   /* accepted, not yet handed out */
 	struct list accepting;
 	int poll_fd; /* epoll over queue, events and life */
 	struct loop_timer again, breath;
