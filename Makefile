@@ -267,7 +267,7 @@ $(B)/libexec/ashlar/dispatcher: $(call obj,pcomponent/dispatcher.c net/table/dis
 	$(Q)$(CC) -static-pie -pthread $(DISPATCHER_LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^)
 
 # These run on the simulated fabric as well.
-$(B)/tests/unit/net_% $(B)/tests/unit/sim_% $(B)/tests/unit/hook_wrappers $(B)/tests/unit/relay $(B)/tests/unit/relay_%: private wrapped = $(SIM_WRAP)
+$(B)/tests/verbs/% $(B)/tests/unit/net_% $(B)/tests/unit/sim_% $(B)/tests/unit/hook_wrappers $(B)/tests/unit/relay $(B)/tests/unit/relay_%: private wrapped = $(SIM_WRAP)
 
 $(call test_bins,$(UNIT) $(BENCH) $(filter-out $(VERBS_STATIC),$(VERBS))): $(B)/%: $(B)/obj/%.o $(call obj,$(TABLE)) $(call lib,$(LIBS))
 	$(call say,LD,$@)
