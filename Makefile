@@ -80,6 +80,9 @@ lib   = $(foreach l,$(1),$(B)/lib/lib$(l).a)
 # What every program has that opens fabrics: the table of those it knows, and their drivers.
 TABLE          := net/table/monitors.c net/verbs/drivers/dynamic.c
 LDLIBS_fabrics := -lrdmacm -libverbs -lsodium
+# The same for a program without shared libraries: the drivers that net/verbs/drivers/static.c names, and what they use.
+TABLE_static   := net/table/dispatcher.c net/verbs/drivers/static.c
+LDLIBS_static  := -l:librdmacm.a -l:librxe-rdmav34.a -l:libmlx5.a -l:libibverbs.a -l:libnl-route-3.a -l:libnl-3.a -l:libsodium.a
 
 # Programs: main file, our libraries, foreign libraries.
 MAIN_ashlar     := cli/main.c
@@ -111,6 +114,9 @@ UNIT     := $(wildcard tests/unit/*.c tests/proto/*.c tests/model/*.c) $(FUZZ)
 THREADED := $(shell grep -ls '^ \* also: tsan$$' $(UNIT))
 BENCH    := $(wildcard tests/bench/*.c)
 TPROGS   := $(wildcard tests/programs/*.c)
+# These need an RDMA device: they are built here, and run where there is one. static.c is linked without libraries.
+VERBS    := $(wildcard tests/verbs/*.c)
+VERBS_STATIC := $(filter %/static.c,$(VERBS))
 LDLIBS_test := -lcmocka -ljansson -lconfuse $(LDLIBS_fabrics)
 # The simulated rack: one program, with several copies of the ExCache, each with static data of its own.
 SIM        := $(wildcard tests/sim/*.c)
@@ -144,10 +150,10 @@ sub   = $(MAKE) --no-print-directory $(jobs)
 
 all: $(call lib,$(LIBS)) $(BINS) $(DISPATCHER)
 
-tests: $(call test_bins,$(TPROGS)) bench-programs
+tests: $(call test_bins,$(TPROGS) $(VERBS)) bench-programs
 unit: $(call test_bins,$(UNIT)) $(SIM_BIN)
 bench-programs: $(call test_bins,$(BENCH))
-objects: $(call obj,$(SRCS) $(UNIT) $(BENCH) $(TPROGS) $(SIM))
+objects: $(call obj,$(SRCS) $(UNIT) $(BENCH) $(TPROGS) $(VERBS) $(SIM))
 
 # Variants are less optimized: they are compiled by everyone who runs the tests, and the sanitizers cost more than that.
 # The monitors sanitized, beside the normal dispatcher: it lives inside other programs and cannot carry a sanitizer.
@@ -255,18 +261,24 @@ endef
 $(foreach p,$(PROGRAMS),$(eval $(call program,$(p))))
 
 # The dispatcher shares an address space with the program: nothing of the host's libraries may come with it.
-$(B)/libexec/ashlar/dispatcher: $(call obj,pcomponent/dispatcher.c net/table/dispatcher.c) $(call lib,dispatcher net proto base)
+# The warnings of the linker are of functions that need libraries at run time, and that are not called.
+$(B)/libexec/ashlar/dispatcher: $(call obj,pcomponent/dispatcher.c $(TABLE_static)) $(call lib,dispatcher verbs net proto base)
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
-	$(Q)$(CC) -static-pie -pthread $(DISPATCHER_LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^)
+	$(Q)$(CC) -static-pie -pthread -Wl,--no-warnings $(DISPATCHER_LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(LDLIBS_static)
 
 # These run on the simulated fabric as well.
-$(B)/tests/unit/net_% $(B)/tests/unit/sim_% $(B)/tests/unit/hook_wrappers $(B)/tests/unit/relay $(B)/tests/unit/relay_%: private wrapped = $(SIM_WRAP)
+$(B)/tests/verbs/% $(B)/tests/unit/net_% $(B)/tests/unit/sim_% $(B)/tests/unit/hook_wrappers $(B)/tests/unit/relay $(B)/tests/unit/relay_%: private wrapped = $(SIM_WRAP)
 
-$(call test_bins,$(UNIT) $(BENCH)): $(B)/%: $(B)/obj/%.o $(call obj,$(TABLE)) $(call lib,$(LIBS))
+$(call test_bins,$(UNIT) $(BENCH) $(filter-out $(VERBS_STATIC),$(VERBS))): $(B)/%: $(B)/obj/%.o $(call obj,$(TABLE)) $(call lib,$(LIBS))
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
 	$(Q)$(link) $(wrapped) $(LDLIBS_test) -lm
+
+$(call test_bins,$(VERBS_STATIC)): $(B)/%: $(B)/obj/%.o $(call obj,$(TABLE_static)) $(call lib,verbs net proto base)
+	$(call say,LD,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -static-pie -pthread -Wl,--no-warnings -o $@ $(filter %.o,$^) $(filter %.a,$^) $(LDLIBS_static)
 
 # A copy of the ExCache: its objects as one, all that they define renamed.
 $(SIM_COPIES:%=$(B)/obj/sim/%.o): $(B)/obj/sim/%.o: $(call obj,$(SIM_CACHE))
