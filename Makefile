@@ -81,19 +81,19 @@ lib   = $(foreach l,$(1),$(B)/lib/lib$(l).a)
 # Programs: main file, our libraries, foreign libraries.
 MAIN_ashlar     := cli/main.c
 USES_ashlar     := vm cli fabrics net proto base
-LDLIBS_ashlar   := -lconfuse -ljansson
+LDLIBS_ashlar   := -lconfuse -ljansson -lsodium
 MAIN_pcomponent := pcomponent/main.c
 USES_pcomponent := pcomponent component fabrics net proto base
-LDLIBS_pcomponent := -ljansson
+LDLIBS_pcomponent := -ljansson -lsodium
 MAIN_mcomponent := mcomponent/main.c
 USES_mcomponent := mcomponent component fabrics net proto base
-LDLIBS_mcomponent := -ljansson
+LDLIBS_mcomponent := -ljansson -lsodium
 MAIN_scomponent := scomponent/main.c
 USES_scomponent := scomponent component fabrics net proto base
-LDLIBS_scomponent := -ljansson
+LDLIBS_scomponent := -ljansson -lsodium
 MAIN_gmm        := gmm/main.c
 USES_gmm        := gmm component fabrics net proto base
-LDLIBS_gmm      := -ljansson
+LDLIBS_gmm      := -ljansson -lsodium
 PROGRAMS := ashlar pcomponent mcomponent scomponent gmm
 
 BINS       := $(foreach p,$(PROGRAMS),$(if $(wildcard $(MAIN_$(p))),$(B)/bin/$(p)))
@@ -110,7 +110,7 @@ UNIT     := $(wildcard tests/unit/*.c tests/proto/*.c tests/model/*.c) $(FUZZ)
 THREADED := $(shell grep -ls '^ \* also: tsan$$' $(UNIT))
 BENCH    := $(wildcard tests/bench/*.c)
 TPROGS   := $(wildcard tests/programs/*.c)
-LDLIBS_test := -lcmocka -ljansson -lconfuse
+LDLIBS_test := -lcmocka -ljansson -lconfuse -lsodium
 # The simulated rack: one program, with several copies of the ExCache, each with static data of its own.
 SIM        := $(wildcard tests/sim/*.c)
 SIM_COPIES := c0 c1 c2
@@ -289,7 +289,7 @@ $(SIM_COPIES:%=$(B)/obj/sim/%.o): $(B)/obj/sim/%.o: $(call obj,$(SIM_CACHE))
 $(SIM_BIN): $(call obj,$(SIM)) $(SIM_COPIES:%=$(B)/obj/sim/%.o) $(call obj,net/table/monitors.c) $(call lib,$(SIM_LIBS) fabrics)
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
-	$(Q)$(link) $(SIM_WRAP) -ljansson -lm
+	$(Q)$(link) $(SIM_WRAP) -ljansson -lsodium -lm
 
 $(call test_bins,$(TPROGS)): $(B)/%: $(B)/obj/%.o
 	$(call say,LD,$@)
