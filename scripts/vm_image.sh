@@ -26,7 +26,7 @@ flock 9
 # ---- the kernel --------------------------------------------------------------------------------------------------------
 
 # In the order of loading, dependencies come by themselves. crc32: rdma_rxe asks for it by name only when a link is made.
-modules_common="virtio_pci virtio_net virtio_console virtio_rng crc32_generic crc32c_generic rdma_rxe rdma_ucm ib_uverbs"
+modules_common="virtio_pci virtio_net virtio_console virtio_rng crc32_generic crc32c_generic rdma_rxe rdma_ucm ib_uverbs qemu_fw_cfg"
 modules_storage="virtio_blk ext4 squashfs 9pnet_virtio 9p overlay"
 
 kernel_package() {

@@ -245,7 +245,9 @@ int attach(const struct standing *rack, const struct plan *plan, const struct vm
 
 	a = (struct attached){ .rack = rack, .plan = plan, .node = node, .signals = signals };
 	a.terminal = start->terminal && isatty(STDIN_FILENO) && isatty(STDOUT_FILENO);
+	signals_open_door(signals); /* nothing runs yet: Ctrl-C ends us */
 	err = session_open(&a.session, rack, node->name, OPEN_MS);
+	signals_close_door();
 	if (err == -EBUSY)
 		return cli_error("%u commands run on %s already: no more can", VM_PORTS, node->name);
 	if (err)

@@ -8,7 +8,7 @@
 #include "ashlar/base/clock.h"
 #include "vm/host/host.h"
 
-#define TAIL_BYTES 4096
+#define TAIL_BYTES 16384
 #define TAIL_LINES 12
 #define FOLLOW_MS 100
 
@@ -42,6 +42,11 @@ void console_tail(const struct standing *s, const char *node)
 	if (fd >= 0)
 		close(fd);
 	n = n > 0 ? n : 0;
+	text[n] = 0;
+	/* The end of process 1 is a panic; what it said before it is the news, not where the kernel was. */
+	line = strstr(text, "Kernel panic");
+	if (line)
+		n = line + strcspn(line, "\n") - text;
 	while (n && (text[n - 1] == '\n' || text[n - 1] == '\r'))
 		n--;
 	text[n] = 0;

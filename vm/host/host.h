@@ -2,6 +2,7 @@
  * `ashlar vm`: a rack of virtual machines on this host (docs/vm.md). Its folder is that of a standing rack named vm-NAME
  * (cli/standing.h), for its owner only, and holds
  *	rack.json	what the rack is (struct plan)
+ *	rack.key	the rack's key (ashlar/base/secret.h), which the machines get from QEMU
  *	NODE.pid	of its QEMU; switch.pid
  *	NODE.console	what the machine told on its serial port; NODE.log: what its QEMU told
  *	NODE.qmp, NODE.aN, NODE.net, NODE.sw	sockets: of QEMU's monitor, sessions with the agent, frames
@@ -20,6 +21,7 @@
 #define VM_NODES_MAX 32u
 #define VM_NAME_DEFAULT "rack"
 #define VM_SWITCH "switch" /* name of that part */
+#define VM_KEY_FILE "rack.key"
 #define VM_NETWORK "10.77.0."
 #define VM_GMM_PORT 7000
 #define VM_PORT 7001 /* of all other components: each has an address of its own */

@@ -12,12 +12,13 @@
 
 #define UP_SECONDS 240u /* a host that is busy with other things is slow */
 #define LOOK_MS 250
-#define ASK_MS 20000 /* one look at the gmm's table */
+#define ASK_MS 4000 /* one look at the gmm's table */
 
 struct watched {
 	const struct vm_node *node;
 	off_t read;	       /* of its console */
 	bool starting, joined; /* joined: or not waited for */
+	uint64_t starting_ns;
 };
 
 static struct joining {
@@ -46,10 +47,12 @@ static void console_line(struct watched *w, const char *line)
 
 	if (sscanf(line, "ashlar: %f %79[^\r\n]", &uptime, words) != 2)
 		return;
-	if (strncmp(words, "starting ", 9) == 0)
-		w->starting = true;
-	else
+	if (strncmp(words, "starting ", 9) != 0) {
 		tell(w->node, words);
+		return;
+	}
+	w->starting = true;
+	w->starting_ns = clock_ns();
 }
 
 static void console_look(struct watched *w)
@@ -75,6 +78,19 @@ static void console_look(struct watched *w)
 	close(fd);
 }
 
+/* The gmm may still take one that was killed for alive: what it heard must be younger than the new one. */
+static void name_up(const char *name, uint64_t beat_ms)
+{
+	for (unsigned i = 0; i < j.plan->n; i++) {
+		struct watched *w = &j.w[i];
+
+		if (w->joined || strcmp(name, w->node->name) != 0 || clock_ns() < w->starting_ns + beat_ms * NS_PER_MS)
+			continue;
+		w->joined = true;
+		tell(w->node, "joined");
+	}
+}
+
 /* The gmm's table, as the processor's machine sees it. */
 static void table_look(void)
 {
@@ -91,12 +107,10 @@ static void table_look(void)
 	{
 		const char *name = json_string_value(json_object_get(row, "name"));
 		const char *state = json_string_value(json_object_get(row, "state"));
+		uint64_t beat_ms = (uint64_t)json_integer_value(json_object_get(row, "beat_age_ms"));
 
-		for (unsigned k = 0; name && state && k < j.plan->n; k++)
-			if (!j.w[k].joined && strcmp(name, j.w[k].node->name) == 0 && strcmp(state, "up") == 0) {
-				j.w[k].joined = true;
-				tell(j.w[k].node, "joined");
-			}
+		if (name && state && strcmp(state, "up") == 0)
+			name_up(name, beat_ms);
 	}
 	json_decref(all);
 }

@@ -67,6 +67,7 @@ static void line_monitor(char *line, const struct plan *p, const struct vm_node 
 		line_add(line, " --size %llu", (unsigned long long)(node->mem_bytes - MEMORY_KEPT));
 	if (node->kind == VM_STORAGE)
 		line_add(line, " --root /export");
+	line_add(line, " --key /run/rack.key");
 	if (*p->emulate)
 		line_add(line, " --hook emulate:%s", p->emulate);
 }
@@ -117,8 +118,9 @@ static void args_storage(struct args *a, const struct plan *p, const struct vm_n
 		add(a, "-device");
 		add(a, "virtio-blk-pci,drive=root");
 	}
+	/* Unsafe if this host crashes, with which the rack ends; not if QEMU does. */
 	add(a, "-drive");
-	add(a, "file=%s.disk,if=none,id=disk,format=raw,cache=writeback,discard=unmap", node->name);
+	add(a, "file=%s.disk,if=none,id=disk,format=raw,cache=unsafe,discard=unmap", node->name);
 	add(a, "-device");
 	add(a, "virtio-blk-pci,drive=disk");
 }
@@ -176,6 +178,8 @@ static void args_fill(struct args *a, const struct plan *p, const struct vm_node
 	add(a, "virtio-net-pci,id=nic,netdev=net,mac=52:54:00:4d:00:%02x", node->number);
 	add(a, "-device");
 	add(a, "virtio-rng-pci");
+	add(a, "-fw_cfg");
+	add(a, "name=opt/ashlar.key,file=" VM_KEY_FILE);
 	args_ports(a, node);
 	if (node->kind == VM_STORAGE)
 		args_storage(a, p, node);

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
+#include "ashlar/base/secret.h"
 #include "ashlar/base/size.h"
 #include "vm/host/up_options.h"
 
@@ -45,7 +46,10 @@ static int machines_start(struct upping *u)
 static int start_all(struct upping *u)
 {
 	int lifeline = -1, err = plan_write(&u->s, &u->plan);
+	char key[PATH_MAX];
 
+	if (!err && secret_make(standing_path(&u->s, VM_KEY_FILE, "", key, sizeof(key))))
+		err = cli_error("cannot make the rack's key %s", key);
 	if (!err)
 		err = disk_make(&u->s, &u->plan, plan_first(&u->plan, VM_STORAGE));
 	if (!err)
