@@ -87,19 +87,19 @@ LDLIBS_static  := -l:librdmacm.a -l:librxe-rdmav34.a -l:libmlx5.a -l:libibverbs.
 # Programs: main file, our libraries, foreign libraries.
 MAIN_ashlar     := cli/main.c
 USES_ashlar     := cli fabrics verbs net proto base
-LDLIBS_ashlar   := -lconfuse -ljansson $(LDLIBS_fabrics)
+LDLIBS_ashlar   := -lconfuse -ljansson -lsodium $(LDLIBS_fabrics)
 MAIN_pcomponent := pcomponent/main.c
 USES_pcomponent := pcomponent component fabrics verbs net proto base
-LDLIBS_pcomponent := -ljansson $(LDLIBS_fabrics)
+LDLIBS_pcomponent := -ljansson -lsodium $(LDLIBS_fabrics)
 MAIN_mcomponent := mcomponent/main.c
 USES_mcomponent := mcomponent component fabrics verbs net proto base
-LDLIBS_mcomponent := -ljansson $(LDLIBS_fabrics)
+LDLIBS_mcomponent := -ljansson -lsodium $(LDLIBS_fabrics)
 MAIN_scomponent := scomponent/main.c
 USES_scomponent := scomponent component fabrics verbs net proto base
-LDLIBS_scomponent := -ljansson $(LDLIBS_fabrics)
+LDLIBS_scomponent := -ljansson -lsodium $(LDLIBS_fabrics)
 MAIN_gmm        := gmm/main.c
 USES_gmm        := gmm component fabrics verbs net proto base
-LDLIBS_gmm      := -ljansson $(LDLIBS_fabrics)
+LDLIBS_gmm      := -ljansson -lsodium $(LDLIBS_fabrics)
 PROGRAMS := ashlar pcomponent mcomponent scomponent gmm
 
 BINS       := $(foreach p,$(PROGRAMS),$(if $(wildcard $(MAIN_$(p))),$(B)/bin/$(p)))
@@ -117,7 +117,7 @@ TPROGS   := $(wildcard tests/programs/*.c)
 # These need an RDMA device: they are built here, and run where there is one. static.c is linked without libraries.
 VERBS    := $(wildcard tests/verbs/*.c)
 VERBS_STATIC := $(filter %/static.c,$(VERBS))
-LDLIBS_test := -lcmocka -ljansson -lconfuse $(LDLIBS_fabrics)
+LDLIBS_test := -lcmocka -ljansson -lconfuse -lsodium $(LDLIBS_fabrics)
 # The simulated rack: one program, with several copies of the ExCache, each with static data of its own.
 SIM        := $(wildcard tests/sim/*.c)
 SIM_COPIES := c0 c1 c2
@@ -291,7 +291,7 @@ $(SIM_COPIES:%=$(B)/obj/sim/%.o): $(B)/obj/sim/%.o: $(call obj,$(SIM_CACHE))
 $(SIM_BIN): $(call obj,$(SIM)) $(SIM_COPIES:%=$(B)/obj/sim/%.o) $(call obj,$(TABLE)) $(call lib,fabrics verbs $(SIM_LIBS))
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
-	$(Q)$(link) $(SIM_WRAP) -ljansson $(LDLIBS_fabrics) -lm
+	$(Q)$(link) $(SIM_WRAP) -ljansson -lsodium $(LDLIBS_fabrics) -lm
 
 $(call test_bins,$(TPROGS)): $(B)/%: $(B)/obj/%.o
 	$(call say,LD,$@)

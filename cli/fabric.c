@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include "ashlar/base/secret.h"
 #include "ashlar/net.h"
 #include "ashlar/relay.h"
 #include "cli/run.h"
@@ -41,9 +42,10 @@ static int relay_open_net(const char *node, int fd_floor, struct net **out)
 	return net_open("relay", &options, out);
 }
 
-int fabric_open(struct place *p, const char *fabric, const char *node)
+int fabric_open(struct place *p, const char *fabric, const char *node, const char *key)
 {
 	struct net_options options = { .fd_floor = fd_high_floor() };
+	struct secret secret;
 	int err = net_open("local", &options, &p->node);
 
 	p->net = p->node;
@@ -63,6 +65,13 @@ int fabric_open(struct place *p, const char *fabric, const char *node)
 	fabric = fabric_rack(fabric);
 	if (strcmp(fabric, "local") == 0)
 		return 0;
+	if (*key) {
+		err = secret_read(key, &secret);
+		if (err)
+			return cli_error("the rack's key, %s: %s", key,
+					 err == -EINVAL ? "this is no key" : strerror(-err));
+		options.secret = &secret;
+	}
 	options.fd_floor =
 		0; /* libraries choose their numbers; no program starts without a daemon, so none meets them */
 	err = net_open(fabric, &options, &p->net);

@@ -49,7 +49,7 @@ static void config_fill(struct launch_config *c, const struct run_options *o, co
 	c->log_level = o->log_level;
 	c->flags = o->kernel_6_1 ? LAUNCH_KERNEL_6_1 : 0u;
 	c->storage_wait_s = o->storage_wait_s;
-	snprintf(c->fabric, sizeof(c->fabric), "%s", fabric_relayed(o->fabric) ? "relay" : o->fabric);
+	snprintf(c->fabric, sizeof(c->fabric), "%s", fabric_rack(o->fabric));
 	relay_address(p->daemon_addr, c->relay);
 	snprintf(c->hook, sizeof(c->hook), "%s", o->hook);
 	snprintf(c->daemon, sizeof(c->daemon), "%s", p->daemon_addr);

@@ -13,7 +13,7 @@
 
 #define CONNECT_MS 10000u
 
-int place_open(struct place *p, const char *fabric, const char *gmm, const char *node)
+int place_open(struct place *p, const char *fabric, const char *gmm, const char *node, const char *key)
 {
 	int err = fabric_check(fabric);
 
@@ -22,7 +22,7 @@ int place_open(struct place *p, const char *fabric, const char *gmm, const char 
 	if (!err && !net_address_fits(fabric_rack(fabric), gmm))
 		err = cli_error("the address of the gmm, %s, is none of the fabric %s", gmm, fabric_rack(fabric));
 	if (!err)
-		err = fabric_open(p, fabric, node);
+		err = fabric_open(p, fabric, node, key);
 	if (err)
 		return err;
 	err = rpc_connect_sync(p->net, gmm, KIND_COMMAND, KIND_GMM, CONNECT_MS, &p->gmm);

@@ -144,7 +144,7 @@ static int part_start(struct private_rack *r, struct rack_part *part, const stru
 	}
 	if (is(part, "pcomponent")) {
 		arg_add(&a, "--node", r->node);
-		if (fabric_relayed(o->fabric))
+		if (fabric_rack(o->fabric) != o->fabric)
 			arg_add(&a, "--relay", NULL);
 	}
 	if (is(part, "scomponent"))

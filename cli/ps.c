@@ -2,7 +2,6 @@
 #include <errno.h>
 #include <getopt.h>
 #include <jansson.h>
-#include "cli/json_print.h"
 #include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,6 +9,7 @@
 #include "ashlar/base/clock.h"
 #include "ashlar/base/size.h"
 #include "ashlar/rpc.h"
+#include "cli/json_print.h"
 #include "cli/standing.h"
 
 void ps_usage(void)

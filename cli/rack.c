@@ -2,12 +2,13 @@
 #include <errno.h>
 #include <getopt.h>
 #include <jansson.h>
-#include "cli/json_print.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "ashlar/base/secret.h"
 #include "ashlar/base/size.h"
 #include "ashlar/proto/lists.h"
+#include "cli/json_print.h"
 #include "cli/standing.h"
 
 void rack_usage(void)
@@ -16,8 +17,9 @@ void rack_usage(void)
 	       "       ashlar rack down [NAME|FILE]\n"
 	       "       ashlar rack status [--json] [NAME|FILE]\n"
 	       "       ashlar rack logs [NAME|FILE [COMPONENT]]\n"
+	       "       ashlar rack key FILE\n"
 	       "Start the parts of a rack that belong on this machine, or those of them that have died; end\n"
-	       "them; show its components; show what they have told. Without NAME or FILE: the rack that\n"
+	       "them; show its components; show what they have told; draw a key. Without NAME or FILE: the rack that\n"
 	       "ASHLAR_RACK names, or the only one of ours that is up.\n"
 	       "\n"
 	       "Options:\n"
@@ -40,6 +42,7 @@ static void file_usage(void)
 	       "    place = \"balance\"       # placement policy\n"
 	       "    log = \"warn\"            # error, warn, info or debug; also in each section\n"
 	       "    hook = \"...\"            # wrappers in front of the fabric; also in each section\n"
+	       "    key = \"/etc/lab.key\"    # by which components know each other (verbs); ashlar rack key\n"
 	       "    processor p0 { excache = 4G  domain = \"d0\"  node = \"local:@n\" }\n"
 	       "    memory m0 { size = 8G  domain = \"d0\"  listen = \"local:@m0\" }\n"
 	       "    storage s0 { root = \"/\"  domain = \"d0\"  listen = \"local:@s0\" }\n");
@@ -124,7 +127,14 @@ int rack_open(const char *typed, struct rack_file *file, struct place *place)
 
 	if (!err)
 		err = rack_file_read(path, file);
-	return err ? err : place_open(place, file->fabric, file->gmm, file->node);
+	return err ? err : place_open(place, file->fabric, file->gmm, file->node, file->key);
+}
+
+static int rack_key(const char *path)
+{
+	int err = secret_make(path);
+
+	return err ? cli_error("cannot make a key, %s: %s", path, strerror(-err)) : 0;
 }
 
 static int rack_verb(int n, char **word, bool json)
@@ -137,6 +147,8 @@ static int rack_verb(int n, char **word, bool json)
 		return cli_error("too many words after rack %s (try ashlar rack --help)", verb);
 	if (strcmp(verb, "status") == 0)
 		return status(n > 1 ? word[1] : NULL, json);
+	if (strcmp(verb, "key") == 0)
+		return n > 1 ? rack_key(word[1]) : cli_error("ashlar rack key takes one FILE");
 	if (strcmp(verb, "down") == 0)
 		return rack_down(n > 1 ? word[1] : NULL);
 	if (strcmp(verb, "logs") == 0)

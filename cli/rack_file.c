@@ -80,7 +80,7 @@ static size_t key_bytes(const char *key)
 		size_t bytes;
 	} longest[] = {
 		{ "gmm", ADDR_BYTES },	{ "listen", ADDR_BYTES },    { "node", ADDR_BYTES },
-		{ "hook", HOOK_BYTES }, { "root", RACK_ROOT_BYTES },
+		{ "hook", HOOK_BYTES }, { "root", RACK_PATH_BYTES }, { "key", RACK_PATH_BYTES },
 	};
 
 	for (size_t i = 0; i < sizeof(longest) / sizeof(longest[0]); i++)
@@ -106,8 +106,8 @@ static int key_set(cfg_t *cfg, cfg_opt_t *opt)
 	else if ((strcmp(key, "name") == 0 || strcmp(key, "domain") == 0) && !rack_name_fits(value))
 		mistake(the.all, cfg->line, "%s: %s is no name (letters, digits, \".\", \"_\", \"-\"; at most %u)", key,
 			value, NAME_BYTES - 1);
-	else if (strcmp(key, "root") == 0 && value[0] != '/')
-		mistake(the.all, cfg->line, "root: %s must begin with /", value);
+	else if ((strcmp(key, "root") == 0 || strcmp(key, "key") == 0) && value[0] != '/')
+		mistake(the.all, cfg->line, "%s: %s must begin with /", key, value);
 	return 0;
 }
 
@@ -188,6 +188,7 @@ static void take_all(cfg_t *cfg)
 	take(cfg, "place", the.out->place, sizeof(the.out->place));
 	take(cfg, "log", the.out->log, sizeof(the.out->log));
 	take(cfg, "hook", the.out->hook, sizeof(the.out->hook));
+	take(cfg, "key", the.out->key, sizeof(the.out->key));
 	take_address(cfg, "gmm", the.out->gmm);
 	take_address(cfg, "node", the.out->node);
 	for (size_t k = 0; k < sizeof(kinds) / sizeof(kinds[0]); k++)
@@ -224,6 +225,7 @@ static bool pass(const char *text, const char *path)
 		KEY("place"),
 		KEY("log"),
 		KEY("hook"),
+		KEY("key"),
 		CFG_SEC("processor", processor, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES),
 		CFG_SEC("memory", memory, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES),
 		CFG_SEC("storage", storage, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES),

@@ -11,7 +11,7 @@
 #include "ashlar/base/limits.h"
 
 #define RACK_FILE_BYTES_MAX (64u << 10)
-#define RACK_ROOT_BYTES 4096u
+#define RACK_PATH_BYTES 4096u
 
 /* A component of the rack. Empty text, 0 bytes: the component's own default. */
 struct rack_component {
@@ -27,7 +27,8 @@ struct rack_file {
 	char fabric[NAME_BYTES]; /* of the components */
 	char node[ADDR_BYTES];	 /* where commands of this machine find a node daemon, if not by the fabric */
 	char place[NAME_BYTES], log[8], hook[HOOK_BYTES];
-	char root[RACK_ROOT_BYTES]; /* of the storage component */
+	char key[RACK_PATH_BYTES];  /* file with the key of the rack; empty: none */
+	char root[RACK_PATH_BYTES]; /* of the storage component */
 	struct rack_component component[RACK_COMPONENTS_MAX];
 	unsigned n_components; /* 0: a rack that is started otherwise */
 };

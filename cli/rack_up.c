@@ -110,7 +110,7 @@ static int wait_listed(struct rack_upping *u)
 {
 	uint64_t deadline = clock_ns() + LISTED_MS * NS_PER_MS;
 	struct place place = { 0 };
-	int err = place_open(&place, u->file.fabric, u->file.gmm, u->file.node);
+	int err = place_open(&place, u->file.fabric, u->file.gmm, u->file.node, u->file.key);
 
 	while (!err && !all_listed(u, place.gmm)) {
 		struct pollfd fd = { .fd = u->signals.fd, .events = POLLIN };

@@ -51,13 +51,13 @@ static int run_placed(struct run *r)
 	return r->ending.exit_status ? r->ending.exit_status : err;
 }
 
-static int run_on(struct run *r, const char *gmm, const char *node)
+static int run_on(struct run *r, const char *gmm, const char *node, const char *key)
 {
 	int err;
 
 	/* These calls wait for others: meanwhile Ctrl-C ends us as it ends any program. */
 	signals_open_door(&r->signals);
-	err = place_open(&r->place, r->options.fabric, gmm, node);
+	err = place_open(&r->place, r->options.fabric, gmm, node, key);
 	if (!err)
 		err = place_process(&r->place, &r->options);
 	if (!err && !r->options.rack)
@@ -74,7 +74,7 @@ static int run_private(struct run *r)
 	int err = private_rack_up(&r->rack, &r->options, &r->signals);
 
 	if (!err)
-		err = run_on(r, r->rack.gmm, r->rack.node);
+		err = run_on(r, r->rack.gmm, r->rack.node, "");
 	private_rack_down(&r->rack);
 	return err;
 }
@@ -90,7 +90,7 @@ static int run_standing(struct run *r)
 	if (err)
 		return err;
 	r->options.fabric = file.fabric;
-	return run_on(r, file.gmm, file.node);
+	return run_on(r, file.gmm, file.node, file.key);
 }
 
 int cmd_run(int argc, char **argv)

@@ -94,7 +94,7 @@ struct place;
 const char *fabric_rack(const char *fabric); /* what the components open */
 bool fabric_relayed(const char *fabric);     /* commands and programs go by the relay of their node daemon */
 int fabric_check(const char *fabric);	     /* 0, or EXIT_ASHLAR after one line */
-int fabric_open(struct place *, const char *fabric, const char *node); /* the same */
+int fabric_open(struct place *, const char *fabric, const char *node, const char *key); /* the same */
 void fabric_close(struct place *);
 
 /* ---- place.c: the process gets its place in the rack ---- */
@@ -109,7 +109,7 @@ struct place {
 };
 
 /* node: of the node daemon of this machine, not asked where the fabric is local. 0 or EXIT_ASHLAR, as all of these. */
-int place_open(struct place *, const char *fabric, const char *gmm, const char *node);
+int place_open(struct place *, const char *fabric, const char *gmm, const char *node, const char *key);
 int place_process(struct place *, const struct run_options *);
 int place_announce(struct place *);
 void place_close(struct place *);

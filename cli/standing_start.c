@@ -76,6 +76,7 @@ static void args_fill(struct args *a, const struct standing *s, const struct rac
 	add(a, "--fabric", f->fabric);
 	add(a, "--log", log);
 	add(a, "--hook", hook);
+	add(a, "--key", f->key);
 	add(a, "--log-file", standing_path(s, part->name, ".log", a->log, sizeof(a->log)));
 	add(a, "--ready-fd", "3");
 	a->argv[a->n] = NULL;

@@ -3,6 +3,7 @@
 #define ASHLAR_COMPONENT_INTERNAL_H
 #include <stdbool.h>
 #include "ashlar/base/loop.h"
+#include "ashlar/base/secret.h"
 #include "ashlar/component.h"
 
 #define JOIN_CONNECT_MS 1000u  /* one attempt to reach the gmm */
@@ -52,6 +53,8 @@ struct component_args {
 	struct component_config config;
 	char fabric[NAME_BYTES];
 	char hook[HOOK_BYTES]; /* empty: none */
+	bool has_secret;
+	struct secret secret;
 	int log_level;
 	const char *log_file;	   /* NULL: stderr */
 	int lifeline_fd, ready_fd; /* -1: none */

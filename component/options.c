@@ -73,6 +73,16 @@ static int set_hook(void *ctx, const char *v)
 {
 	return text_set(((struct component_args *)ctx)->hook, HOOK_BYTES, v);
 }
+static int set_key(void *ctx, const char *v)
+{
+	struct component_args *a = ctx;
+	int err = secret_read(v, &a->secret);
+
+	a->has_secret = !err;
+	if (err)
+		fprintf(stderr, "key file %s: %s\n", v, err == -EINVAL ? "this is no key" : strerror(-err));
+	return err;
+}
 static int set_log(void *ctx, const char *v)
 {
 	return log_set(ctx, v);
@@ -111,6 +121,7 @@ static const struct component_option options_node[] = {
 static const struct component_option options_all[] = {
 	{ "fabric", "NAME", "fabric of the rack: local (default), ofi:tcp or another of ofi", set_fabric },
 	{ "hook", "WRAPPERS", "put wrappers in front of the fabric: trace, emulate, error", set_hook },
+	{ "key", "FILE", "the rack's key, for fabrics that do not tell who a peer is (`ashlar rack key`)", set_key },
 	{ "log", "LEVEL", "error, warn (default), info or debug", set_log },
 	{ "log-file", "FILE", "tell it there instead of on stderr; 1 MB, and FILE.1 with the 1 MB before",
 	  set_log_file },

@@ -174,7 +174,9 @@ static int nets_open(struct process *p)
 	int err;
 
 	options.hook = p->args.hook[0] ? p->args.hook : NULL;
+	options.secret = p->args.has_secret ? &p->args.secret : NULL;
 	err = net_open(p->args.fabric, &options, &p->net);
+	options.secret = NULL;
 	options.hook = NULL; /* the machine's own connections are no part of the rack's fabric */
 
 	p->node = p->net;

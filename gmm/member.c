@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include "ashlar/base/clock.h"
 #include "ashlar/base/log.h"
 #include "gmm/internal.h"
@@ -90,9 +91,14 @@ static int kind_check(const struct rpc *rpc, uint32_t kind)
 static int join_check(struct gpeer *p, const struct x2g_join_req *req)
 {
 	int err = kind_check(p->rpc, req->kind);
+	struct net_peer who;
 
 	if (err)
 		return err;
+	/* A process that a node daemon vouches for is of the rack, but no component of it unless its user may start some */
+	net_conn_peer(rpc_conn(p->rpc), &who);
+	if (who.known && who.uid != 0 && who.uid != geteuid())
+		return -EPERM;
 	if (p->member)
 		return -EALREADY;
 	if (!member_text_fits(req->name, NAME_BYTES) || !member_text_fits(req->domain, NAME_BYTES) ||

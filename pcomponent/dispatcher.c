@@ -116,11 +116,13 @@ static void daemon_hello(void)
 		waiting = true;
 		err = 0;
 	}
-	if (!err &&
-	    (rep.n_memory < 1 || rep.n_memory > PROCESS_MEMORY_MAX || bytes != (rep.n_memory + 1) * sizeof(parts[0])))
+	if (!err && (rep.n_memory < 1 || rep.n_memory > PROCESS_MEMORY_MAX || rep.relayed > 1 ||
+		     bytes != (rep.n_memory + 1) * sizeof(parts[0])))
 		err = -EPROTO;
 	if (err)
 		proc_fail(125, "processor component %s: %s", sealed.launch.daemon_name, strerror(-err));
+	if (rep.relayed)
+		strcpy(sealed.launch.fabric, "relay");
 	sealed.launch.excache_bytes = rep.excache_bytes;
 	sealed.placement.storage = parts[0];
 	sealed.placement.n_memory = rep.n_memory;
@@ -238,13 +240,21 @@ static void start(struct thread *t, const struct load_result *r, uint64_t mask)
 	trap_resume(&f, 0);
 }
 
-static void fabrics_open(void)
+static void node_open(void)
+{
+	struct net_options opt = { .fd_floor = proc_fd_floor() };
+	int err = net_open("local", &opt, &node_net);
+
+	if (err)
+		proc_fail(125, "fabric local: %s", strerror(-err));
+}
+
+/* The rack's fabric as the daemon's answer says: itself, or by the relay. */
+static void rack_open(void)
 {
 	struct net_options opt = { .fd_floor = proc_fd_floor(), .relay = sealed.launch.relay };
 	int err;
 
-	if ((err = net_open("local", &opt, &node_net)))
-		proc_fail(125, "fabric local: %s", strerror(-err));
 	net = node_net;
 	opt.hook = sealed.launch.hook[0] ? sealed.launch.hook : NULL;
 	if ((opt.hook || strcmp(sealed.launch.fabric, "local") != 0) &&
@@ -272,8 +282,9 @@ int main(int argc, char **argv, char **envp)
 	host_check();
 	log_open("ashlar: dispatcher", (enum log_level)sealed.launch.log_level);
 	stats_open();
-	fabrics_open();
+	node_open();
 	daemon_hello();
+	rack_open();
 	memory_open();
 	files_open();
 	if ((err = vm_open(sealed.launch.excache_bytes, stack_bytes())))

@@ -1,5 +1,6 @@
 /* pcomponent: the process of the node daemon. */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/sysinfo.h>
 #include <unistd.h>
@@ -12,10 +13,11 @@
 struct processor_main {
 	uint64_t excache_bytes;
 	bool relay;
+	uint32_t direct_max;
 	struct daemon *d;
 };
 
-static struct processor_main self;
+static struct processor_main self = { .direct_max = 64 };
 
 static int set_excache(void *ctx, const char *value)
 {
@@ -33,6 +35,17 @@ static int set_relay(void *ctx, const char *value)
 {
 	(void)value;
 	((struct processor_main *)ctx)->relay = true;
+	return 0;
+}
+
+static int set_direct(void *ctx, const char *value)
+{
+	char *end;
+	unsigned long n = strtoul(value, &end, 10);
+
+	if (*value < '0' || *value > '9' || *end || n > PROCESSES_MAX)
+		return -EINVAL;
+	((struct processor_main *)ctx)->direct_max = (uint32_t)n;
 	return 0;
 }
 
@@ -79,6 +92,8 @@ static int start(void *ctx, const struct component_env *env, uint64_t *bytes)
 		s->excache_bytes = excache_default();
 	if (s->relay || env->node != env->net)
 		config.relay = env->node;
+	if (!s->relay && strcmp(net_fabric_name(env->net), "verbs") == 0)
+		config.direct_max = s->direct_max;
 	config.hook = env->hook;
 	config.dispatcher = dispatcher_find();
 	config.excache_bytes = *bytes = s->excache_bytes;
@@ -99,8 +114,12 @@ int main(int argc, char **argv)
 	static const struct component_option options[] = {
 		{ "excache", "SIZE", "local memory to divide among processes (default: half of the machine)",
 		  set_excache },
-		{ "relay", NULL, "serve programs by a relay, at ADDR-relay, even where the fabric is local",
+		{ "relay", NULL,
+		  "serve all programs by a relay, at ADDR-relay, also where they could use the fabric themselves",
 		  set_relay },
+		{ "direct", "N",
+		  "on verbs: so many programs at once use the fabric themselves, others by the relay (64)",
+		  set_direct },
 		{ NULL, NULL, NULL, NULL },
 	};
 	static const struct component_ops ops = {

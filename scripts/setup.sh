@@ -5,7 +5,7 @@ set -eu
 
 packages="
 gcc clang make libc6-dev
-libcmocka-dev libjansson-dev libconfuse-dev
+libcmocka-dev libjansson-dev libconfuse-dev libsodium-dev
 libfabric-dev libfabric1
 clang-format cppcheck
 python3 sqlite3 perl mawk grep xz-utils zstd openssl bc

@@ -1,9 +1,9 @@
 /* What the doctor says, as text or as JSON. */
 #include <jansson.h>
-#include "cli/json_print.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include "cli/cli.h"
+#include "cli/json_print.h"
 #include "cli/doctor/doctor.h"
 
 static const char *const state_names[] = { "ok", "limited", "missing" };

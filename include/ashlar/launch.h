@@ -23,7 +23,7 @@
 #include "ashlar/base/limits.h"
 
 #define LAUNCH_MAGIC 0x48434e554c4853ULL /* "SHLUNCH" */
-#define LAUNCH_VERSION 2u
+#define LAUNCH_VERSION 3u
 #define LAUNCH_FD_MIN 500
 
 enum launch_flags {
@@ -41,7 +41,7 @@ struct launch_config {
 	int32_t stats_fd;	 /* memfd of sizeof(struct stats_page), to be mapped shared */
 	int32_t log_level;	 /* enum log_level */
 	uint32_t flags;		 /* enum launch_flags */
-	char fabric[NAME_BYTES]; /* what the dispatcher opens: "local" or "relay" */
+	char fabric[NAME_BYTES]; /* the rack's; D2P_HELLO says whether the dispatcher opens it itself or "relay" */
 	char daemon[ADDR_BYTES]; /* the processor component's address, for D2P_HELLO */
 	char daemon_name[NAME_BYTES];
 	char relay[ADDR_BYTES];	 /* for fabric "relay": net_options.relay */

@@ -29,6 +29,7 @@
 #include "ashlar/base/limits.h"
 
 struct loop;
+struct secret;
 struct net;
 struct net_listener;
 struct net_conn;
@@ -40,10 +41,11 @@ struct net_remote;
 
 /* What it points to must live for the length of net_open only. */
 struct net_options {
-	struct loop *loop; /* NULL: synchronous use (net_conn_wait), no callbacks */
-	int fd_floor;	   /* descriptors of the provider are moved to this number and above; 0: anywhere */
-	const char *relay; /* provider "relay": address of the node daemon's relay, "local:..." */
-	const char *hook;  /* wrappers in front of the provider (net/hook/hook.h says how they are named); NULL: none */
+	struct loop *loop;	     /* NULL: synchronous use (net_conn_wait), no callbacks */
+	int fd_floor;		     /* descriptors of the provider are moved to this number and above; 0: anywhere */
+	const char *relay;	     /* provider "relay": address of the node daemon's relay, "local:..." */
+	const struct secret *secret; /* the rack's key; NULL: none. On fabrics that know their peers it is not used */
+	const char *hook; /* wrappers in front of the provider (net/hook/hook.h says how they are named); NULL: none */
 };
 
 /*
@@ -77,8 +79,9 @@ const char *net_fabric_name(const struct net *); /* as net_open got it */
 /* Who is at the other end, as far as the provider can tell without trusting it. */
 struct net_peer {
 	bool known;	   /* false where the fabric cannot tell */
-	uint32_t uid, gid; /* of the peer's process */
-	int32_t host_pid;
+	bool stranger;	   /* we have the rack's key (net_options.secret), and it has not shown that it has */
+	uint32_t uid, gid; /* of the peer's process; on another machine: as the peer, which has the key, says */
+	int32_t host_pid;  /* on its machine */
 };
 
 struct net_conn_events {
@@ -115,6 +118,12 @@ int net_connect(struct net *, const char *addr, uint32_t timeout_ms, struct net_
 typedef void net_connected_fn(void *arg, int err, struct net_conn *);
 int net_connect_begin(struct net *, const char *addr, uint32_t timeout_ms, net_connected_fn *done, void *arg,
 		      struct net_connecting **out);
+/*
+ * The same for a process of this machine, whom we vouch for: where the fabric tells what we say of ourselves, the peer
+ * gets to know whom and not us. For those that are relayed.
+ */
+int net_connect_for(struct net *, const struct net_peer *whom, const char *addr, uint32_t timeout_ms,
+		    net_connected_fn *done, void *arg, struct net_connecting **out);
 void net_connect_cancel(struct net_connecting *);
 
 void net_conn_close(struct net_conn *); /* no event follows; remotes opened through it fail from now on */

@@ -23,10 +23,12 @@ static void at_once_tell(void *arg)
 	c.base.done(c.base.arg, c.err, c.conn);
 }
 
-static int at_once_begin(struct net *net, const char *addr, uint32_t timeout_ms, struct net_connecting **out)
+static int at_once_begin(struct net *net, const struct net_peer *whom, const char *addr, uint32_t timeout_ms,
+			 struct net_connecting **out)
 {
 	struct at_once *c = calloc(1, sizeof(*c));
 
+	(void)whom;
 	if (!c)
 		return -ENOMEM;
 	c->err = net->ops->connect(net, addr, timeout_ms, &c->conn);
@@ -49,19 +51,25 @@ static void at_once_cancel(struct net_connecting *base)
 	free(c);
 }
 
-int net_connect_begin(struct net *net, const char *addr, uint32_t timeout_ms, net_connected_fn *done, void *arg,
-		      struct net_connecting **out)
+int net_connect_for(struct net *net, const struct net_peer *whom, const char *addr, uint32_t timeout_ms,
+		    net_connected_fn *done, void *arg, struct net_connecting **out)
 {
 	int err;
 
 	BUG_ON(!net->opt.loop);
-	err = (net->ops->connect_begin ? net->ops->connect_begin : at_once_begin)(net, addr, timeout_ms, out);
+	err = (net->ops->connect_begin ? net->ops->connect_begin : at_once_begin)(net, whom, addr, timeout_ms, out);
 	if (err)
 		return err;
 	(*out)->net = net;
 	(*out)->done = done;
 	(*out)->arg = arg;
 	return 0;
+}
+
+int net_connect_begin(struct net *net, const char *addr, uint32_t timeout_ms, net_connected_fn *done, void *arg,
+		      struct net_connecting **out)
+{
+	return net_connect_for(net, NULL, addr, timeout_ms, done, arg, out);
 }
 
 void net_connect_cancel(struct net_connecting *c)

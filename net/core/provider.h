@@ -73,10 +73,11 @@ struct net_provider {
 
 	int (*connect)(struct net *, const char *addr, uint32_t timeout_ms, struct net_conn **out);
 	/*
-	 * Both NULL: connect never waits, and serves for this too. The core fills in the base of *out. At the end the
+	 * whom: see net_connect_for; NULL: for ourselves. Both NULL: connect never waits, and serves for this too. The core fills in the base of *out. At the end the
 	 * provider takes done and arg out of it, frees the object and calls done, on the loop.
 	 */
-	int (*connect_begin)(struct net *, const char *addr, uint32_t timeout_ms, struct net_connecting **out);
+	int (*connect_begin)(struct net *, const struct net_peer *whom, const char *addr, uint32_t timeout_ms,
+			     struct net_connecting **out);
 	void (*connect_cancel)(struct net_connecting *);
 	void (*conn_close)(struct net_conn *);
 	/* events and arg are in the base already; start to deliver. Messages go through net_conn_deliver. */

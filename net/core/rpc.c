@@ -67,6 +67,18 @@ void rpc_breach(struct rpc *r, const char *words, const void *buf, size_t len)
 		 msg_format(buf, len, line, sizeof(line)));
 }
 
+/* Of those who have not shown the rack's key only dispatchers are heard: they have capabilities of their own to show. */
+static int stranger_check(struct rpc *r)
+{
+	struct net_peer peer;
+
+	net_conn_peer(r->conn, &peer);
+	if (!peer.stranger || r->peer_kind == KIND_DISPATCHER)
+		return 0;
+	log_warn("refused: a peer that calls itself a %s and has not the key of this rack", kind_name(r->peer_kind));
+	return -EACCES;
+}
+
 static void hello_rx(struct rpc *r, const void *buf, size_t len)
 {
 	struct hello_req hello;
@@ -82,7 +94,9 @@ static void hello_rx(struct rpc *r, const void *buf, size_t len)
 	r->greeted = true;
 	r->peer_kind = (enum wire_kind)hello.kind;
 	r->tx_credits_max = hello.credits < RPC_CREDITS ? hello.credits : RPC_CREDITS;
-	err = r->service->hello ? r->service->hello(r) : 0;
+	err = stranger_check(r);
+	if (!err && r->service->hello)
+		err = r->service->hello(r);
 	if (r->dead)
 		return;
 	if (err) {

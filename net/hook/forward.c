@@ -94,7 +94,8 @@ static void connecting_done(void *arg, int err, struct net_conn *inner)
 	base.done(base.arg, err, conn);
 }
 
-static int forward_connect_begin(struct net *net, const char *addr, uint32_t timeout_ms, struct net_connecting **out)
+static int forward_connect_begin(struct net *net, const struct net_peer *whom, const char *addr, uint32_t timeout_ms,
+				 struct net_connecting **out)
 {
 	struct wrap_net *w = wrap_net(net);
 	struct wrap_connecting *c;
@@ -108,7 +109,7 @@ static int forward_connect_begin(struct net *net, const char *addr, uint32_t tim
 	if (!c)
 		return -ENOMEM;
 	strcpy(c->addr, addr);
-	err = net_connect_begin(w->inner, addr, timeout_ms, connecting_done, c, &c->inner);
+	err = net_connect_for(w->inner, whom, addr, timeout_ms, connecting_done, c, &c->inner);
 	if (err)
 		free(c);
 	else

@@ -14,7 +14,7 @@ int local_peer_check(int fd, struct net_peer *peer)
 
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) < 0)
 		return -errno;
-	*peer = (struct net_peer){ true, cred.uid, cred.gid, cred.pid };
+	*peer = (struct net_peer){ .known = true, .uid = cred.uid, .gid = cred.gid, .host_pid = cred.pid };
 	return cred.uid == self || cred.uid == 0 || self == 0 ? 0 : -EACCES;
 }
 

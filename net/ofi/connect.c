@@ -114,12 +114,14 @@ static void connecting_late(void *arg)
 	connecting_end(arg, -ETIMEDOUT);
 }
 
-int ofi_connect_begin(struct net *net, const char *addr, uint32_t timeout_ms, struct net_connecting **out)
+int ofi_connect_begin(struct net *net, const struct net_peer *whom, const char *addr, uint32_t timeout_ms,
+		      struct net_connecting **out)
 {
 	struct connecting *k = calloc(1, sizeof(*k));
 	struct loop *loop = net->opt.loop;
 	int err;
 
+	(void)whom;
 	if (!k)
 		return -ENOMEM;
 	err = connect_start(ofi_net(net), addr, &k->conn);

@@ -316,7 +316,8 @@ void ofi_accepted(struct ofi_conn *); /* hand it out */
 
 /* connect.c */
 int ofi_connect(struct net *, const char *addr, uint32_t timeout_ms, struct net_conn **out);
-int ofi_connect_begin(struct net *, const char *addr, uint32_t timeout_ms, struct net_connecting **out);
+int ofi_connect_begin(struct net *, const struct net_peer *whom, const char *addr, uint32_t timeout_ms,
+		      struct net_connecting **out);
 void ofi_connect_cancel(struct net_connecting *);
 
 /* conn.c */

@@ -127,6 +127,7 @@ static int client_open(struct relay *r, int fd, const struct net_peer *peer)
 	c->fd = fd;
 	c->host_pid = peer->host_pid;
 	c->uid = peer->uid;
+	c->gid = peer->gid;
 	c->regions.max = RELAY_REGIONS_MAX;
 	c->remotes.max = RELAY_REMOTES_MAX;
 	list_init(&c->conns);

@@ -46,7 +46,7 @@ struct rclient {
 	struct relay *r;
 	int fd; /* the session */
 	int32_t host_pid;
-	uint32_t uid;
+	uint32_t uid, gid;
 	bool greeted, over;
 	struct list conns, datas;
 	uint32_t n_conns, next_conn, n_datas, next_data;

@@ -266,6 +266,7 @@ static void connected(void *arg, int err, struct net_conn *rack)
 
 int rconn_begin(struct rclient *c, const char *addr, uint32_t ms)
 {
+	struct net_peer whom = { .known = true, .uid = c->uid, .gid = c->gid, .host_pid = c->host_pid };
 	struct rwho who = charge_who(c->r, c->host_pid);
 	struct rconn *conn;
 	int err = -ENOMEM;
@@ -284,7 +285,7 @@ int rconn_begin(struct rclient *c, const char *addr, uint32_t ms)
 	conn->flow = rflow_get(c->r, addr, &who);
 	if (!conn->flow)
 		goto out_free;
-	err = net_connect_begin(c->r->rack, addr, ms, connected, conn, &conn->connecting);
+	err = net_connect_for(c->r->rack, &whom, addr, ms, connected, conn, &conn->connecting);
 	if (err)
 		goto out_flow;
 	list_add_tail(&c->conns, &conn->link);

@@ -99,7 +99,7 @@ static struct sim_conn *conn_new(struct net *net, struct sim_node *node, struct 
 	c->out = sim_link(node->machine, to->machine);
 	c->fd = sim.fd_next++;
 	c->open = true;
-	c->who = (struct net_peer){ true, geteuid(), getegid(), to->pid };
+	c->who = (struct net_peer){ .known = true, .uid = geteuid(), .gid = getegid(), .host_pid = to->pid };
 	list_init(&c->rx);
 	list_init(&c->xfers);
 	list_add_tail(&sim.conns, &c->link);
@@ -199,11 +199,13 @@ static int attempt_begin(struct net *base, const char *addr, bool begun, struct 
 	return 0;
 }
 
-int sim_connect_begin(struct net *net, const char *addr, uint32_t timeout_ms, struct net_connecting **out)
+int sim_connect_begin(struct net *net, const struct net_peer *whom, const char *addr, uint32_t timeout_ms,
+		      struct net_connecting **out)
 {
 	struct attempt *a;
 	int err = attempt_begin(net, addr, true, &a);
 
+	(void)whom;
 	if (err)
 		return err;
 	sim_at(sim.now + timeout_ms * NS_PER_MS, attempt_over, a, (uint64_t)-ETIMEDOUT);

@@ -243,7 +243,8 @@ int sim_listen(struct net *, const char *addr, void (*accepted)(void *, struct n
 const char *sim_listener_addr(const struct net_listener *);
 void sim_listener_close(struct net_listener *);
 int sim_connect(struct net *, const char *addr, uint32_t timeout_ms, struct net_conn **);
-int sim_connect_begin(struct net *, const char *addr, uint32_t timeout_ms, struct net_connecting **);
+int sim_connect_begin(struct net *, const struct net_peer *whom, const char *addr, uint32_t timeout_ms,
+		      struct net_connecting **);
 void sim_connect_cancel(struct net_connecting *);
 void sim_conn_close(struct net_conn *);
 int sim_conn_start(struct net_conn *);

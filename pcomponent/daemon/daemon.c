@@ -20,6 +20,7 @@ int daemon_open(const struct daemon_config *config, struct daemon **out)
 	d->loop = config->loop;
 	d->net = config->net;
 	d->relay_net = config->relay;
+	d->direct_max = config->direct_max;
 	d->host = config->host;
 	d->component = config->component;
 	d->counters = config->counters;

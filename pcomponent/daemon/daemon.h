@@ -24,8 +24,13 @@ extern const struct daemon_host daemon_host_linux;
 
 struct daemon_config {
 	struct loop *loop;
-	struct net *net;   /* the rack's */
-	struct net *relay; /* where programs reach the rack through a relay of ours: the machine's own net; else NULL */
+	struct net *net; /* the rack's */
+	/*
+	 * For programs that reach the rack through a relay of ours: the machine's own net. Of those that begin while the relay
+	 * is there, so many at once use the fabric themselves all the same. NULL: all do.
+	 */
+	struct net *relay;
+	uint32_t direct_max;
 	const struct daemon_host *host;
 	struct component *component; /* by which ends are reported; NULL: to nobody */
 	struct rpc_counters *counters;

@@ -32,7 +32,8 @@
 struct daemon {
 	struct loop *loop;
 	struct net *net, *relay_net;
-	struct relay *relay; /* NULL: programs use the fabric themselves */
+	struct relay *relay;	       /* NULL: all programs use the fabric themselves */
+	uint32_t n_direct, direct_max; /* processes that do so beside the relay */
 	const struct daemon_host *host;
 	struct component *component;
 	struct rpc_counters *counters;
@@ -85,6 +86,7 @@ struct dprocess {
 	struct rpc_request *hello; /* answered when all guards are up */
 	struct dpeer *command, *dispatcher;
 	bool guarded; /* all guards are up */
+	bool direct;  /* counted in d->n_direct */
 	int host_fd;  /* pidfd, -1: none yet */
 	int32_t host_pid;
 	struct loop_timer announce;

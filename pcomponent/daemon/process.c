@@ -151,6 +151,7 @@ void dprocess_end(struct dprocess *p, const char *why, bool tell)
 	list_del(&p->link);
 	d->n_processes--;
 	d->excache_promised -= p->promised_bytes;
+	d->n_direct -= p->direct;
 	if (p->host_fd >= 0) {
 		if (d->relay)
 			relay_uncharge(d->relay, p->host_pid);

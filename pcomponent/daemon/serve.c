@@ -59,12 +59,28 @@ void dprocess_admit_dispatcher(struct dprocess *p)
 	budgets_look(p->d, 0);
 }
 
+/* Each process that uses the fabric itself costs every component queue pairs: there is a bound, and then the relay. */
+static bool goes_direct(struct dprocess *p)
+{
+	struct daemon *d = p->d;
+
+	if (!d->relay)
+		return true;
+	if (!p->direct && d->n_direct < d->direct_max) {
+		p->direct = true;
+		d->n_direct++;
+	}
+	return p->direct;
+}
+
 void dprocess_answer(struct dprocess *p, int err)
 {
 	struct rpc_request *rq = p->hello;
 	struct d2p_hello_rep rep = { .excache_bytes = p->budget.granted, .n_memory = p->n_memory };
 
 	p->hello = NULL;
+	if (!err)
+		rep.relayed = !goes_direct(p);
 	if (!err)
 		err = rpc_reply_tail(rq, p->parts, (p->n_memory + 1) * (uint32_t)sizeof(p->parts[0]));
 	rpc_reply_later(rq, err, &rep);

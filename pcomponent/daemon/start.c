@@ -204,7 +204,7 @@ static int config_make(const struct dprocess *p, const struct d2p_start_req *req
 	int fd = memfd_create("ashlar-launch", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 
 	snprintf(c.daemon, sizeof(c.daemon), "%s", d->component ? component_addr(d->component) : "");
-	snprintf(c.fabric, sizeof(c.fabric), "%s", d->relay ? "relay" : net_fabric_name(d->net));
+	snprintf(c.fabric, sizeof(c.fabric), "%s", net_fabric_name(d->net));
 	if (d->relay)
 		relay_address(c.daemon, c.relay);
 	snprintf(c.hook, sizeof(c.hook), "%s", d->hook ? d->hook : "");

@@ -5,18 +5,7 @@
  * For each bandwidth a pair is the rate of reads of 256 KB, QUEUE of them posted at a time; what the bare fabric reaches is
  * printed first, and a link that is asked to be faster than that is said to be out of reach.
  */
-#include <errno.h>
-#include <signal.h>
-#include <stdbool.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/prctl.h>
-#include <unistd.h>
-#include "ashlar/base/loop.h"
-#include "ashlar/net.h"
-#include "tests/programs/say.h"
+#include "tests/bench/peer.h"
 
 #define PAGES 4096u /* 16 MB */
 #define READS 1000u
@@ -24,125 +13,28 @@
 #define BIG (256u << 10)
 #define BIG_READS 64u
 #define QUEUE 4u
-#define WAIT_NS 5000000000u
 #define PAIRS_MAX 100
-
-/* ---- owner: grants a region to who sends one byte, echoes all else ---- */
-
-static struct net *owner_net;
-static struct net_pd *owner_pd;
-static struct net_conn *owner_conn;
-
-static void owner_asked(void *arg, const void *buf, size_t len)
-{
-	struct net_mr *mr;
-	struct net_key key;
-
-	(void)arg;
-	if (len != 1) {
-		if (net_send(owner_conn, buf, len))
-			_exit(1);
-		return;
-	}
-	if (net_mr_alloc(owner_pd, PAGES * PAGE_BYTES, false, &mr) ||
-	    net_mr_grant(mr, owner_conn, NET_READ | NET_WRITE, &key) || net_send(owner_conn, &key, sizeof(key)))
-		_exit(1);
-}
-
-static void owner_closed(void *arg, int err)
-{
-	(void)arg;
-	(void)err;
-	_exit(0);
-}
-
-static void owner_writable(void *arg)
-{
-	(void)arg;
-}
-
-static void owner_accepted(void *arg, struct net_conn *conn)
-{
-	static const struct net_conn_events events = { owner_asked, owner_closed, owner_writable };
-
-	owner_conn = conn;
-	if (net_conn_set_events(conn, &events, arg))
-		_exit(1);
-}
-
-static void owner_main(int ready, const char *hook)
-{
-	struct net_options o = { .hook = hook };
-	struct net_listener *l;
-
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (loop_open(&o.loop) || net_open("local", &o, &owner_net) || net_pd_open(owner_net, &owner_pd) ||
-	    net_listen(owner_net, "local:auto", owner_accepted, NULL, &l) ||
-	    write(ready, net_listener_addr(l), ADDR_BYTES) < 0)
-		_exit(1);
-	close(ready);
-	loop_run(o.loop);
-	_exit(1);
-}
 
 /* ---- a link to an owner of its own ---- */
 
 struct side {
 	uint64_t asked; /* ns, or Gb/s */
-	struct net_conn *conn;
-	struct net_data *data;
-	struct net_remote *remote;
+	struct peer peer;
 	double value[PAIRS_MAX], trip[PAIRS_MAX];
 };
 
-static uint8_t *buf;
-
-static long message(struct side *s, void *to, size_t len)
-{
-	long n;
-
-	while ((n = net_recv(s->conn, to, len)) == -EAGAIN) {
-		int err = net_conn_wait(s->conn, now_ns() + WAIT_NS);
-
-		MUST(!err || err == -EINTR);
-	}
-	return n;
-}
-
-static void one(struct side *s, uint64_t off, uint32_t bytes, bool write)
-{
-	struct net_sge sge = { .addr = buf, .bytes = bytes };
-
-	if (write)
-		MUST(!net_write_sync(s->data, s->remote, off, &sge, 1, now_ns() + WAIT_NS));
-	else
-		MUST(!net_read_sync(s->data, s->remote, off, &sge, 1, now_ns() + WAIT_NS));
-}
-
 static void side_open(struct side *s, const char *hook, uint64_t asked)
 {
-	struct net_options o = { .hook = hook };
-	char addr[ADDR_BYTES] = "";
-	struct net_key key;
-	struct net *net;
-	int p[2];
+	struct owner owner = { .fabric = "local", .hook = hook, .pages = PAGES };
 
 	s->asked = asked;
-	MUST(!pipe(p));
-	if (fork() == 0)
-		owner_main(p[1], hook);
-	close(p[1]);
-	MUST(read(p[0], addr, sizeof(addr) - 1) > 0);
-	close(p[0]);
-	MUST(!net_open("local", &o, &net) && !net_connect(net, addr, 1000, &s->conn) && !net_send(s->conn, "", 1));
-	MUST(message(s, &key, sizeof(key)) == sizeof(key));
-	MUST(!net_remote_open(s->conn, &key, PAGES * PAGE_BYTES, &s->remote));
-	MUST(!net_data_open(s->conn, NET_DEMAND, &s->data));
+	peer_owner(&s->peer, &owner);
+	peer_open(&s->peer, "local", hook, PAGES, BIG * QUEUE);
 	for (uint64_t page = 0; page < PAGES; page++) {
-		page_fill((uint64_t *)buf, page, 1);
 		if (asked && page >= BIG / PAGE_BYTES * QUEUE && page % 16) /* a slow link: what is read is written */
 			continue;
-		one(s, page * PAGE_BYTES, PAGE_BYTES, true);
+		page_fill(s->peer.buf, page, 1);
+		peer_write(&s->peer, page * PAGE_BYTES, PAGE_BYTES);
 	}
 }
 
@@ -166,9 +58,9 @@ static double read_p50(struct side *s)
 	for (unsigned i = 0; i < READS; i++) {
 		uint64_t page = i * 7919u % PAGES / 16 * 16, begin = now_ns();
 
-		one(s, page * PAGE_BYTES, PAGE_BYTES, false);
+		peer_read(&s->peer, page * PAGE_BYTES, PAGE_BYTES);
 		v[i] = (double)(now_ns() - begin);
-		MUST(!page_wrong((const uint64_t *)buf, page, 1));
+		MUST(!page_wrong(s->peer.buf, page, 1));
 	}
 	return median(v, READS);
 }
@@ -176,15 +68,12 @@ static double read_p50(struct side *s)
 static double trip_p50(struct side *s)
 {
 	static double v[ROUND_TRIPS];
-	uint8_t m[64] = { 0 }, in[64];
 
 	for (unsigned i = 0; i < ROUND_TRIPS; i++) {
 		uint64_t begin = now_ns();
 
-		m[0] = (uint8_t)i;
-		MUST(!net_send(s->conn, m, sizeof(m)) && message(s, in, sizeof(in)) == sizeof(in));
+		peer_trip(&s->peer);
 		v[i] = (double)(now_ns() - begin);
-		MUST(in[0] == m[0]);
 	}
 	return median(v, ROUND_TRIPS);
 }
@@ -194,17 +83,18 @@ static double rate(struct side *s)
 {
 	static double at[BIG_READS];
 	unsigned posted = 0, done = 0;
+	uint8_t *buf = s->peer.buf;
 	struct net_completion c;
 
 	while (done < BIG_READS) {
 		while (posted < BIG_READS && posted - done < QUEUE) {
-			struct net_sge sge = { .addr = buf + posted % QUEUE * BIG, .bytes = BIG };
+			struct net_sge sge = { .addr = buf + posted % QUEUE * BIG, .bytes = BIG, .mr = s->peer.mr };
 
-			MUST(!net_read(s->data, s->remote, posted % QUEUE * BIG, &sge, 1, posted));
+			MUST(!net_read(s->peer.data, s->peer.remote, posted % QUEUE * BIG, &sge, 1, posted));
 			posted++;
 		}
-		MUST(!net_data_wait(s->data, now_ns() + WAIT_NS));
-		while (net_data_poll(s->data, &c, 1)) {
+		MUST(!net_data_wait(s->peer.data, now_ns() + PEER_WAIT_NS));
+		while (net_data_poll(s->peer.data, &c, 1)) {
 			MUST(!c.err);
 			at[done++] = (double)now_ns();
 		}
@@ -256,8 +146,6 @@ int main(int argc, char **argv)
 	char hook[64], name[96];
 
 	MUST(pairs > 0 && pairs <= PAIRS_MAX);
-	buf = aligned_alloc(PAGE_BYTES, BIG * QUEUE);
-	MUST(buf);
 	side_open(&bare, NULL, 0);
 	for (int i = 0; i < LATENCIES; i++) {
 		snprintf(hook, sizeof(hook), "emulate:latency=%uus", us[i]);

@@ -6,7 +6,6 @@
  * As in a steady ExCache, pages are dropped oldest first, FIFO_DROP at a time and outside of the time measured, so the
  * host's frames are as cold as a program's would be.
  */
-#include <errno.h>
 #include <fcntl.h>
 #include <linux/userfaultfd.h>
 #include <sched.h>
@@ -17,14 +16,10 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 #include <x86intrin.h>
-#include "ashlar/base/loop.h"
-#include "ashlar/net.h"
-#include "tests/programs/say.h"
+#include "tests/bench/peer.h"
 
 #ifndef UFFD_USER_MODE_ONLY
 #define UFFD_USER_MODE_ONLY 1
@@ -37,104 +32,17 @@
 
 static double ns_per_tick;
 
-/* ---- the owner ---- */
-
-static struct net *owner_net;
-static struct net_pd *owner_pd;
-static struct net_conn *owner_conn;
-
-static void owner_asked(void *arg, const void *buf, size_t len)
-{
-	struct net_mr *mr;
-	struct net_key key;
-
-	(void)arg;
-	(void)buf;
-	(void)len;
-	if (net_mr_alloc(owner_pd, REMOTE_PAGES * PAGE_BYTES, false, &mr) ||
-	    net_mr_grant(mr, owner_conn, NET_READ | NET_WRITE, &key) || net_send(owner_conn, &key, sizeof(key)))
-		_exit(1);
-}
-
-static void owner_closed(void *arg, int err)
-{
-	(void)arg;
-	(void)err;
-	_exit(0);
-}
-
-static void owner_writable(void *arg)
-{
-	(void)arg;
-}
-
-static void owner_accepted(void *arg, struct net_conn *conn)
-{
-	static const struct net_conn_events events = { owner_asked, owner_closed, owner_writable };
-
-	owner_conn = conn;
-	if (net_conn_set_events(conn, &events, arg))
-		_exit(1);
-}
-
-static void owner_main(int ready)
-{
-	struct net_options o = { 0 };
-	struct net_listener *l;
-
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (loop_open(&o.loop) || net_open("local", &o, &owner_net) || net_pd_open(owner_net, &owner_pd) ||
-	    net_listen(owner_net, "local:auto", owner_accepted, NULL, &l) ||
-	    write(ready, net_listener_addr(l), ADDR_BYTES) < 0)
-		_exit(1);
-	close(ready);
-	loop_run(o.loop);
-	_exit(1);
-}
-
 /* ---- the fabric's side ---- */
 
-static struct net_data *data;
-static struct net_remote *remote;
-static uint64_t *bounce;
-
-static void transfer(uint64_t page, bool write)
-{
-	struct net_sge s = { .addr = bounce, .bytes = PAGE_BYTES };
-	int err;
-
-	if (write)
-		err = net_write_sync(data, remote, page * PAGE_BYTES, &s, 1, now_ns() + 5000000000u);
-	else
-		err = net_read_sync(data, remote, page * PAGE_BYTES, &s, 1, UINT64_MAX);
-	MUST(err == 0);
-}
+static struct peer peer;
 
 static void fabric_open(void)
 {
-	struct net_options o = { 0 };
-	char addr[ADDR_BYTES] = "";
-	struct net_conn *conn;
-	struct net_key key;
-	struct net *net;
-	int p[2];
-	long n;
+	struct owner owner = { .fabric = "local", .pages = REMOTE_PAGES };
 
-	MUST(!pipe(p));
-	if (fork() == 0)
-		owner_main(p[1]);
-	close(p[1]);
-	MUST(read(p[0], addr, sizeof(addr) - 1) > 0);
-	MUST(!net_open("local", &o, &net) && !net_connect(net, addr, 1000, &conn) && !net_send(conn, "", 1));
-	while ((n = net_recv(conn, &key, sizeof(key))) == -EAGAIN)
-		MUST(!net_conn_wait(conn, now_ns() + 5000000000u));
-	MUST(n == sizeof(key) && !net_remote_open(conn, &key, REMOTE_PAGES * PAGE_BYTES, &remote));
-	MUST(!net_data_open(conn, NET_DEMAND, &data));
-	bounce = aligned_alloc(PAGE_BYTES, PAGE_BYTES);
-	for (uint64_t page = 0; page < REMOTE_PAGES; page++) {
-		page_fill(bounce, page, 1);
-		transfer(page, true);
-	}
+	peer_owner(&peer, &owner);
+	peer_open(&peer, "local", NULL, REMOTE_PAGES, PAGE_BYTES);
+	peer_fill(&peer, REMOTE_PAGES);
 }
 
 /* ---- the fault's side ---- */
@@ -150,13 +58,13 @@ static bool resident[LOCAL_PAGES];
 static void on_fault(int sig, siginfo_t *info, void *uc)
 {
 	struct uffdio_copy c = { .dst = (uintptr_t)info->si_addr & ~(PAGE_BYTES - 1),
-				 .src = (uintptr_t)bounce,
+				 .src = (uintptr_t)peer.buf,
 				 .len = PAGE_BYTES };
 
 	(void)sig;
 	(void)uc;
 	if (whole)
-		transfer(wanted, false);
+		peer_read(&peer, wanted * PAGE_BYTES, PAGE_BYTES);
 	if (ioctl(uffd, UFFDIO_COPY, &c))
 		_exit(98);
 }
@@ -189,13 +97,6 @@ static void region_drop(void)
 
 /* ---- measuring ---- */
 
-static int by_value(const void *a, const void *b)
-{
-	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-
-	return x < y ? -1 : x > y;
-}
-
 struct result {
 	double p50, p99;
 };
@@ -224,9 +125,9 @@ static struct result reads(void)
 	for (unsigned i = 0; i < STEPS; i++) {
 		uint64_t page = random_next(&state) % REMOTE_PAGES, t = ticks_now();
 
-		transfer(page, false);
+		peer_read(&peer, page * PAGE_BYTES, PAGE_BYTES);
 		ticks[i] = ticks_now() - t;
-		MUST(!page_wrong(bounce, page, 1));
+		MUST(!page_wrong(peer.buf, page, 1));
 	}
 	return of(ticks, STEPS);
 }
@@ -245,7 +146,7 @@ static struct result faults(bool with_read)
 			continue;
 		wanted = with_read ? random_next(&state) % REMOTE_PAGES : page;
 		if (!with_read)
-			page_fill(bounce, wanted, 1);
+			page_fill(peer.buf, wanted, 1);
 		t = ticks_now();
 		(void)*at;
 		ticks[i++] = ticks_now() - t;

@@ -24,7 +24,8 @@ jobs_start() {
 	for i in 0 1 2; do job_start $i; done
 	for i in 0 1 2; do
 		wait_for 30 has_line "$tmp/out.$i" '^pass 3$' || fail "program $i does not start: $(cat "$tmp/err.$i")"
-		program_running "${job[i]}" || fail "program $i is not there"
+		wait_for 5 program_running "${job[i]}" ||
+			fail "program $i is not there: $(tail -n 3 "$tmp/out.$i" "$tmp/err.$i"; ended "${job[i]}" && echo ended)"
 		prog[i]=$program
 	done
 }

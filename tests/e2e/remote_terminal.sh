@@ -48,7 +48,7 @@ key C-s
 expect \[26, 3, 19\]
 expect status 0
 # the size changes with that of the terminal
-type noted $ashlar run --rack $rack -- $python -c 'import os, signal; signal.signal(28, lambda n, f: print("now", os.get_terminal_size())); print("size" + "d", flush=True); signal.pause(); signal.pause()'; echo status $?
+type noted $ashlar run --rack $rack -- $python -c 'import os, signal; signal.signal(28, lambda n, f: print("now", os.get_terminal_size())); print("size" + "d", flush=True); list(iter(signal.pause, 0))'; echo status $?
 expect sized
 check stty rows 20 cols 50 <$(cat $tmp/tty)
 expect now os.terminal_size\(columns=50, lines=20\)

@@ -34,7 +34,7 @@ struct d2p_hello_req {
 struct d2p_hello_rep {
 	uint64_t excache_bytes;
 	uint32_t n_memory;
-	uint32_t reserved0;
+	uint32_t relayed; /* 1: it reaches the components by the daemon's relay, 0: it opens the rack's fabric itself */
 };
 
 /*
