@@ -79,27 +79,27 @@ lib   = $(foreach l,$(1),$(B)/lib/lib$(l).a)
 
 # What every program has that opens fabrics: the table of those it knows, and their drivers.
 TABLE          := net/table/monitors.c net/verbs/drivers/dynamic.c
-LDLIBS_fabrics := -lrdmacm -libverbs
+LDLIBS_fabrics := -lrdmacm -libverbs -lsodium
 # The same for a program without shared libraries: the drivers that net/verbs/drivers/static.c names, and what they use.
-TABLE_static   := net/table/static.c net/verbs/drivers/static.c
-LDLIBS_static  := -l:librdmacm.a -l:librxe-rdmav34.a -l:libmlx5.a -l:libibverbs.a -l:libnl-route-3.a -l:libnl-3.a
+TABLE_static   := net/table/dispatcher.c net/verbs/drivers/static.c
+LDLIBS_static  := -l:librdmacm.a -l:librxe-rdmav34.a -l:libmlx5.a -l:libibverbs.a -l:libnl-route-3.a -l:libnl-3.a -l:libsodium.a
 
 # Programs: main file, our libraries, foreign libraries.
 MAIN_ashlar     := cli/main.c
 USES_ashlar     := cli fabrics verbs net proto base
-LDLIBS_ashlar   := -lconfuse -ljansson -lsodium $(LDLIBS_fabrics)
+LDLIBS_ashlar   := -lconfuse -ljansson $(LDLIBS_fabrics)
 MAIN_pcomponent := pcomponent/main.c
 USES_pcomponent := pcomponent component fabrics verbs net proto base
-LDLIBS_pcomponent := -ljansson -lsodium $(LDLIBS_fabrics)
+LDLIBS_pcomponent := -ljansson $(LDLIBS_fabrics)
 MAIN_mcomponent := mcomponent/main.c
 USES_mcomponent := mcomponent component fabrics verbs net proto base
-LDLIBS_mcomponent := -ljansson -lsodium $(LDLIBS_fabrics)
+LDLIBS_mcomponent := -ljansson $(LDLIBS_fabrics)
 MAIN_scomponent := scomponent/main.c
 USES_scomponent := scomponent component fabrics verbs net proto base
-LDLIBS_scomponent := -ljansson -lsodium $(LDLIBS_fabrics)
+LDLIBS_scomponent := -ljansson $(LDLIBS_fabrics)
 MAIN_gmm        := gmm/main.c
 USES_gmm        := gmm component fabrics verbs net proto base
-LDLIBS_gmm      := -ljansson -lsodium $(LDLIBS_fabrics)
+LDLIBS_gmm      := -ljansson $(LDLIBS_fabrics)
 PROGRAMS := ashlar pcomponent mcomponent scomponent gmm
 
 BINS       := $(foreach p,$(PROGRAMS),$(if $(wildcard $(MAIN_$(p))),$(B)/bin/$(p)))
@@ -117,7 +117,7 @@ TPROGS   := $(wildcard tests/programs/*.c)
 # These need an RDMA device: they are built here, and run where there is one. static.c is linked without libraries.
 VERBS    := $(wildcard tests/verbs/*.c)
 VERBS_STATIC := $(filter %/static.c,$(VERBS))
-LDLIBS_test := -lcmocka -ljansson -lconfuse -lsodium $(LDLIBS_fabrics)
+LDLIBS_test := -lcmocka -ljansson -lconfuse $(LDLIBS_fabrics)
 # The simulated rack: one program, with several copies of the ExCache, each with static data of its own.
 SIM        := $(wildcard tests/sim/*.c)
 SIM_COPIES := c0 c1 c2
@@ -261,10 +261,11 @@ endef
 $(foreach p,$(PROGRAMS),$(eval $(call program,$(p))))
 
 # The dispatcher shares an address space with the program: nothing of the host's libraries may come with it.
-$(B)/libexec/ashlar/dispatcher: $(call obj,pcomponent/dispatcher.c net/table/dispatcher.c) $(call lib,dispatcher net proto base)
+# The warnings of the linker are of functions that need libraries at run time, and that are not called.
+$(B)/libexec/ashlar/dispatcher: $(call obj,pcomponent/dispatcher.c $(TABLE_static)) $(call lib,dispatcher verbs net proto base)
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
-	$(Q)$(CC) -static-pie -pthread $(DISPATCHER_LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^)
+	$(Q)$(CC) -static-pie -pthread -Wl,--no-warnings $(DISPATCHER_LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(LDLIBS_static)
 
 # These run on the simulated fabric as well.
 $(B)/tests/verbs/% $(B)/tests/unit/net_% $(B)/tests/unit/sim_% $(B)/tests/unit/hook_wrappers $(B)/tests/unit/relay $(B)/tests/unit/relay_%: private wrapped = $(SIM_WRAP)
@@ -274,7 +275,6 @@ $(call test_bins,$(UNIT) $(BENCH) $(filter-out $(VERBS_STATIC),$(VERBS))): $(B)/
 	@mkdir -p $(@D)
 	$(Q)$(link) $(wrapped) $(LDLIBS_test) -lm
 
-# The warnings of the linker are of functions that need libraries at run time, and that are not called.
 $(call test_bins,$(VERBS_STATIC)): $(B)/%: $(B)/obj/%.o $(call obj,$(TABLE_static)) $(call lib,verbs net proto base)
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
@@ -291,7 +291,7 @@ $(SIM_COPIES:%=$(B)/obj/sim/%.o): $(B)/obj/sim/%.o: $(call obj,$(SIM_CACHE))
 $(SIM_BIN): $(call obj,$(SIM)) $(SIM_COPIES:%=$(B)/obj/sim/%.o) $(call obj,$(TABLE)) $(call lib,fabrics verbs $(SIM_LIBS))
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
-	$(Q)$(link) $(SIM_WRAP) -ljansson -lsodium $(LDLIBS_fabrics) -lm
+	$(Q)$(link) $(SIM_WRAP) -ljansson $(LDLIBS_fabrics) -lm
 
 $(call test_bins,$(TPROGS)): $(B)/%: $(B)/obj/%.o
 	$(call say,LD,$@)

@@ -133,8 +133,11 @@ int vb_conn_new(struct vb_net *net, bool active, struct vb_conn **out)
 
 int vb_conn_event(struct vb_conn *c, const struct vb_event *e)
 {
-	if (!c->link.up)
-		return vb_link_step(&c->link, e);
+	if (!c->link.up) {
+		int err = vb_link_step(&c->link, e);
+
+		return !err && c->active ? vb_proof_check(c, e) : err;
+	}
 	if (e->type == RDMA_CM_EVENT_DEVICE_REMOVAL)
 		vb_device_gone(c->link.net, "it was removed");
 	else if (e->type != RDMA_CM_EVENT_DISCONNECTED)
@@ -286,12 +289,6 @@ void vb_conn_close(struct net_conn *conn)
 	c->closing = true;
 	if (!c->busy)
 		conn_settle(c);
-}
-
-void vb_conn_peer(const struct net_conn *conn, struct net_peer *peer)
-{
-	(void)conn;
-	peer->known = false;
 }
 
 int vb_conn_fd(const struct net_conn *conn)

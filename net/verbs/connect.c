@@ -6,7 +6,7 @@
 #include "net/verbs/verbs.h"
 
 /* Ask for the address; all else follows from the events of the connection's channel. */
-static int connect_start(struct vb_net *net, const char *addr, struct vb_conn **out)
+static int connect_start(struct vb_net *net, const struct net_peer *whom, const char *addr, struct vb_conn **out)
 {
 	struct sockaddr_storage sa;
 	struct vb_conn *c;
@@ -17,8 +17,9 @@ static int connect_start(struct vb_net *net, const char *addr, struct vb_conn **
 	if (err)
 		return err;
 	c->peer = sa;
-	c->link.hello = (struct vb_hello){ .magic = VB_MAGIC, .version = VB_VERSION, .kind = VB_HELLO_CONN };
-	err = vb_link_connect(&c->link, c->channel, &sa);
+	err = vb_proof_begin(c, whom);
+	if (!err)
+		err = vb_link_connect(&c->link, c->channel, &sa);
 	if (err)
 		vb_conn_close(&c->base);
 	else
@@ -47,7 +48,7 @@ int vb_connect(struct net *base, const char *addr, uint32_t timeout_ms, struct n
 {
 	uint64_t deadline = clock_ns() + timeout_ms * NS_PER_MS;
 	struct vb_conn *c;
-	int err = connect_start(vb_net(base), addr, &c);
+	int err = connect_start(vb_net(base), NULL, addr, &c);
 
 	if (err)
 		return outcome(err);
@@ -109,7 +110,8 @@ static void connecting_late(void *arg)
 	connecting_end(arg, -ETIMEDOUT);
 }
 
-int vb_connect_begin(struct net *net, const char *addr, uint32_t timeout_ms, struct net_connecting **out)
+int vb_connect_begin(struct net *net, const struct net_peer *whom, const char *addr, uint32_t timeout_ms,
+		     struct net_connecting **out)
 {
 	struct connecting *k = calloc(1, sizeof(*k));
 	struct loop *loop = net->opt.loop;
@@ -117,7 +119,7 @@ int vb_connect_begin(struct net *net, const char *addr, uint32_t timeout_ms, str
 
 	if (!k)
 		return -ENOMEM;
-	err = connect_start(vb_net(net), addr, &k->conn);
+	err = connect_start(vb_net(net), whom, addr, &k->conn);
 	if (err) {
 		free(k);
 		return outcome(err);

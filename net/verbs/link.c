@@ -22,7 +22,7 @@ int vb_event_take(struct rdma_event_channel *channel, struct vb_event *e)
 	*e = (struct vb_event){
 		.type = from->event, .status = from->status, .id = from->id, .listen = from->listen_id
 	};
-	if (from->event == RDMA_CM_EVENT_CONNECT_REQUEST) {
+	if (from->event == RDMA_CM_EVENT_CONNECT_REQUEST || from->event == RDMA_CM_EVENT_CONNECT_RESPONSE) {
 		e->depth = p->initiator_depth;
 		e->resources = p->responder_resources;
 		e->private_len = p->private_data_len < VB_PRIVATE_MAX ? p->private_data_len : VB_PRIVATE_MAX;
@@ -206,6 +206,8 @@ int vb_link_accept(struct vb_link *k, const struct vb_event *e)
 		param_fill(k, &p);
 		p.responder_resources = e->resources < p.responder_resources ? e->resources : p.responder_resources;
 		p.initiator_depth = e->depth < p.initiator_depth ? e->depth : p.initiator_depth;
+		p.private_data = &k->answer;
+		p.private_data_len = k->what == VB_IS_CONN ? sizeof(k->answer) : 0;
 		err = rdma_accept(k->id, &p) ? -errno : 0;
 	}
 	if (!err)

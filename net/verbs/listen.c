@@ -16,6 +16,12 @@ static struct vb_listener *vb_listener(struct net_listener *l)
 	return container_of(l, struct vb_listener, base);
 }
 
+static void reject(struct rdma_cm_id *id)
+{
+	rdma_reject(id, NULL, 0);
+	rdma_destroy_id(id);
+}
+
 static void refuse(struct vb_net *net, struct vb_listener *l, const struct vb_event *e, const char *why)
 {
 	char from[ADDR_BYTES] = "?";
@@ -25,11 +31,10 @@ static void refuse(struct vb_net *net, struct vb_listener *l, const struct vb_ev
 	if (!net->refusal_logged)
 		log_warn("%s: connection from %s refused: %s (further ones are only counted)", l->addr, from, why);
 	net->refusal_logged = true;
-	rdma_reject(e->id, NULL, 0);
-	rdma_destroy_id(e->id);
+	reject(e->id);
 }
 
-static void conn_request(struct vb_net *net, struct vb_listener *l, const struct vb_event *e)
+static void conn_request(struct vb_net *net, struct vb_listener *l, const struct vb_event *e, const struct vb_hello *h)
 {
 	struct vb_conn *c;
 	int err;
@@ -41,13 +46,16 @@ static void conn_request(struct vb_net *net, struct vb_listener *l, const struct
 	err = vb_conn_new(net, false, &c);
 	if (err) {
 		log_error("%s: connection lost: %s", l->addr, strerror(-err));
-		rdma_reject(e->id, NULL, 0);
-		rdma_destroy_id(e->id);
+		reject(e->id);
 		return;
 	}
 	c->listener = l;
 	list_add_tail(&l->accepting, &c->accepting);
-	err = vb_link_accept(&c->link, e);
+	err = vb_proof_answer(c, h, rdma_get_local_addr(e->id));
+	if (!err)
+		err = vb_link_accept(&c->link, e);
+	else
+		reject(e->id);
 	if (err) {
 		log_error("%s: accept: %s", l->addr, strerror(-err));
 		vb_conn_close(&c->base);
@@ -77,7 +85,7 @@ void vb_request(struct vb_net *net, struct vb_listener *l, const struct vb_event
 	} else if (h.version != VB_VERSION) {
 		refuse(net, l, e, "it speaks another version");
 	} else if (h.kind == VB_HELLO_CONN) {
-		conn_request(net, l, e);
+		conn_request(net, l, e, &h);
 	} else if (h.kind == VB_HELLO_LANE) {
 		tie = vb_tie_find(net, h.token);
 		if (!tie)

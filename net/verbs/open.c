@@ -35,6 +35,9 @@ static int vb_open(const char *arg, const struct net_options *opt, struct net **
 	list_init(&net->lingering);
 	net->base.opt.loop = opt->loop;
 	net->base.opt.fd_floor = opt->fd_floor;
+	net->has_secret = opt->secret != NULL;
+	if (opt->secret)
+		net->secret = *opt->secret;
 	err = vb_device_open(net);
 	if (!err && opt->loop)
 		err = vb_events_open(net);

@@ -36,6 +36,8 @@ static bool control(struct vb_conn *c, const struct vb_frame *f, size_t len)
 		return len == sizeof(struct vb_lane_body) && vb_end_connect(c, body);
 	case VB_CREDIT:
 		return !len && f->credits;
+	case VB_PROOF:
+		return len == SECRET_MAC_BYTES && vb_proof_take(c, body);
 	case VB_BYE:
 		c->gone = true;
 		return !len;

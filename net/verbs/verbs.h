@@ -34,6 +34,7 @@
 #include <sys/socket.h>
 #include "ashlar/base/list.h"
 #include "ashlar/base/loop.h"
+#include "ashlar/base/secret.h"
 #include "net/core/keys.h"
 #include "net/core/life.h"
 #include "net/core/place.h"
@@ -82,7 +83,7 @@
 #define VB_RNR_RETRY 7	/* without end */
 #define VB_RNR_TIMER 12 /* 0.64 ms */
 
-enum vb_kind { VB_MESSAGE = 0x5642, VB_KEY, VB_CLOSED, VB_LANE, VB_CREDIT, VB_BYE };
+enum vb_kind { VB_MESSAGE = 0x5642, VB_KEY, VB_CLOSED, VB_LANE, VB_CREDIT, VB_BYE, VB_PROOF };
 
 struct vb_frame {
 	uint16_t kind;	  /* enum vb_kind; a body follows, but behind VB_CREDIT and VB_BYE */
@@ -97,12 +98,24 @@ struct vb_lane_body {
 
 /* Private data of a connect request; zeros up to VB_PRIVATE_MAX follow. */
 enum vb_hello_kind { VB_HELLO_CONN = 1, VB_HELLO_LANE, VB_HELLO_BACK };
+#define VB_HELLO_PROVES 1u /* has the rack's key, and shows it (proof.c) */
 struct vb_hello {
 	uint32_t magic;
 	uint16_t version, kind; /* enum vb_hello_kind */
-	uint64_t token[2];	/* LANE: the tie's; BACK: the secret of the one who asked */
+	uint64_t token[2];	/* CONN: drawn; LANE: the tie's; BACK: the secret of the one who asked */
+	uint32_t uid, gid;	/* CONN, and what follows: whom it is for */
+	int32_t host_pid;
+	uint32_t flags;
 };
 _Static_assert(sizeof(struct vb_hello) <= VB_PRIVATE_MAX, "fits the connect request");
+
+/* Private data of the answer to VB_HELLO_CONN. */
+struct vb_answer {
+	uint32_t magic, flags;
+	uint64_t nonce[2];
+	uint8_t mac[SECRET_MAC_BYTES];
+};
+_Static_assert(sizeof(struct vb_answer) <= VB_PRIVATE_MAX, "fits a vb_event");
 
 /* A completion queue with its channel. armed: the channel will tell of the next completion. */
 struct vb_cq {
@@ -138,6 +151,8 @@ struct vb_net {
 	struct ibv_cq *sink; /* of ends: nothing completes there */
 	bool may_spin;	     /* there is more than one core */
 	bool gone;	     /* the device: atomic */
+	bool has_secret;
+	struct secret secret;
 	bool refusal_logged, limit_logged, port_logged;
 	struct rdma_event_channel *channel; /* with a loop: of listeners, and what was accepted */
 	struct loop_timer events_timer;
@@ -162,8 +177,9 @@ struct vb_link {
 	struct vb_net *net;
 	struct rdma_cm_id *id;
 	struct ibv_qp *qp;
-	struct vb_spec spec; /* of the queue pair to make; inline_bytes is what was granted then */
-	struct vb_hello hello;
+	struct vb_spec spec;	 /* of the queue pair to make; inline_bytes is what was granted then */
+	struct vb_hello hello;	 /* of who connects */
+	struct vb_answer answer; /* of who accepts, for a message connection */
 	bool up;
 };
 
@@ -191,9 +207,13 @@ struct vb_conn {
 	struct net_life *life;
 	struct rdma_event_channel *channel; /* active: its own */
 	struct vb_cq cq;
-	struct vb_pool *pool;	      /* without a loop its own */
-	struct sockaddr_storage peer; /* active: where lanes go */
-	struct vb_listener *listener; /* accepted, not yet handed out */
+	struct vb_pool *pool;		   /* without a loop its own */
+	struct sockaddr_storage peer;	   /* active: where lanes go */
+	struct vb_hello said;		   /* by the connecting side */
+	uint64_t nonce[2];		   /* the listener's */
+	uint8_t awaited[SECRET_MAC_BYTES]; /* passive: what the connecting side has to show */
+	bool proven;			   /* passive: it has */
+	struct vb_listener *listener;	   /* accepted, not yet handed out */
 	struct list accepting;
 	int poll_fd; /* epoll over queue, events and life */
 	struct loop_timer again, breath;
@@ -399,7 +419,8 @@ void vb_accepted(struct vb_conn *);						 /* hand it out */
 
 /* connect.c */
 int vb_connect(struct net *, const char *addr, uint32_t timeout_ms, struct net_conn **out);
-int vb_connect_begin(struct net *, const char *addr, uint32_t timeout_ms, struct net_connecting **out);
+int vb_connect_begin(struct net *, const struct net_peer *whom, const char *addr, uint32_t timeout_ms,
+		     struct net_connecting **out);
 void vb_connect_cancel(struct net_connecting *);
 
 /* conn.c */
@@ -407,7 +428,6 @@ int vb_conn_new(struct vb_net *, bool active, struct vb_conn **out);
 void vb_conn_free(struct vb_conn *);
 int vb_conn_start(struct net_conn *);
 void vb_conn_close(struct net_conn *);
-void vb_conn_peer(const struct net_conn *, struct net_peer *);
 int vb_conn_fd(const struct net_conn *);
 void vb_conn_kill(struct net_conn *);
 bool vb_conn_dead(const struct net_conn *);
@@ -415,6 +435,14 @@ int vb_conn_wait(struct net_conn *, uint64_t deadline_ns);
 void vb_conn_run(struct vb_conn *);			      /* with a loop: take and deliver what is there */
 void vb_conn_woken(struct vb_conn *);			      /* its descriptor was readable: take what made it so */
 int vb_conn_event(struct vb_conn *, const struct vb_event *); /* as vb_link_step; ends it when it is disconnected */
+
+/* proof.c */
+int vb_proof_begin(struct vb_conn *, const struct net_peer *whom); /* active: fills in the hello. 0, -EIO */
+/* Passive: takes what the request said, fills in the answer. 0, -EINVAL, -EIO */
+int vb_proof_answer(struct vb_conn *, const struct vb_hello *, const struct sockaddr *listener);
+int vb_proof_check(struct vb_conn *, const struct vb_event *); /* active: the answer came, shows ours. 0, -EACCES */
+bool vb_proof_take(struct vb_conn *, const uint8_t mac[SECRET_MAC_BYTES]); /* passive: false, it is to end */
+void vb_conn_peer(const struct net_conn *, struct net_peer *);
 
 /* linger.c */
 bool vb_linger(struct vb_conn *); /* of a closed one: true when it must live on; it frees itself then */
