@@ -60,9 +60,10 @@ DISPATCHER_DIRS := $(addprefix pcomponent/,load trap fault excache vm fs proc sy
 
 SRC_base       := $(call src,base)
 SRC_proto      := $(call src,proto)
-# ofi and the tables are no part of it: the dispatcher, which has no libraries, links it as well.
-SRC_net        := $(filter-out net/ofi/% net/sim/% net/table/%,$(call src,net))
+# ofi, verbs and the tables are no part of it: the dispatcher, which has no libraries, links it as well.
+SRC_net        := $(filter-out net/ofi/% net/verbs/% net/sim/% net/table/%,$(call src,net))
 SRC_fabrics    := $(call src,net/ofi)
+SRC_verbs      := $(filter-out net/verbs/drivers/%,$(call src,net/verbs))
 SRC_sim        := $(call src,net/sim)
 SRC_component  := $(call src,component)
 SRC_mcomponent := $(filter-out mcomponent/main.c,$(call src,mcomponent))
@@ -75,25 +76,32 @@ SRC_vm         := $(call src,vm/host vm/switch)
 SRC_agent      := $(call src,vm/guest)
 
 # From the top floor down: the order in which they are linked, so a call upwards does not link.
-LIBS := vm cli dispatcher pcomponent gmm scomponent mcomponent component sim fabrics net proto base
+LIBS := vm cli dispatcher pcomponent gmm scomponent mcomponent component sim fabrics verbs net proto base
 lib   = $(foreach l,$(1),$(B)/lib/lib$(l).a)
+
+# What every program has that opens fabrics: the table of those it knows, and their drivers.
+TABLE          := net/table/monitors.c net/verbs/drivers/dynamic.c
+LDLIBS_fabrics := -lrdmacm -libverbs -lsodium
+# The same for a program without shared libraries: the drivers that net/verbs/drivers/static.c names, and what they use.
+TABLE_static   := net/table/dispatcher.c net/verbs/drivers/static.c
+LDLIBS_static  := -l:librdmacm.a -l:librxe-rdmav34.a -l:libmlx5.a -l:libibverbs.a -l:libnl-route-3.a -l:libnl-3.a -l:libsodium.a
 
 # Programs: main file, our libraries, foreign libraries.
 MAIN_ashlar     := cli/main.c
-USES_ashlar     := vm cli fabrics net proto base
-LDLIBS_ashlar   := -lconfuse -ljansson -lsodium
+USES_ashlar     := vm cli fabrics verbs net proto base
+LDLIBS_ashlar   := -lconfuse -ljansson $(LDLIBS_fabrics)
 MAIN_pcomponent := pcomponent/main.c
-USES_pcomponent := pcomponent component fabrics net proto base
-LDLIBS_pcomponent := -ljansson -lsodium
+USES_pcomponent := pcomponent component fabrics verbs net proto base
+LDLIBS_pcomponent := -ljansson $(LDLIBS_fabrics)
 MAIN_mcomponent := mcomponent/main.c
-USES_mcomponent := mcomponent component fabrics net proto base
-LDLIBS_mcomponent := -ljansson -lsodium
+USES_mcomponent := mcomponent component fabrics verbs net proto base
+LDLIBS_mcomponent := -ljansson $(LDLIBS_fabrics)
 MAIN_scomponent := scomponent/main.c
-USES_scomponent := scomponent component fabrics net proto base
-LDLIBS_scomponent := -ljansson -lsodium
+USES_scomponent := scomponent component fabrics verbs net proto base
+LDLIBS_scomponent := -ljansson $(LDLIBS_fabrics)
 MAIN_gmm        := gmm/main.c
-USES_gmm        := gmm component fabrics net proto base
-LDLIBS_gmm      := -ljansson -lsodium
+USES_gmm        := gmm component fabrics verbs net proto base
+LDLIBS_gmm      := -ljansson $(LDLIBS_fabrics)
 PROGRAMS := ashlar pcomponent mcomponent scomponent gmm
 
 BINS       := $(foreach p,$(PROGRAMS),$(if $(wildcard $(MAIN_$(p))),$(B)/bin/$(p)))
@@ -110,7 +118,10 @@ UNIT     := $(wildcard tests/unit/*.c tests/proto/*.c tests/model/*.c) $(FUZZ)
 THREADED := $(shell grep -ls '^ \* also: tsan$$' $(UNIT))
 BENCH    := $(wildcard tests/bench/*.c)
 TPROGS   := $(wildcard tests/programs/*.c)
-LDLIBS_test := -lcmocka -ljansson -lconfuse -lsodium
+# These need an RDMA device: they are built here, and run where there is one. static.c is linked without libraries.
+VERBS    := $(wildcard tests/verbs/*.c)
+VERBS_STATIC := $(filter %/static.c,$(VERBS))
+LDLIBS_test := -lcmocka -ljansson -lconfuse $(LDLIBS_fabrics)
 # The simulated rack: one program, with several copies of the ExCache, each with static data of its own.
 SIM        := $(wildcard tests/sim/*.c)
 SIM_COPIES := c0 c1 c2
@@ -122,7 +133,7 @@ SIM_LIBS   := pcomponent gmm scomponent mcomponent component sim net proto base
 SIM_BIN    := $(if $(SIM),$(B)/tests/sim/sim)
 test_bins = $(patsubst %.c,$(B)/%,$(1))
 
-MAINS := $(wildcard $(foreach p,$(PROGRAMS),$(MAIN_$(p))) pcomponent/dispatcher.c) $(wildcard net/table/*.c)
+MAINS := $(wildcard $(foreach p,$(PROGRAMS),$(MAIN_$(p))) pcomponent/dispatcher.c) $(wildcard net/table/*.c net/verbs/drivers/*.c)
 SRCS  := $(foreach l,$(LIBS),$(SRC_$(l))) $(SRC_agent) $(MAINS)
 obj    = $(patsubst %,$(B)/obj/%.o,$(basename $(1)))
 
@@ -143,10 +154,10 @@ sub   = $(MAKE) --no-print-directory $(jobs)
 
 all: $(call lib,$(LIBS)) $(BINS) $(DISPATCHER) $(VM_PARTS)
 
-tests: $(call test_bins,$(TPROGS)) bench-programs
+tests: $(call test_bins,$(TPROGS) $(VERBS)) bench-programs
 unit: $(call test_bins,$(UNIT)) $(SIM_BIN)
 bench-programs: $(call test_bins,$(BENCH))
-objects: $(call obj,$(SRCS) $(UNIT) $(BENCH) $(TPROGS) $(SIM))
+objects: $(call obj,$(SRCS) $(UNIT) $(BENCH) $(TPROGS) $(VERBS) $(SIM))
 
 # Variants are less optimized: they are compiled by everyone who runs the tests, and the sanitizers cost more than that.
 # The monitors sanitized, beside the normal dispatcher: it lives inside other programs and cannot carry a sanitizer.
@@ -247,7 +258,7 @@ $(foreach l,$(LIBS),$(eval $(call library,$(l))))
 link = $(CC) $(SAN) $(LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^)
 
 define program
-$(B)/bin/$(1): $(call obj,$(MAIN_$(1)) net/table/monitors.c) $(call lib,$(USES_$(1)))
+$(B)/bin/$(1): $(call obj,$(MAIN_$(1)) $(TABLE)) $(call lib,$(USES_$(1)))
 	$$(call say,LD,$$@)
 	@mkdir -p $$(@D)
 	$(Q)$$(link) $(LDLIBS_$(1))
@@ -255,10 +266,11 @@ endef
 $(foreach p,$(PROGRAMS),$(eval $(call program,$(p))))
 
 # The dispatcher shares an address space with the program: nothing of the host's libraries may come with it.
-$(B)/libexec/ashlar/dispatcher: $(call obj,pcomponent/dispatcher.c net/table/dispatcher.c) $(call lib,dispatcher net proto base)
+# The warnings of the linker are of functions that need libraries at run time, and that are not called.
+$(B)/libexec/ashlar/dispatcher: $(call obj,pcomponent/dispatcher.c $(TABLE_static)) $(call lib,dispatcher verbs net proto base)
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
-	$(Q)$(CC) -static-pie -pthread $(DISPATCHER_LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^)
+	$(Q)$(CC) -static-pie -pthread -Wl,--no-warnings $(DISPATCHER_LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(LDLIBS_static)
 
 # Alone in its machine but for the monitor: static, as it needs a few functions only.
 $(B)/libexec/ashlar/vm/agent: $(call obj,$(SRC_agent)) $(call lib,pcomponent)
@@ -271,12 +283,17 @@ $(B)/libexec/ashlar/vm/image: scripts/vm_image.sh
 	$(Q)install -D $< $@
 
 # These run on the simulated fabric as well.
-$(B)/tests/unit/net_% $(B)/tests/unit/sim_% $(B)/tests/unit/hook_wrappers $(B)/tests/unit/relay $(B)/tests/unit/relay_%: private wrapped = $(SIM_WRAP)
+$(B)/tests/verbs/% $(B)/tests/unit/net_% $(B)/tests/unit/sim_% $(B)/tests/unit/hook_wrappers $(B)/tests/unit/relay $(B)/tests/unit/relay_%: private wrapped = $(SIM_WRAP)
 
-$(call test_bins,$(UNIT) $(BENCH)): $(B)/%: $(B)/obj/%.o $(call obj,net/table/monitors.c) $(call lib,$(LIBS))
+$(call test_bins,$(UNIT) $(BENCH) $(filter-out $(VERBS_STATIC),$(VERBS))): $(B)/%: $(B)/obj/%.o $(call obj,$(TABLE)) $(call lib,$(LIBS))
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
 	$(Q)$(link) $(wrapped) $(LDLIBS_test) -lm
+
+$(call test_bins,$(VERBS_STATIC)): $(B)/%: $(B)/obj/%.o $(call obj,$(TABLE_static)) $(call lib,verbs net proto base)
+	$(call say,LD,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -static-pie -pthread -Wl,--no-warnings -o $@ $(filter %.o,$^) $(filter %.a,$^) $(LDLIBS_static)
 
 # A copy of the ExCache: its objects as one, all that they define renamed.
 $(SIM_COPIES:%=$(B)/obj/sim/%.o): $(B)/obj/sim/%.o: $(call obj,$(SIM_CACHE))
@@ -286,10 +303,10 @@ $(SIM_COPIES:%=$(B)/obj/sim/%.o): $(B)/obj/sim/%.o: $(call obj,$(SIM_CACHE))
 	$(Q)nm --defined-only --extern-only --format=posix $@.all | awk '{ print $$1, "$*_" $$1 }' > $@.names
 	$(Q)objcopy --redefine-syms=$@.names $@.all $@
 
-$(SIM_BIN): $(call obj,$(SIM)) $(SIM_COPIES:%=$(B)/obj/sim/%.o) $(call obj,net/table/monitors.c) $(call lib,$(SIM_LIBS) fabrics)
+$(SIM_BIN): $(call obj,$(SIM)) $(SIM_COPIES:%=$(B)/obj/sim/%.o) $(call obj,$(TABLE)) $(call lib,fabrics verbs $(SIM_LIBS))
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
-	$(Q)$(link) $(SIM_WRAP) -ljansson -lsodium -lm
+	$(Q)$(link) $(SIM_WRAP) -ljansson $(LDLIBS_fabrics) -lm
 
 $(call test_bins,$(TPROGS)): $(B)/%: $(B)/obj/%.o
 	$(call say,LD,$@)

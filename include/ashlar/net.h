@@ -1,6 +1,7 @@
 /*
  * net: the fabric, shaped by what RDMA verbs can do. Providers:
  *  - local    one machine, no device (net/local);
+ *  - verbs    RDMA devices by libibverbs and librdmacm (net/verbs);
  *  - ofi:PROV libfabric with its provider PROV, "ofi" alone is ofi:tcp (net/ofi); not in the dispatcher;
  *  - relay    what a dispatcher or command uses on a rack whose fabric is not local: the node daemon of its machine holds
  *             the endpoints and keys, and serves it over `local` (net/relay);
@@ -94,8 +95,8 @@ struct net_conn_events {
 
 /*
  * Addresses begin with the name of their fabric: "local:/path/of/socket", "local:@name" (abstract: leaves no file),
- * "ofi:tcp:HOST:PORT" (HOST of IPv6 in brackets). An address that ends in ":auto" ("local:auto", "ofi:tcp:HOST:auto",
- * "ofi:tcp:auto" for the loopback) lets the provider choose; net_listener_addr tells what it chose. An address of
+ * "ofi:tcp:HOST:PORT", "verbs:HOST:PORT" (HOST of IPv6 in brackets; of verbs a number). An address that ends in ":auto"
+ * ("local:auto", "ofi:tcp:HOST:auto", "ofi:tcp:auto" for the loopback, "verbs:auto" for the device's own) lets the provider choose; net_listener_addr tells what it chose. An address of
  * another fabric is -EINVAL.
  */
 int net_listen(struct net *, const char *addr, void (*accepted)(void *arg, struct net_conn *), void *arg,
@@ -146,7 +147,7 @@ long net_recv(struct net_conn *, void *buf, size_t len);
 int net_conn_wait(struct net_conn *, uint64_t deadline_ns);
 /*
  * A descriptor that polls readable/hung-up with the connection: only for poll(2) and epoll, never to be read. Fabrics that
- * cannot tell a hang-up apart (ofi) say readable for both; net_recv tells.
+ * cannot tell a hang-up apart (ofi, verbs) say readable for both; net_recv tells.
  */
 int net_conn_fd(const struct net_conn *);
 /*

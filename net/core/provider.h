@@ -134,5 +134,6 @@ extern const struct net_provider *const net_providers[];
 extern const struct net_provider net_provider_local;
 extern const struct net_provider net_provider_relay;
 extern const struct net_provider net_provider_ofi;
+extern const struct net_provider net_provider_verbs;
 
 #endif

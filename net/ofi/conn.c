@@ -7,46 +7,9 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
-#include <sys/eventfd.h>
 #include <unistd.h>
 #include "ashlar/base/clock.h"
 #include "net/ofi/ofi.h"
-
-struct ofi_life *ofi_life_get(struct ofi_life *life)
-{
-	__atomic_fetch_add(&life->refs, 1, __ATOMIC_RELAXED);
-	return life;
-}
-
-void ofi_life_put(struct ofi_life *life)
-{
-	if (__atomic_sub_fetch(&life->refs, 1, __ATOMIC_ACQ_REL))
-		return;
-	close(life->event_fd);
-	free(life);
-}
-
-void ofi_life_kill(struct ofi_life *life)
-{
-	const uint64_t one = 1;
-
-	if (!__atomic_exchange_n(&life->dead, true, __ATOMIC_ACQ_REL))
-		(void)!write(life->event_fd, &one, sizeof(one));
-}
-
-static struct ofi_life *life_new(void)
-{
-	struct ofi_life *life = calloc(1, sizeof(*life));
-
-	if (!life)
-		return NULL;
-	life->refs = 1;
-	life->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (life->event_fd >= 0)
-		return life;
-	free(life);
-	return NULL;
-}
 
 static int poll_fd_open(struct ofi_conn *c)
 {
@@ -78,7 +41,7 @@ static void conn_free(struct ofi_conn *c)
 	if (c->info)
 		ofi_lib.freeinfo(c->info);
 	if (c->life)
-		ofi_life_put(c->life);
+		net_life_put(c->life);
 	free(c->rx);
 	free(c);
 }
@@ -97,11 +60,11 @@ int ofi_conn_new(struct ofi_net *net, struct fi_info *info, bool active, struct 
 	list_init(&c->accepting);
 	list_init(&c->tx);
 	list_init(&c->tx_flight);
-	list_init(&c->grants);
+	net_keys_init(&c->keys, &net->base.stats);
 	list_init(&c->given);
 	list_init(&c->ties);
 	list_init(&c->datas);
-	c->life = life_new();
+	c->life = net_life_new(0);
 	if (!c->life)
 		err = -ENOMEM;
 	if (!err)
@@ -127,7 +90,7 @@ static void conn_end(struct ofi_conn *c)
 {
 	struct loop *loop = c->base.net->opt.loop;
 
-	ofi_life_kill(c->life);
+	net_life_kill(c->life);
 	loop_fd_del(loop, c->poll_fd);
 	loop_timer_del(loop, &c->again);
 	c->started = false;
@@ -146,7 +109,7 @@ static bool conn_round(struct ofi_conn *c)
 	}
 	if (c->ready_count)
 		return true;
-	if (c->over || ofi_life_dead(c->life)) {
+	if (c->over || net_life_dead(c->life)) {
 		conn_end(c);
 		return false;
 	}
@@ -210,7 +173,7 @@ void ofi_conn_close(struct net_conn *conn)
 
 	if (c->closing)
 		return;
-	ofi_life_kill(c->life);
+	net_life_kill(c->life);
 	if (net->base.opt.loop) {
 		if (c->started)
 			loop_fd_del(net->base.opt.loop, c->poll_fd);
@@ -220,7 +183,7 @@ void ofi_conn_close(struct net_conn *conn)
 	list_del(&c->accepting);
 	datas_detach(c);
 	ofi_given_drop(c);
-	ofi_keys_drop(c);
+	net_keys_drop(&c->keys);
 	while (!list_empty(&c->ties))
 		ofi_tie_close(container_of(c->ties.next, struct ofi_tie, of_conn));
 	fi_shutdown(c->ep, 0); /* what was sent before still arrives */
@@ -243,22 +206,19 @@ int ofi_conn_fd(const struct net_conn *conn)
 
 void ofi_conn_kill(struct net_conn *conn)
 {
-	int saved = errno;
-
-	ofi_life_kill(ofi_conn(conn)->life);
-	errno = saved;
+	net_life_kill(ofi_conn(conn)->life);
 }
 
 bool ofi_conn_dead(const struct net_conn *conn)
 {
-	return ofi_life_dead(container_of(conn, struct ofi_conn, base)->life);
+	return net_life_dead(container_of(conn, struct ofi_conn, base)->life);
 }
 
 /* Something to receive, the end, or the room that was asked for. */
 static bool conn_ready(struct ofi_conn *c)
 {
 	ofi_conn_progress(c);
-	if (c->ready_count || c->over || ofi_life_dead(c->life))
+	if (c->ready_count || c->over || net_life_dead(c->life))
 		return true;
 	if (!c->tx_refused || !ofi_tx_room(c))
 		return false;
@@ -278,7 +238,7 @@ int ofi_conn_wait(struct net_conn *conn, uint64_t deadline_ns)
 			return 0;
 		if (!ofi_cq_may_wait(ofi_net(conn->net), &c->cq) && clock_ns() < deadline_ns)
 			continue;
-		err = ofi_poll_until(&p, 1, deadline_ns);
+		err = net_poll_until(&p, 1, deadline_ns);
 		if (!err && clock_ns() >= deadline_ns)
 			err = conn_ready(c) ? 0 : -ETIMEDOUT;
 		if (err)

@@ -22,7 +22,7 @@ static struct ofi_tie *tie_get(struct ofi_conn *c, struct ofi_pd *pd)
 	t = calloc(1, sizeof(*t));
 	if (!t)
 		return NULL;
-	if (ofi_random(t->token, 2)) {
+	if (net_random(t->token, 2)) {
 		free(t);
 		return NULL;
 	}
@@ -56,9 +56,9 @@ struct ofi_tie *ofi_tie_find(struct ofi_net *net, const uint64_t token[2])
 	return NULL;
 }
 
-static int key_fill(struct ofi_mr *mr, const struct ofi_tie *t, unsigned access, struct ofi_key_body *k)
+static int key_fill(struct ofi_mr *mr, const struct ofi_tie *t, unsigned access, struct net_key_body *k)
 {
-	*k = (struct ofi_key_body){ .bytes = mr->base.bytes, .access = access };
+	*k = (struct net_key_body){ .bytes = mr->base.bytes, .access = access };
 	memcpy(k->token, t->token, sizeof(k->token));
 	if (ofi_net(mr->base.net)->virt_addr)
 		k->addr = (uintptr_t)mr->wire;
@@ -66,7 +66,7 @@ static int key_fill(struct ofi_mr *mr, const struct ofi_tie *t, unsigned access,
 		k->read_key = fi_mr_key(mr->read);
 	if (access & NET_WRITE)
 		k->write_key = fi_mr_key(mr->write);
-	return ofi_random(k->id, 2);
+	return net_random(k->id, 2);
 }
 
 static void given_drop(struct ofi_given *g)
@@ -80,7 +80,7 @@ int ofi_mr_grant(struct net_mr *base, struct net_conn *to, unsigned access, stru
 {
 	struct ofi_mr *mr = container_of(base, struct ofi_mr, base);
 	struct ofi_conn *c = ofi_conn(to);
-	struct ofi_key_body k;
+	struct net_key_body k;
 	struct ofi_given *g;
 	struct ofi_tie *t;
 	int err;
@@ -111,7 +111,7 @@ void ofi_given_close(struct ofi_mr *mr, unsigned access)
 {
 	for (struct list *l = mr->given.next, *next; l != &mr->given; l = next) {
 		struct ofi_given *g = container_of(l, struct ofi_given, of_mr);
-		struct ofi_closed_body b = { { g->id[0], g->id[1] }, g->access & access };
+		struct net_closed_body b = { { g->id[0], g->id[1] }, g->access & access };
 
 		next = l->next;
 		g->access &= ~access;

@@ -102,7 +102,7 @@ static int ask_passive(struct ofi_lane *l)
 
 	if (!l->data->conn)
 		return -EPIPE;
-	if (ofi_random(l->secret, 2))
+	if (net_random(l->secret, 2))
 		return -EIO;
 	memcpy(b.token, l->token, sizeof(b.token));
 	memcpy(b.secret, l->secret, sizeof(b.secret));
@@ -156,11 +156,6 @@ static ssize_t pieces_post(struct ofi_lane *l, struct ofi_xfer *x)
 	return 0;
 }
 
-static bool allowed(const struct ofi_xfer *x)
-{
-	return __atomic_load_n(&x->grant->access, __ATOMIC_ACQUIRE) & (x->write ? NET_WRITE : NET_READ);
-}
-
 static void lane_lost(struct ofi_lane *l);
 
 static void lane_post(struct ofi_lane *l)
@@ -169,7 +164,7 @@ static void lane_post(struct ofi_lane *l)
 		struct ofi_xfer *x = container_of(l->queue.next, struct ofi_xfer, link);
 		ssize_t err = 0;
 
-		if (!x->posted && !allowed(x)) {
+		if (!x->posted && !net_grant_allows(x->grant, x->write)) {
 			list_del(&x->link);
 			ofi_xfer_done(l->data, x, -EACCES);
 			continue;
@@ -230,7 +225,7 @@ static void lane_lost(struct ofi_lane *l)
 	flight_back(l);
 	if (list_empty(&l->queue))
 		return;
-	if (ofi_life_dead(l->data->life)) {
+	if (net_life_dead(l->data->life)) {
 		ofi_lane_fail(l, -EPIPE);
 		return;
 	}
@@ -245,7 +240,7 @@ static void lane_lost(struct ofi_lane *l)
 /* Not let in, or nobody there: the peer has closed the connection or is gone. */
 static void lane_refused(struct ofi_lane *l)
 {
-	ofi_life_kill(l->data->life);
+	net_life_kill(l->data->life);
 	ofi_lane_fail(l, -EPIPE);
 }
 

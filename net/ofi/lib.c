@@ -9,7 +9,6 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include "ashlar/base/log.h"
 #include "net/ofi/ofi.h"
 
@@ -134,11 +133,4 @@ int ofi_lib_provider(const char *prov, struct fi_info **hints, struct fi_info **
 	*hints = h;
 	*found = info;
 	return 0;
-}
-
-int ofi_random(uint64_t *words, unsigned n)
-{
-	ssize_t bytes = (ssize_t)(n * sizeof(*words));
-
-	return getrandom(words, (size_t)bytes, 0) == bytes ? 0 : -EIO;
 }

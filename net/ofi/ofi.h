@@ -11,7 +11,7 @@
  *
  * A message connection is one endpoint. Every frame on it begins with struct ofi_frame and takes one of the OFI_WINDOW
  * credits that the receiver gives (OFI_CREDIT alone takes none), so that a frame always finds a buffer. A key is a
- * random name; what it stands for comes ahead of it in a frame of its own (struct ofi_key_body).
+ * random name; what it stands for comes ahead of it in a frame of its own (net/core/keys.h).
  *
  * One-sided transfers go through *lanes*: an endpoint for each net_data and each protection domain of the peer that it
  * reaches. On the owner's side (struct ofi_end) it lies in the libfabric domain of that net_pd, so it reaches the
@@ -36,6 +36,9 @@
 #include <rdma/fi_errno.h>
 #include <rdma/fi_rma.h>
 #include "ashlar/base/loop.h"
+#include "net/core/keys.h"
+#include "net/core/life.h"
+#include "net/core/place.h"
 #include "net/core/provider.h"
 
 #define OFI_WINDOW 32u				/* frames a peer may have sent that we have not consumed */
@@ -44,7 +47,6 @@
 #define OFI_TX_BYTES_MAX (256u << 10)		/* messages queued without credit, with a loop */
 #define OFI_TX_BYTES_SYNC (96u << 10)		/* the same without one */
 #define OFI_TX_KEYS_MAX (2 * RPC_CREDITS)	/* key frames queued without credit */
-#define OFI_KEYS_MAX (2 * RPC_CREDITS)		/* keys of one connection that wait to be taken up */
 #define OFI_ENDS_MAX 256u			/* lanes into one net_pd from one connection */
 #define OFI_XFERS 128u				/* transfers of one net_data in flight */
 #define OFI_IOV_MAX 4u				/* pieces of one libfabric operation; more make several */
@@ -62,18 +64,6 @@ struct ofi_frame {
 	uint16_t kind;	  /* enum ofi_kind; a body follows, but behind OFI_CREDIT */
 	uint16_t credits; /* frames consumed since the last one said so */
 	uint32_t zero;
-};
-struct ofi_key_body {
-	uint64_t id[2];	   /* name of the key */
-	uint64_t token[2]; /* lets lanes into the region's protection domain */
-	uint64_t read_key, write_key;
-	uint64_t addr;	 /* of the region's first byte, as transfers must name it */
-	uint64_t bytes;	 /* of the region */
-	uint64_t access; /* enum net_access */
-};
-struct ofi_closed_body {
-	uint64_t id[2];
-	uint64_t access; /* what the key lost */
 };
 struct ofi_lane_body {
 	uint64_t token[2];  /* of the key */
@@ -136,22 +126,6 @@ struct ofi_net {
 	struct list deferred;	   /* events that came while a transfer waited */
 };
 
-/* What transfers must know of a connection, outliving it. refs and dead are atomic. */
-struct ofi_life {
-	int refs;
-	bool dead;
-	int event_fd; /* becomes readable, for ever, with dead */
-};
-
-/* A key that has arrived: the connection holds one reference while it may hear of its end, the remote another. */
-struct ofi_grant {
-	struct list link;
-	int refs;	 /* atomic */
-	unsigned access; /* atomic: what is left of it */
-	bool taken;
-	struct ofi_key_body k;
-};
-
 struct ofi_tx {
 	struct list link;
 	uint32_t len; /* with the frame */
@@ -162,7 +136,7 @@ struct ofi_conn {
 	struct ofi_context context;
 	struct net_conn base;
 	bool active; /* we connected it */
-	struct ofi_life *life;
+	struct net_life *life;
 	struct fid_ep *ep;
 	struct ofi_cq cq;
 	struct ofi_eq eq;	       /* active: its own */
@@ -185,8 +159,7 @@ struct ofi_conn {
 	uint32_t tx_bytes, tx_keys;		  /* queued in tx */
 	bool tx_refused;			  /* -EAGAIN was said */
 	bool started, busy, closing, ended, over; /* over: nothing more will arrive */
-	struct list grants;			  /* arrived, oldest first */
-	unsigned n_grants, n_waiting, prune_at;
+	struct net_keys keys;
 	struct list given; /* struct ofi_given */
 	struct list ties;  /* struct ofi_tie */
 	struct list datas; /* passive: net_datas of this connection */
@@ -250,7 +223,7 @@ struct ofi_end {
 
 struct ofi_xfer {
 	struct list link;
-	struct ofi_grant *grant;
+	struct net_grant *grant;
 	uint64_t off, cookie;
 	unsigned n, posted; /* pieces; those handed to libfabric */
 	unsigned parts;	    /* operations without a completion yet */
@@ -278,7 +251,7 @@ struct ofi_lane {
 
 struct ofi_data {
 	struct net_data base;
-	struct ofi_life *life;
+	struct net_life *life;
 	struct ofi_conn *conn; /* passive: NULL when it is closed */
 	struct list of_conn;
 	struct fi_info *info; /* active */
@@ -291,14 +264,10 @@ struct ofi_data {
 
 struct ofi_remote {
 	struct net_remote base;
-	struct ofi_life *life;
-	struct ofi_grant *grant;
+	struct net_life *life;
+	struct net_grant *grant;
 };
 
-static inline bool ofi_life_dead(const struct ofi_life *life)
-{
-	return __atomic_load_n(&life->dead, __ATOMIC_ACQUIRE);
-}
 static inline struct ofi_net *ofi_net(struct net *net)
 {
 	return container_of(net, struct ofi_net, base);
@@ -311,7 +280,6 @@ static inline struct ofi_conn *ofi_conn(struct net_conn *c)
 /* lib.c: load libfabric, once; find what it has for a provider by name. 0 or -ENODEV, logged. */
 int ofi_lib_load(void);
 int ofi_lib_provider(const char *prov, struct fi_info **hints, struct fi_info **found);
-int ofi_random(uint64_t *words, unsigned n);
 
 /* address.c: 0, -EINVAL, -ENOENT (no such host). *info: the caller's, made for listening or for connecting. */
 int ofi_address_info(struct ofi_net *, const char *addr, bool listening, struct fi_info **info);
@@ -328,7 +296,6 @@ int ofi_ep_open(struct fid_domain *, struct fi_info *, struct fid_eq *, struct f
 void ofi_fid_close(struct fid *);			 /* NULL is fine; what cannot be closed is logged */
 bool ofi_cq_may_wait(struct ofi_net *, struct ofi_cq *); /* else there is something to take already */
 bool ofi_eq_may_wait(struct ofi_net *, struct ofi_eq *);
-int ofi_poll_until(struct pollfd *, unsigned n, uint64_t deadline_ns); /* 0, -ETIMEDOUT, -EINTR */
 /* Wait for the outcome of a connect: 0, -ETIMEDOUT, -ECONNREFUSED, ... */
 int ofi_connected(struct ofi_net *, struct ofi_eq *, uint64_t deadline_ns);
 int ofi_eq_outcome(struct fid_eq *); /* of a connect without waiting: 0, -EAGAIN, or why it failed */
@@ -363,13 +330,10 @@ void ofi_conn_kill(struct net_conn *);
 bool ofi_conn_dead(const struct net_conn *);
 int ofi_conn_wait(struct net_conn *, uint64_t deadline_ns);
 void ofi_conn_run(struct ofi_conn *); /* with a loop: take and deliver what is there */
-struct ofi_life *ofi_life_get(struct ofi_life *);
-void ofi_life_put(struct ofi_life *);
-void ofi_life_kill(struct ofi_life *);
 
 /* send.c */
 int ofi_send(struct net_conn *, const void *buf, size_t len);
-int ofi_send_key(struct ofi_conn *, const struct ofi_key_body *);		       /* 0, -EAGAIN, -EPIPE, -ENOMEM */
+int ofi_send_key(struct ofi_conn *, const struct net_key_body *);		       /* 0, -EAGAIN, -EPIPE, -ENOMEM */
 void ofi_send_control(struct ofi_conn *, enum ofi_kind, const void *body, size_t len); /* kills the conn if it cannot */
 void ofi_flush(struct ofi_conn *);
 bool ofi_tx_room(const struct ofi_conn *);
@@ -380,13 +344,6 @@ int ofi_rx_post_all(struct ofi_conn *);
 void ofi_conn_progress(struct ofi_conn *); /* take completions: frames of control are done, messages made ready */
 long ofi_recv(struct net_conn *, void *buf, size_t len);
 void ofi_ready_deliver(struct ofi_conn *); /* the oldest message, to the callback */
-
-/* keys.c: false: a breach of the protocol. */
-bool ofi_keys_add(struct ofi_conn *, const struct ofi_key_body *);
-bool ofi_keys_closed(struct ofi_conn *, const struct ofi_closed_body *);
-int ofi_keys_take(struct ofi_conn *, const struct net_key *, uint64_t bytes, struct ofi_grant **out);
-void ofi_keys_drop(struct ofi_conn *);
-void ofi_grant_put(struct ofi_grant *);
 
 /* grant.c */
 int ofi_mr_grant(struct net_mr *, struct net_conn *to, unsigned access, struct net_key *);

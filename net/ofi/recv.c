@@ -54,9 +54,9 @@ static bool control(struct ofi_conn *c, const struct ofi_frame *f, size_t len)
 
 	switch ((enum ofi_kind)f->kind) {
 	case OFI_KEY:
-		return len == sizeof(struct ofi_key_body) && ofi_keys_add(c, body);
+		return len == sizeof(struct net_key_body) && net_keys_add(&c->keys, body);
 	case OFI_CLOSED:
-		return len == sizeof(struct ofi_closed_body) && ofi_keys_closed(c, body);
+		return len == sizeof(struct net_closed_body) && net_keys_closed(&c->keys, body);
 	case OFI_LANE:
 		return len == sizeof(struct ofi_lane_body) && ofi_end_connect(c, body);
 	case OFI_CREDIT:
@@ -133,7 +133,7 @@ void ofi_conn_progress(struct ofi_conn *c)
 			break;
 	}
 	if (c->over)
-		ofi_life_kill(c->life);
+		net_life_kill(c->life);
 	ofi_flush(c);
 }
 
@@ -156,7 +156,7 @@ long ofi_recv(struct net_conn *conn, void *buf, size_t len)
 	if (!c->ready_count)
 		ofi_conn_progress(c);
 	if (!c->ready_count)
-		return c->over || ofi_life_dead(c->life) ? -EPIPE : -EAGAIN;
+		return c->over || net_life_dead(c->life) ? -EPIPE : -EAGAIN;
 	n = c->ready[c->ready_first].len;
 	slot = ready_pop(c);
 	if ((size_t)n <= len)

@@ -228,7 +228,7 @@ static int key_make(struct ofi_mr *mr, uint64_t rights, struct fid_mr **out)
 	for (unsigned i = 0; i < 4 && err == -FI_ENOKEY; i++) {
 		uint64_t key = 0;
 
-		if (ofi_random(&key, 1))
+		if (net_random(&key, 1))
 			return -EIO;
 		if (net->key32)
 			key &= UINT32_MAX;

@@ -68,7 +68,7 @@ static void credit_send(struct ofi_conn *c)
 
 void ofi_flush(struct ofi_conn *c)
 {
-	if (ofi_life_dead(c->life) || c->over)
+	if (net_life_dead(c->life) || c->over)
 		return;
 	while (!list_empty(&c->tx) && c->credits) {
 		struct ofi_tx *t = container_of(c->tx.next, struct ofi_tx, link);
@@ -111,7 +111,7 @@ static int tx_check(struct ofi_conn *c, size_t len)
 {
 	uint32_t most = c->base.net->opt.loop ? OFI_TX_BYTES_MAX : OFI_TX_BYTES_SYNC;
 
-	if (ofi_life_dead(c->life) || c->over)
+	if (net_life_dead(c->life) || c->over)
 		return -EPIPE;
 	if (c->tx_bytes + len <= most && c->tx_keys < OFI_TX_KEYS_MAX)
 		return 0;
@@ -134,7 +134,7 @@ int ofi_send(struct net_conn *conn, const void *buf, size_t len)
 	return 0;
 }
 
-int ofi_send_key(struct ofi_conn *c, const struct ofi_key_body *k)
+int ofi_send_key(struct ofi_conn *c, const struct net_key_body *k)
 {
 	struct ofi_tx *t;
 	int err = tx_check(c, sizeof(*k));
@@ -152,7 +152,7 @@ void ofi_send_control(struct ofi_conn *c, enum ofi_kind kind, const void *body, 
 {
 	struct ofi_tx *t;
 
-	if (ofi_life_dead(c->life) || c->over)
+	if (net_life_dead(c->life) || c->over)
 		return;
 	t = tx_new(kind, body, len);
 	if (t)

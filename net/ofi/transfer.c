@@ -42,7 +42,7 @@ int ofi_data_open(struct net_conn *conn, enum net_class class, struct net_data *
 		d->conn = c;
 		list_add_tail(&c->datas, &d->of_conn);
 	}
-	d->life = ofi_life_get(c->life);
+	d->life = net_life_get(c->life);
 	*out = &d->base;
 	return 0;
 }
@@ -65,7 +65,7 @@ void ofi_data_close(struct net_data *base)
 	list_del(&d->of_conn);
 	if (d->info)
 		ofi_lib.freeinfo(d->info);
-	ofi_life_put(d->life);
+	net_life_put(d->life);
 	free(d->xfers);
 	free(d);
 }
@@ -78,12 +78,12 @@ int ofi_remote_open(struct net_conn *conn, const struct net_key *key, uint64_t b
 
 	if (!r)
 		return -ENOMEM;
-	err = ofi_keys_take(c, key, bytes, &r->grant);
+	err = net_keys_take(&c->keys, key, bytes, &r->grant);
 	if (err) {
 		free(r);
 		return err;
 	}
-	r->life = ofi_life_get(c->life);
+	r->life = net_life_get(c->life);
 	*out = &r->base;
 	return 0;
 }
@@ -92,17 +92,17 @@ void ofi_remote_close(struct net_remote *base)
 {
 	struct ofi_remote *r = container_of(base, struct ofi_remote, base);
 
-	ofi_grant_put(r->grant);
-	ofi_life_put(r->life);
+	net_grant_put(r->grant);
+	net_life_put(r->life);
 	free(r);
 }
 
 void ofi_xfer_done(struct ofi_data *d, struct ofi_xfer *x, int err)
 {
-	if (!err && ofi_life_dead(d->life))
+	if (!err && net_life_dead(d->life))
 		err = -EPIPE;
 	x->err = err;
-	ofi_grant_put(x->grant);
+	net_grant_put(x->grant);
 	x->grant = NULL;
 	d->pending--;
 	list_add_tail(&d->done, &x->link);
@@ -121,7 +121,7 @@ static int transfer(struct net_data *data, struct net_remote *remote, uint64_t o
 		return -EINVAL;
 	if (list_empty(&d->free))
 		return -EAGAIN;
-	if (ofi_life_dead(d->life))
+	if (net_life_dead(d->life))
 		return -EPIPE;
 	l = ofi_lane_get(d, r->grant->k.token);
 	if (!l)
@@ -129,7 +129,7 @@ static int transfer(struct net_data *data, struct net_remote *remote, uint64_t o
 	x = container_of(d->free.next, struct ofi_xfer, link);
 	list_del(&x->link);
 	x->grant = r->grant;
-	__atomic_fetch_add(&x->grant->refs, 1, __ATOMIC_RELAXED);
+	net_grant_get(x->grant);
 	x->off = off;
 	x->cookie = cookie;
 	x->n = n;
@@ -157,7 +157,7 @@ int ofi_write(struct net_data *d, struct net_remote *r, uint64_t off, const stru
 
 void ofi_data_run(struct ofi_data *d)
 {
-	if (ofi_life_dead(d->life)) {
+	if (net_life_dead(d->life)) {
 		lanes_fail(d);
 		return;
 	}
@@ -237,7 +237,7 @@ int ofi_data_wait(struct net_data *base, uint64_t deadline_ns)
 		ofi_data_run(d);
 		if (!list_empty(&d->done))
 			return 0;
-		if (ofi_life_dead(d->life))
+		if (net_life_dead(d->life))
 			return -EPIPE;
 		if (!d->pending)
 			return -ETIMEDOUT; /* nothing is under way, so nothing will come */
@@ -249,7 +249,7 @@ int ofi_data_wait(struct net_data *base, uint64_t deadline_ns)
 		n = sleep_on(d, p);
 		if (!n)
 			continue;
-		err = ofi_poll_until(p, n, deadline_ns);
+		err = net_poll_until(p, n, deadline_ns);
 		if (err && err != -EINTR)
 			return err;
 	}

@@ -2,7 +2,6 @@
 #include <errno.h>
 #include <poll.h>
 #include <string.h>
-#include <time.h>
 #include "ashlar/base/clock.h"
 #include "ashlar/base/log.h"
 #include "net/ofi/ofi.h"
@@ -114,17 +113,6 @@ int ofi_ep_open(struct fid_domain *domain, struct fi_info *info, struct fid_eq *
 	return err;
 }
 
-int ofi_poll_until(struct pollfd *p, unsigned n, uint64_t deadline_ns)
-{
-	uint64_t now = clock_ns(), left = now < deadline_ns ? deadline_ns - now : 0;
-	struct timespec ts = { .tv_sec = (time_t)(left / NS_PER_S), .tv_nsec = (long)(left % NS_PER_S) };
-	int got = ppoll(p, n, &ts, NULL);
-
-	if (got < 0)
-		return -errno;
-	return got ? 0 : -ETIMEDOUT;
-}
-
 int ofi_eq_outcome(struct fid_eq *eq)
 {
 	struct fi_eq_err_entry e = { 0 };
@@ -160,7 +148,7 @@ int ofi_connected(struct ofi_net *net, struct ofi_eq *eq, uint64_t deadline_ns)
 			return -ETIMEDOUT;
 		if (!ofi_eq_may_wait(net, eq))
 			continue;
-		err = ofi_poll_until(&p, 1, deadline_ns);
+		err = net_poll_until(&p, 1, deadline_ns);
 		if (err && err != -EINTR)
 			return err;
 	}

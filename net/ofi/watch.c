@@ -97,7 +97,7 @@ void ofi_lane_watch(struct ofi_lane *l)
 		return;
 	ofi_lane_unwatch(l);
 	if (fd && loop_fd_add(data_loop(l->data), fd, EPOLLIN, lane_event, l)) {
-		ofi_life_kill(l->data->life); /* without it nobody would ever be told: the connection is of no use */
+		net_life_kill(l->data->life); /* without it nobody would ever be told: the connection is of no use */
 		return;
 	}
 	l->watched_fd = fd;

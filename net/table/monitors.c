@@ -2,8 +2,5 @@
 #include "net/core/provider.h"
 
 const struct net_provider *const net_providers[] = {
-	&net_provider_local,
-	&net_provider_relay,
-	&net_provider_ofi,
-	NULL,
+	&net_provider_local, &net_provider_relay, &net_provider_ofi, &net_provider_verbs, NULL,
 };

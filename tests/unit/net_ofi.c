@@ -228,8 +228,8 @@ static void frames(void **state)
 	struct {
 		struct ofi_frame f;
 		union {
-			struct ofi_key_body key;
-			struct ofi_closed_body closed;
+			struct net_key_body key;
+			struct net_closed_body closed;
 			uint8_t bytes[MSG_BYTES_MAX + 8];
 		} u;
 	} m;
@@ -254,7 +254,7 @@ static void frames(void **state)
 	is_breach(&m, sizeof(m.f) + 3);
 	m.f.kind = OFI_KEY;
 	is_breach(&m, sizeof(m.f) + sizeof(m.u.key)); /* no rights, no bytes */
-	m.u.key = (struct ofi_key_body){ .access = NET_READ, .bytes = 2 * PAGE_BYTES, .addr = UINT64_MAX - PAGE_BYTES };
+	m.u.key = (struct net_key_body){ .access = NET_READ, .bytes = 2 * PAGE_BYTES, .addr = UINT64_MAX - PAGE_BYTES };
 	is_breach(&m, sizeof(m.f) + sizeof(m.u.key));
 	is_breach(&m, sizeof(m.f) + sizeof(m.u.key) + 1);
 	memset(&m, 0xff, sizeof(m));
@@ -265,7 +265,7 @@ static void frames(void **state)
 
 /* ---- lanes ---- */
 
-static struct ofi_grant *grant_of(struct net_remote *r)
+static struct net_grant *grant_of(struct net_remote *r)
 {
 	return container_of(r, struct ofi_remote, base)->grant;
 }

@@ -26,7 +26,7 @@
 
 enum owner_op {
 	OWNER_ECHO,  /* the message comes back */
-	OWNER_ALLOC, /* arg bytes (flags 1: mapped), granted with access: key, region */
+	OWNER_ALLOC, /* arg bytes (flags 1: mapped, 2: in another protection domain), granted with access: key, region */
 	OWNER_GRANT, /* region again, with access: key */
 	OWNER_SEAL,
 	OWNER_FREE,
@@ -35,6 +35,7 @@ enum owner_op {
 	OWNER_PUSH,    /* grant arg regions without a word */
 	OWNER_HANG_UP, /* close this connection */
 	OWNER_FDS,     /* how many descriptors are open */
+	OWNER_REFUSED, /* how many failures its fabric has counted */
 	OWNER_FLOOD,   /* send arg messages of flags bytes */
 };
 
@@ -55,7 +56,7 @@ struct owner_ans {
 
 struct owner_state {
 	struct net *net;
-	struct net_pd *pd;
+	struct net_pd *pd, *other;
 	struct net_mr *mr[OWNER_REGIONS];
 	uint32_t n;
 };
@@ -108,11 +109,14 @@ static inline void owner_flood(struct owner_client *c)
 static inline int owner_alloc(struct owner_state *o, struct owner_client *c, const struct owner_cmd *cmd,
 			      struct owner_ans *a)
 {
-	int err;
+	int err = 0;
 
 	if (o->n == OWNER_REGIONS)
 		return -ENOMEM;
-	err = net_mr_alloc(o->pd, cmd->arg, cmd->flags & 1, &o->mr[o->n]);
+	if (cmd->flags & 2 && !o->other)
+		err = net_pd_open(o->net, &o->other);
+	if (!err)
+		err = net_mr_alloc(cmd->flags & 2 ? o->other : o->pd, cmd->arg, cmd->flags & 1, &o->mr[o->n]);
 	if (err)
 		return err;
 	a->region = o->n++;
@@ -149,6 +153,9 @@ static inline int owner_do(struct owner_state *o, struct owner_client *c, const 
 		return err;
 	case OWNER_FDS:
 		a->value = fds_open(getpid());
+		return 0;
+	case OWNER_REFUSED:
+		a->value = net_stats(o->net)->failures;
 		return 0;
 	case OWNER_FLOOD:
 		c->flood_left = cmd->arg;

@@ -1,0 +1,224 @@
+/*
+ * Keys given away, owner's side, and the lanes that came for them. A key tells its peer how to reach the region; the tie
+ * between connection and protection domain is what lets his lanes in. When a key is closed the peer is told, so that his
+ * transfers fail by themselves; one that goes on all the same is refused by the device, which ends its lane.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include "ashlar/base/log.h"
+#include "net/verbs/verbs.h"
+
+static struct vb_tie *tie_get(struct vb_conn *c, struct vb_pd *pd)
+{
+	struct vb_net *net = vb_net(c->base.net);
+	struct vb_tie *t;
+
+	for (struct list *l = c->ties.next; l != &c->ties; l = l->next) {
+		t = container_of(l, struct vb_tie, of_conn);
+		if (t->pd == pd)
+			return t;
+	}
+	t = calloc(1, sizeof(*t));
+	if (!t)
+		return NULL;
+	if (net_random(t->token, 2)) {
+		free(t);
+		return NULL;
+	}
+	t->conn = c;
+	t->pd = pd;
+	list_init(&t->ends);
+	/* Only a net with a loop listens; without one, connections may belong to several threads. */
+	if (net->base.opt.loop)
+		list_add_tail(&net->ties, &t->of_net);
+	else
+		list_init(&t->of_net);
+	list_add_tail(&c->ties, &t->of_conn);
+	list_add_tail(&pd->ties, &t->of_pd);
+	return t;
+}
+
+void vb_tie_close(struct vb_tie *t)
+{
+	while (!list_empty(&t->ends))
+		vb_end_close(container_of(t->ends.next, struct vb_end, of_tie));
+	list_del(&t->of_net);
+	list_del(&t->of_conn);
+	list_del(&t->of_pd);
+	free(t);
+}
+
+struct vb_tie *vb_tie_find(struct vb_net *net, const uint64_t token[2])
+{
+	for (struct list *l = net->ties.next; l != &net->ties; l = l->next) {
+		struct vb_tie *t = container_of(l, struct vb_tie, of_net);
+
+		if (t->token[0] == token[0] && t->token[1] == token[1])
+			return t;
+	}
+	return NULL;
+}
+
+static int key_fill(struct vb_mr *mr, const struct vb_tie *t, unsigned access, struct net_key_body *k)
+{
+	*k = (struct net_key_body){ .bytes = mr->base.bytes, .access = access };
+	memcpy(k->token, t->token, sizeof(k->token));
+	if (access & NET_READ)
+		k->read_key = mr->read->rkey;
+	if (access & NET_WRITE)
+		k->write_key = mr->write->rkey;
+	return net_random(k->id, 2);
+}
+
+static void given_drop(struct vb_given *g)
+{
+	list_del(&g->of_mr);
+	list_del(&g->of_conn);
+	free(g);
+}
+
+int vb_mr_grant(struct net_mr *base, struct net_conn *to, unsigned access, struct net_key *key)
+{
+	struct vb_mr *mr = container_of(base, struct vb_mr, base);
+	struct vb_conn *c = vb_conn(to);
+	struct net_key_body k;
+	struct vb_given *g;
+	struct vb_tie *t;
+	int err;
+
+	if (mr->sealed && access & NET_WRITE)
+		return -EACCES;
+	g = calloc(1, sizeof(*g));
+	t = tie_get(c, mr->pd);
+	err = g && t ? vb_mr_register(mr, access) : -ENOMEM;
+	if (!err)
+		err = key_fill(mr, t, access, &k);
+	if (!err)
+		err = vb_send_key(c, &k);
+	if (err) {
+		free(g);
+		return err;
+	}
+	*g = (struct vb_given){ .conn = c, .id = { k.id[0], k.id[1] }, .access = access };
+	list_add_tail(&mr->given, &g->of_mr);
+	list_add_tail(&c->given, &g->of_conn);
+	*key = (struct net_key){ { k.id[0], k.id[1], k.bytes, k.access } };
+	return 0;
+}
+
+void vb_given_close(struct vb_mr *mr, unsigned access)
+{
+	for (struct list *l = mr->given.next, *next; l != &mr->given; l = next) {
+		struct vb_given *g = container_of(l, struct vb_given, of_mr);
+		struct net_closed_body b = { { g->id[0], g->id[1] }, g->access & access };
+
+		next = l->next;
+		g->access &= ~access;
+		if (b.access)
+			vb_send_control(g->conn, VB_CLOSED, &b, sizeof(b));
+		if (!g->access)
+			given_drop(g);
+	}
+}
+
+void vb_given_drop(struct vb_conn *c)
+{
+	while (!list_empty(&c->given))
+		given_drop(container_of(c->given.next, struct vb_given, of_conn));
+}
+
+/* ---- lanes that come for them ---- */
+
+static struct vb_end *end_new(struct vb_tie *t)
+{
+	struct vb_net *net = vb_net(t->conn->base.net);
+	struct vb_end *e = calloc(1, sizeof(*e));
+
+	if (!e)
+		return NULL;
+	e->link.what = VB_IS_END;
+	e->link.net = net;
+	e->link.spec = (struct vb_spec){ .pd = t->pd->pd, .cq = net->sink, .sq = 1, .sge = 1, .reached = true };
+	e->tie = t;
+	list_add_tail(&t->ends, &e->of_tie);
+	t->n_ends++;
+	return e;
+}
+
+void vb_end_refusal(struct vb_end *e)
+{
+	if (e->counted)
+		return;
+	e->counted = true;
+	net_count(&e->link.net->base.stats.failures, 1);
+}
+
+void vb_end_close(struct vb_end *e)
+{
+	/* Not every device tells of a refused transfer, but the queue pair is in error then. */
+	if (vb_link_refused(&e->link))
+		vb_end_refusal(e);
+	vb_link_close(&e->link);
+	list_del(&e->of_tie);
+	e->tie->n_ends--;
+	free(e);
+}
+
+int vb_end_accept(struct vb_tie *t, const struct vb_event *event)
+{
+	struct vb_end *e = end_new(t);
+	int err;
+
+	if (!e) {
+		rdma_reject(event->id, NULL, 0);
+		rdma_destroy_id(event->id);
+		return -ENOMEM;
+	}
+	err = vb_link_accept(&e->link, event);
+	if (!err)
+		return 0;
+	/* EINVAL: whoever asked has given up meanwhile. */
+	if (err != -EINVAL)
+		log_error("a data connection is lost: %s", strerror(-err));
+	vb_end_close(e);
+	return err;
+}
+
+bool vb_end_connect(struct vb_conn *c, const struct vb_lane_body *b)
+{
+	struct vb_tie *t = NULL;
+	struct vb_end *e;
+
+	if (!c->active)
+		return false;
+	for (struct list *l = c->ties.next; l != &c->ties && !t; l = l->next) {
+		t = container_of(l, struct vb_tie, of_conn);
+		if (memcmp(t->token, b->token, sizeof(t->token)) != 0)
+			t = NULL;
+	}
+	/* No tie: its domain was closed meanwhile, and the keys with it. */
+	if (!t || t->n_ends >= VB_ENDS_MAX)
+		return true;
+	e = end_new(t);
+	if (!e)
+		return true;
+	e->link.hello = (struct vb_hello){ .magic = VB_MAGIC, .version = VB_VERSION, .kind = VB_HELLO_BACK };
+	memcpy(e->link.hello.token, b->secret, sizeof(b->secret));
+	if (vb_link_connect(&e->link, c->channel, &c->peer))
+		vb_end_close(e);
+	return true;
+}
+
+void vb_end_event(struct vb_end *e, const struct vb_event *event)
+{
+	int err;
+
+	if (!e->link.up) {
+		err = vb_link_step(&e->link, event);
+		if (err && err != -EAGAIN)
+			vb_end_close(e);
+	} else if (event->type == RDMA_CM_EVENT_DISCONNECTED || event->type == RDMA_CM_EVENT_DEVICE_REMOVAL) {
+		vb_end_close(e);
+	}
+}
