@@ -3,6 +3,8 @@
 #   make              libraries and programs, into $(B)/bin and $(B)/libexec/ashlar
 #   make run          set up, build, and run real programs on a local rack, with a table of what it cost
 #   make test         set up, build all variants, run every test
+#   make vm           set up, build, and bring a rack of virtual machines up (build/bin/ashlar vm --help)
+#   make test-vm      every test that needs virtual machines
 #   make sim          seeds of the simulated rack: SEEDS=n of them, from SEED on; SEED alone: that one
 #   make bench        measurements                    make soak       the tests again and again, SOAK seconds long
 #   make fuzz         the fuzzers of the monitors, SECONDS long each, from a fresh seed
@@ -140,7 +142,7 @@ obj    = $(patsubst %,$(B)/obj/%.o,$(basename $(1)))
 # ---- targets -------------------------------------------------------------------------------------------------------
 
 .DEFAULT_GOAL := all
-.PHONY: all tests unit bench-programs objects sanitized threaded asan tsan clang run test bench soak fuzz sim install clean format \
+.PHONY: all tests unit bench-programs objects sanitized threaded asan tsan clang run test test-vm vm bench soak fuzz sim install clean format \
 	check-format lint print-cflags FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -183,6 +185,16 @@ test:
 	$(Q)scripts/setup.sh
 	+$(Q)$(sub) all tests asan tsan clang
 	$(Q)B=$(B) tests/run.sh
+
+test-vm:
+	$(Q)scripts/setup.sh
+	+$(Q)$(sub) all tests
+	$(Q)B=$(B) tests/run.sh 'vm/*'
+
+vm:
+	$(Q)scripts/setup.sh
+	+$(Q)$(sub) all
+	$(Q)$(B)/bin/ashlar vm up
 
 bench:
 	$(Q)scripts/setup.sh

@@ -188,7 +188,7 @@ int up_options(int argc, char **argv, struct up_options *o)
 						 [VM_MEMORY] = 384u << 20,
 						 [VM_STORAGE] = 256u << 20 },
 				  .cpus = { 1, 1, 1, 1 },
-				  .fabric = "ofi:tcp",
+				  .fabric = "verbs",
 				  .root = "/",
 				  .disk_bytes = DISK_DEFAULT };
 	opterr = 0;

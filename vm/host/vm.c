@@ -29,7 +29,7 @@ void vm_usage(void)
 	      "  --root DIR|IMAGE    what programs find as / : a folder, or an image of ext4 or squashfs; it is\n"
 	      "                      never written, what programs write ends with the rack (default: /)\n"
 	      "  --disk SIZE         room for what programs write (default: 16G, taken as it is used)\n"
-	      "  --fabric NAME       fabric between the machines (default: ofi:tcp)\n"
+	      "  --fabric NAME       fabric between the machines (default: verbs)\n"
 	      "  --emulate KEY=V,... slower links, as of ashlar run, for all components\n"
 	      "  --accel kvm|tcg     how QEMU runs the machines (default: kvm where it works)\n"
 	      "of run:\n"
