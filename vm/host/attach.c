@@ -13,6 +13,7 @@
 #include "vm/wire.h"
 
 #define OPEN_MS 30000
+#define MACHINE_FIRST_MS 2000
 #define WRITE_MAX 4096u /* a pipe that is ready has room for so much */
 
 struct attached {
@@ -233,8 +234,11 @@ static void once(struct attached *a)
 	frames_take(a);
 	if (!err)
 		err = session_flush(&a->session);
-	if (err && !a->over)
+	if (err && !a->over) {
+		poll(a->machine, a->plan->n, MACHINE_FIRST_MS); /* that it has ended explains the rest */
+		machines_look(a);
 		finish(a, cli_error("the machine of %s is gone, and with it what ran there", a->node->name));
+	}
 }
 
 int attach(const struct standing *rack, const struct plan *plan, const struct vm_node *node,
