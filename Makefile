@@ -3,6 +3,8 @@
 #   make              libraries and programs, into $(B)/bin and $(B)/libexec/ashlar
 #   make run          set up, build, and run real programs on a local rack, with a table of what it cost
 #   make test         set up, build all variants, run every test
+#   make vm           set up, build, and bring a rack of virtual machines up (build/bin/ashlar vm --help)
+#   make test-vm      every test that needs virtual machines
 #   make sim          seeds of the simulated rack: SEEDS=n of them, from SEED on; SEED alone: that one
 #   make bench        measurements                    make soak       the tests again and again, SOAK seconds long
 #   make fuzz         the fuzzers of the monitors, SECONDS long each, from a fresh seed
@@ -72,9 +74,11 @@ SRC_gmm        := $(filter-out gmm/main.c,$(call src,gmm))
 SRC_pcomponent := $(call src,pcomponent/daemon)
 SRC_dispatcher := $(call src,$(DISPATCHER_DIRS))
 SRC_cli        := $(filter-out cli/main.c,$(call src,cli))
+SRC_vm         := $(call src,vm/host vm/switch)
+SRC_agent      := $(call src,vm/guest)
 
 # From the top floor down: the order in which they are linked, so a call upwards does not link.
-LIBS := cli dispatcher pcomponent gmm scomponent mcomponent component sim fabrics verbs net proto base
+LIBS := vm cli dispatcher pcomponent gmm scomponent mcomponent component sim fabrics verbs net proto base
 lib   = $(foreach l,$(1),$(B)/lib/lib$(l).a)
 
 # What every program has that opens fabrics: the table of those it knows, and their drivers.
@@ -86,7 +90,7 @@ LDLIBS_static  := -l:librdmacm.a -l:librxe-rdmav34.a -l:libmlx5.a -l:libibverbs.
 
 # Programs: main file, our libraries, foreign libraries.
 MAIN_ashlar     := cli/main.c
-USES_ashlar     := cli fabrics verbs net proto base
+USES_ashlar     := vm cli fabrics verbs net proto base
 LDLIBS_ashlar   := -lconfuse -ljansson $(LDLIBS_fabrics)
 MAIN_pcomponent := pcomponent/main.c
 USES_pcomponent := pcomponent component fabrics verbs net proto base
@@ -104,6 +108,8 @@ PROGRAMS := ashlar pcomponent mcomponent scomponent gmm
 
 BINS       := $(foreach p,$(PROGRAMS),$(if $(wildcard $(MAIN_$(p))),$(B)/bin/$(p)))
 DISPATCHER := $(if $(wildcard pcomponent/dispatcher.c),$(B)/libexec/ashlar/dispatcher)
+# What a virtual machine of a VM rack is made from, beside the programs.
+VM_PARTS   := $(addprefix $(B)/libexec/ashlar/vm/,agent init image)
 MANPAGES   := $(wildcard docs/man/*.1)
 
 # Fuzzers, and what is no program of its own beside them.
@@ -130,13 +136,13 @@ SIM_BIN    := $(if $(SIM),$(B)/tests/sim/sim)
 test_bins = $(patsubst %.c,$(B)/%,$(1))
 
 MAINS := $(wildcard $(foreach p,$(PROGRAMS),$(MAIN_$(p))) pcomponent/dispatcher.c) $(wildcard net/table/*.c net/verbs/drivers/*.c)
-SRCS  := $(foreach l,$(LIBS),$(SRC_$(l))) $(MAINS)
+SRCS  := $(foreach l,$(LIBS),$(SRC_$(l))) $(SRC_agent) $(MAINS)
 obj    = $(patsubst %,$(B)/obj/%.o,$(basename $(1)))
 
 # ---- targets -------------------------------------------------------------------------------------------------------
 
 .DEFAULT_GOAL := all
-.PHONY: all tests unit bench-programs objects sanitized threaded asan tsan clang run test bench soak fuzz sim install clean format \
+.PHONY: all tests unit bench-programs objects sanitized threaded asan tsan clang run test test-vm vm bench soak fuzz sim install clean format \
 	check-format lint print-cflags FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -148,7 +154,7 @@ say   = $(if $(V),,@printf '  %-7s %s\n' '$(1)' '$(2)')
 jobs  = $(if $(filter -j% --jobserver%,$(MAKEFLAGS)),,-j$(shell nproc))
 sub   = $(MAKE) --no-print-directory $(jobs)
 
-all: $(call lib,$(LIBS)) $(BINS) $(DISPATCHER)
+all: $(call lib,$(LIBS)) $(BINS) $(DISPATCHER) $(VM_PARTS)
 
 tests: $(call test_bins,$(TPROGS) $(VERBS)) bench-programs
 unit: $(call test_bins,$(UNIT)) $(SIM_BIN)
@@ -180,6 +186,16 @@ test:
 	+$(Q)$(sub) all tests asan tsan clang
 	$(Q)B=$(B) tests/run.sh
 
+test-vm:
+	$(Q)scripts/setup.sh
+	+$(Q)$(sub) all tests
+	$(Q)B=$(B) tests/run.sh 'vm/*'
+
+vm:
+	$(Q)scripts/setup.sh
+	+$(Q)$(sub) all
+	$(Q)$(B)/bin/ashlar vm up
+
 bench:
 	$(Q)scripts/setup.sh
 	+$(Q)$(sub) all bench-programs
@@ -200,6 +216,7 @@ fuzz:
 install: all
 	$(Q)for p in $(BINS); do install -D -m 755 "$$p" "$(DESTDIR)$(PREFIX)/bin/$${p##*/}"; done
 	$(Q)for p in $(DISPATCHER); do install -D -m 755 "$$p" "$(DESTDIR)$(PREFIX)/libexec/ashlar/dispatcher"; done
+	$(Q)for p in $(VM_PARTS); do install -D -m 755 "$$p" "$(DESTDIR)$(PREFIX)/libexec/ashlar/vm/$${p##*/}"; done
 	$(Q)for m in $(MANPAGES); do install -D -m 644 "$$m" "$(DESTDIR)$(PREFIX)/share/man/man1/$${m##*/}"; done
 
 # For checks that compile: the flags of objects that are not special
@@ -266,6 +283,16 @@ $(B)/libexec/ashlar/dispatcher: $(call obj,pcomponent/dispatcher.c $(TABLE_stati
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) -static-pie -pthread -Wl,--no-warnings $(DISPATCHER_LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(LDLIBS_static)
+
+# Alone in its machine but for the monitor: static, as it needs a few functions only.
+$(B)/libexec/ashlar/vm/agent: $(call obj,$(SRC_agent)) $(call lib,pcomponent)
+	$(call say,LD,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -static-pie -o $@ $(filter %.o,$^) $(filter %.a,$^)
+$(B)/libexec/ashlar/vm/init: vm/guest/init
+	$(Q)install -D $< $@
+$(B)/libexec/ashlar/vm/image: scripts/vm_image.sh
+	$(Q)install -D $< $@
 
 # These run on the simulated fabric as well.
 $(B)/tests/verbs/% $(B)/tests/unit/net_% $(B)/tests/unit/sim_% $(B)/tests/unit/hook_wrappers $(B)/tests/unit/relay $(B)/tests/unit/relay_%: private wrapped = $(SIM_WRAP)

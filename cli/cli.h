@@ -31,11 +31,13 @@ int cmd_rack(int argc, char **argv);
 int cmd_ps(int argc, char **argv);
 int cmd_kill(int argc, char **argv);
 int cmd_doctor(int argc, char **argv);
+int cmd_vm(int argc, char **argv); /* vm/host/vm.c */
 /* Their part of --help. */
 void run_usage(void);
 void rack_usage(void);
 void ps_usage(void);
 void kill_usage(void);
 void doctor_usage(void);
+void vm_usage(void);
 
 #endif

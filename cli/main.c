@@ -21,6 +21,8 @@ static void usage(void)
 	printf("\n");
 	kill_usage();
 	printf("\n");
+	vm_usage();
+	printf("\n");
 	doctor_usage();
 }
 
@@ -29,6 +31,7 @@ static const struct command {
 	int (*run)(int argc, char **argv);
 } commands[] = {
 	{ "run", cmd_run }, { "rack", cmd_rack }, { "ps", cmd_ps }, { "kill", cmd_kill }, { "doctor", cmd_doctor },
+	{ "vm", cmd_vm },
 };
 
 int main(int argc, char **argv)

@@ -39,6 +39,8 @@ struct standing_part {
 int standing_open(struct standing *, const char *name, bool create);
 /* Only where it is: 0, or EXIT_ASHLAR when there is none that we may read. */
 int standing_folder(const char *name, char *path, size_t bytes);
+/* Where it would be. False: there is no place for it. */
+bool standing_place(const char *name, char *path, size_t bytes);
 void standing_close(struct standing *);
 void standing_remove(struct standing *); /* with all files in it */
 /* The rack file that is meant by what the user typed (NAME or FILE; NULL: $ASHLAR_RACK, or the only rack there is). */
@@ -61,6 +63,11 @@ void pid_file_remove(const struct standing *, const char *part);
 
 /* ---- standing_start.c ---- */
 
+/*
+ * In a child that becomes a part: a session of its own, no terminal, the log as stderr, a pid file, the folder /, signals as
+ * they were before we took them. Exits with a line when it cannot.
+ */
+void part_detach(const struct standing *, const char *part, const char *log_path, const struct signals *);
 /* Start the part as a daemon. 0 or EXIT_ASHLAR. */
 int part_start(const struct standing *, const struct rack_file *, const char *bin, struct standing_part *,
 	       const struct signals *);

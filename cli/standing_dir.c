@@ -114,12 +114,16 @@ int standing_open(struct standing *s, const char *name, bool create)
 	return err ? cli_error("cannot use %s: %s", s->dir, strerror(-err)) : 0;
 }
 
-int standing_folder(const char *name, char *path, size_t bytes)
+bool standing_place(const char *name, char *path, size_t bytes)
 {
 	char base[PATH_MAX / 2];
 
-	if (!base_path(base, sizeof(base)) || snprintf(path, bytes, "%s/%s", base, name) >= (int)bytes ||
-	    access(path, R_OK))
+	return base_path(base, sizeof(base)) && snprintf(path, bytes, "%s/%s", base, name) < (int)bytes;
+}
+
+int standing_folder(const char *name, char *path, size_t bytes)
+{
+	if (!standing_place(name, path, bytes) || access(path, R_OK))
 		return cli_error("no rack %s of ours is up", name);
 	return 0;
 }

@@ -82,24 +82,29 @@ static void args_fill(struct args *a, const struct standing *s, const struct rac
 	a->argv[a->n] = NULL;
 }
 
-/* In the child. */
-static void become(const struct standing *s, const char *path, const struct args *a, const char *name, int ready,
-		   const struct signals *signals)
+void part_detach(const struct standing *s, const char *part, const char *log_path, const struct signals *signals)
 {
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC), log;
 
 	setsid();
-	log = open(a->log, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (null < 0 || log < 0 || pid_file_write(s, name) || chdir("/"))
-		_exit(cli_error("cannot start %s: %s", name, strerror(errno)));
+	log = open(log_path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (null < 0 || log < 0 || pid_file_write(s, part) || chdir("/"))
+		_exit(cli_error("cannot start %s: %s", part, strerror(errno)));
 	for (int i = 1; i < NSIG; i++)
 		signal(i, SIG_DFL); /* a shell may have had some ignored */
 	dup2(null, STDIN_FILENO);
 	dup2(null, STDOUT_FILENO);
 	dup2(log, STDERR_FILENO);
+	sigprocmask(SIG_SETMASK, &signals->original, NULL);
+}
+
+/* In the child. */
+static void become(const struct standing *s, const char *path, const struct args *a, const char *name, int ready,
+		   const struct signals *signals)
+{
+	part_detach(s, name, a->log, signals);
 	dup2(ready, READY_FD);
 	close_range(READY_FD + 1, ~0U, 0);
-	sigprocmask(SIG_SETMASK, &signals->original, NULL);
 	execv(path, (char *const *)a->argv);
 	_exit(cli_error("cannot start %s: %s: %s", name, path, strerror(errno)));
 }

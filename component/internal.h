@@ -2,6 +2,7 @@
 #ifndef ASHLAR_COMPONENT_INTERNAL_H
 #define ASHLAR_COMPONENT_INTERNAL_H
 #include <stdbool.h>
+#include <sys/types.h>
 #include "ashlar/base/loop.h"
 #include "ashlar/base/secret.h"
 #include "ashlar/component.h"
@@ -47,6 +48,19 @@ extern const struct rpc_service component_gmm_service;
 
 /* join.c, called by serve.c: the gmm's connection ended */
 void join_lost(struct component *, int err);
+
+/* orphans.c: children of a monitor that is process 1 of its machine. */
+struct orphans {
+	struct loop *loop;
+	bool (*own)(void *ctx, pid_t pid); /* somebody here waits for it; NULL: nobody does for any */
+	void *ctx;
+	struct loop_timer again;
+};
+bool orphans_come(void);
+void orphans_open(struct orphans *, struct loop *, bool (*own)(void *ctx, pid_t pid), void *ctx);
+/* A child has ended: wait for all that nobody else waits for. */
+void orphans_wait(struct orphans *);
+void orphans_close(struct orphans *);
 
 /* options.c */
 struct component_args {

@@ -25,6 +25,7 @@ struct process {
 	struct loop *loop;
 	struct net *net, *node; /* node: the same, or one of this machine alone */
 	struct component *component;
+	struct orphans orphans;
 	int signal_fd;
 	int status;
 	char log_name[2 * NAME_BYTES + 2];
@@ -36,7 +37,11 @@ static void signal_came(void *arg, uint32_t events)
 	struct signalfd_siginfo info;
 
 	(void)events;
-	if (read(p->signal_fd, &info, sizeof(info)) == (ssize_t)sizeof(info))
+	if (read(p->signal_fd, &info, sizeof(info)) != (ssize_t)sizeof(info))
+		return;
+	if (info.ssi_signo == SIGCHLD)
+		orphans_wait(&p->orphans);
+	else
 		loop_stop(p->loop);
 }
 
@@ -100,6 +105,8 @@ static int signals_open(struct process *p)
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGHUP);
+	if (orphans_come())
+		sigaddset(&set, SIGCHLD);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	signal(SIGPIPE, SIG_IGN);
 	p->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
@@ -155,6 +162,7 @@ static int serve(struct process *p)
 
 	if (err)
 		return err;
+	orphans_open(&p->orphans, p->loop, p->program->own_child, p->ctx);
 	component_set_bytes(p->component, bytes);
 	err = component_start(p->component, join_failed, p);
 	if (!err && p->program->kind == KIND_GMM)
@@ -164,6 +172,7 @@ static int serve(struct process *p)
 		if (err)
 			log_error("the event loop failed: %s", strerror(-err));
 	}
+	orphans_close(&p->orphans);
 	p->program->stop(p->ctx);
 	return err;
 }

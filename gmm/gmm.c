@@ -77,16 +77,28 @@ void gmm_close(struct gmm *g)
 	free(g);
 }
 
-static void closed(struct rpc *rpc, int err)
+static void peer_gone(struct gpeer *p)
 {
-	struct gpeer *p = rpc_ctx(rpc);
 	struct member *m = p->member;
 
-	(void)err;
 	grun_command_gone(p->g, p);
 	if (m)
 		member_dead(p->g, m);
 	peer_free(p);
+}
+
+static void closed(struct rpc *rpc, int err)
+{
+	(void)err;
+	peer_gone(rpc_ctx(rpc));
+}
+
+void gpeer_drop(struct gpeer *p)
+{
+	struct rpc *rpc = p->rpc;
+
+	peer_gone(p);
+	rpc_close(rpc);
 }
 
 static const struct rpc_service service = {

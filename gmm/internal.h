@@ -81,6 +81,9 @@ struct gprocess {
 	bool over;
 };
 
+/* gmm.c */
+void gpeer_drop(struct gpeer *); /* as if its connection had ended, which it does now */
+
 /* member.c */
 bool member_text_fits(const char *s, size_t bytes); /* text from the wire that may go into a table or a log */
 int member_join(struct rpc_request *, const void *body, const void *tail, uint32_t tail_bytes, void *rep);

@@ -2,7 +2,7 @@
  * Membership. A component is
  *   up      joined, and heard of within HEARTBEAT_MISSES periods
  *   silent  not heard of: nothing new is placed there; up again with its next heartbeat
- *   dead    its connection closed. The same name may join anew: as another component, or (JOIN_AGAIN) as the same one,
+ *   dead    its connection closed, or it was silent and another came in its name. The same name may join anew: as another component, or (JOIN_AGAIN) as the same one,
  *           which has what it had
  */
 #include <errno.h>
@@ -123,8 +123,11 @@ int member_join(struct rpc_request *rq, const void *body, const void *tail, uint
 	if (err)
 		return err;
 	old = member_by_name(g, req->name);
-	if (old && old->peer)
+	if (old && old->peer && old->state != RACK_SILENT)
 		return -EEXIST;
+	/* A machine that went without a word leaves a connection that looks alive for long on some fabrics. */
+	if (old && old->peer)
+		gpeer_drop(old->peer);
 	if (old) {
 		if (req->flags & JOIN_AGAIN || old->kind == KIND_STORAGE)
 			keep_unbind(g, old);

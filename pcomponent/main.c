@@ -104,6 +104,11 @@ static int start(void *ctx, const struct component_env *env, uint64_t *bytes)
 	return err;
 }
 
+static bool own_child(void *ctx, pid_t pid)
+{
+	return start_is_child(((struct processor_main *)ctx)->d, pid);
+}
+
 static void stop(void *ctx)
 {
 	daemon_close(((struct processor_main *)ctx)->d);
@@ -142,6 +147,7 @@ int main(int argc, char **argv)
 		.options = options,
 		.ops = &ops,
 		.start = start,
+		.own_child = own_child,
 		.stop = stop,
 	};
 

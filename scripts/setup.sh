@@ -10,6 +10,7 @@ libfabric-dev libfabric1
 clang-format cppcheck
 python3 sqlite3 perl mawk grep xz-utils zstd openssl bc
 procps util-linux
+qemu-system-x86 busybox-static cpio kmod e2fsprogs iproute2 perftest ibverbs-providers
 musl-tools libklibc-dev klibc-utils dietlibc-dev
 shfmt gron ripgrep sd
 "

@@ -7,14 +7,15 @@
 #   tests/run.sh --fabric ofi:tcp 'e2e/*'  e2e tests on another fabric than local (with eight times the time)
 #   tests/run.sh --list [PAT..]       names only
 #
-# A test is a program of tests/{unit,proto,model,fuzz}, built sanitized, or a script of tests/house, tests/sim or
-# tests/e2e (functions.sh is the library of the latter). Exit status 0 is passed, 77 skipped, all else failed. What it prints goes to
-# build/tests/log/NAME.log and is shown only when it failed. Two kinds of line in the head of a script speak to us:
+# A test is a program of tests/{unit,proto,model,fuzz}, built sanitized, or a script of tests/house, tests/sim,
+# tests/e2e or tests/vm (functions.sh is the library of the latter two). Exit status 0 is passed, 77 skipped, all else failed. What it prints goes to
+# build/tests/log/NAME.log and is shown only when it failed. Three kinds of line in the head of a script speak to us:
 #   # timeout: 300      seconds, where the usual limit does not fit
+#   # only: test-vm     not among all tests, but where a pattern names it (make test-vm)
 #   # also: asan ofi 6.1  run again with the sanitized monitors, under the name e2e-asan/..., on the fabric ofi:tcp, under
 #                       the name e2e-ofi/..., and with what Debian's own kernel has (ASHLAR_KERNEL=6.1), under e2e-6.1/...
 # Tests find the fabric by ASHLAR_FABRIC, the programs by ASHLAR_BIN, the build folder by ASHLAR_BUILD, and the sources by ASHLAR_TOP.
-# House, unit, proto, model, fuzz, tsan and sim tests run two at a time; e2e tests alone.
+# House, unit, proto, model, fuzz, tsan and sim tests run two at a time; e2e and vm tests alone.
 
 set -u
 cd "$(dirname "$0")/.." || exit 1
@@ -32,6 +33,7 @@ export UBSAN_OPTIONS=${UBSAN_OPTIONS:-print_stacktrace=1}
 export TSAN_OPTIONS=${TSAN_OPTIONS:-halt_on_error=1:report_signal_unsafe=0}
 
 limit_e2e=120
+limit_vm=400
 limit_other=300
 parallel=2
 seconds=0
@@ -106,6 +108,14 @@ for f in tests/e2e/*.sh; do
 	case $also in
 	*" ofi "*) add "e2e-ofi/$n" "$f" "${t:-$limit_e2e}" "$ASHLAR_BUILD/bin" ofi:tcp ;;
 	esac
+done
+# VMs of 2 GB and more in all: a test on a VM rack that says so in its head is run only where it is asked for by name.
+for f in tests/vm/*.sh; do
+	n=$(basename "$f" .sh)
+	[ "$n" != functions ] || continue
+	[ ${#patterns[@]} -gt 0 ] || [ "$(head_says "$f" only)" != test-vm ] || continue
+	t=$(head_says "$f" timeout)
+	add "vm/$n" "$f" "${t:-$limit_vm}" "$ASHLAR_BUILD/bin" local
 done
 total=${#names[@]}
 

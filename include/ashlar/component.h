@@ -11,6 +11,8 @@
  */
 #ifndef ASHLAR_COMPONENT_H
 #define ASHLAR_COMPONENT_H
+#include <stdbool.h>
+#include <sys/types.h>
 #include "ashlar/net.h"
 #include "ashlar/rpc.h"
 
@@ -109,6 +111,8 @@ struct component_program {
 	 * monitor here. 0, or -errno after logging why.
 	 */
 	int (*start)(void *ctx, const struct component_env *env, uint64_t *bytes);
+	/* Whether a child of this process is one that start() or what came of it waits for. NULL: it starts none. */
+	bool (*own_child)(void *ctx, pid_t pid);
 	/* The loop has ended: close everything (connections too). Called only after start() gave 0. */
 	void (*stop)(void *ctx);
 };

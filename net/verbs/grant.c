@@ -178,7 +178,9 @@ int vb_end_accept(struct vb_tie *t, const struct vb_event *event)
 	err = vb_link_accept(&e->link, event);
 	if (!err)
 		return 0;
-	log_error("a data connection is lost: %s", strerror(-err));
+	/* EINVAL: whoever asked has given up meanwhile. */
+	if (err != -EINVAL)
+		log_error("a data connection is lost: %s", strerror(-err));
 	vb_end_close(e);
 	return err;
 }

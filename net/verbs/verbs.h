@@ -61,7 +61,7 @@
 #define VB_SPIN_NS 40000u		    /* a wait looks for so long before it sleeps */
 #define VB_PRIVATE_MAX 56u		    /* private data of a connect request, as rdmacm has it */
 #define VB_RESOLVE_MS 2000		    /* for an address, and for a route to it */
-#define VB_ATTEMPT_NS (2000 * NS_PER_MS)    /* one attempt to connect a lane */
+#define VB_ATTEMPT_NS (500 * NS_PER_MS)	    /* one attempt to connect a lane */
 #define VB_PAUSE_NS (50 * NS_PER_MS)	    /* between two that failed */
 #define VB_REPLAY_NS (10000 * NS_PER_MS)    /* a lane is connected anew and replays for so long, then -EPIPE */
 #define VB_LINGER_NS (1000 * NS_PER_MS)	    /* a closed connection waits so long for its last frames, */

@@ -40,7 +40,8 @@ struct daemon_config {
 };
 
 int daemon_open(const struct daemon_config *, struct daemon **out);
-void daemon_close(struct daemon *); /* its processes end with it */
+void daemon_close(struct daemon *);		 /* its processes end with it */
+bool start_is_child(struct daemon *, pid_t pid); /* a program that it started, and waits for (start.c) */
 
 /* Its side of struct component: ctx is the struct daemon. */
 int daemon_listening(void *ctx); /* opens the relay, beside the component's own address */

@@ -74,6 +74,19 @@ static void child_ended(void *arg, uint32_t events)
 	reap(arg, WNOHANG);
 }
 
+bool start_is_child(struct daemon *d, pid_t pid)
+{
+	struct list *pos, *next;
+
+	list_for_each_safe(pos, next, &d->starts) {
+		struct dstart *s = container_of(pos, struct dstart, link);
+
+		if (s->started && !s->ended && s->child == pid)
+			return true;
+	}
+	return false;
+}
+
 void start_kill(struct dstart *s)
 {
 	if (s->started && !s->ended)

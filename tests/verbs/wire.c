@@ -67,24 +67,39 @@ static int pages(struct net_data *d, struct net_remote *r, struct local_end *l, 
 	return 0;
 }
 
-static int message(struct net_conn *c, uint32_t round, struct tally *t)
+/* The message is under way while a page is: both meet what happens to the wire. */
+static int message_begin(struct net_conn *c, uint32_t round)
 {
-	uint64_t began = clock_ns(), deadline = in_ms(LATE_MS);
-	uint32_t out[8] = { OWNER_ECHO, round }, in[8];
-	long n;
+	uint32_t out[8] = { OWNER_ECHO, round };
 	int err = net_send(c, out, sizeof(out));
 
-	if (err)
-		return failed("send", err);
+	return err ? failed("send", err) : 0;
+}
+
+static int message_end(struct net_conn *c, uint32_t round, uint64_t began, struct tally *t)
+{
+	uint64_t deadline = in_ms(LATE_MS);
+	uint32_t in[8];
+	long n;
+
 	while ((n = net_recv(c, in, sizeof(in))) == -EAGAIN) {
-		err = net_conn_wait(c, deadline);
+		int err = net_conn_wait(c, deadline);
+
 		if (err && err != -EINTR)
 			return failed("wait for a message", err);
 	}
-	if (n != sizeof(out) || memcmp(in, out, sizeof(out)) != 0)
+	if (n != sizeof(in) || in[1] != round)
 		return failed("receive", n < 0 ? (int)n : -EIO);
 	count(t, began);
 	return 0;
+}
+
+static int exchange(struct net_conn *c, struct net_data *d, struct net_remote *r, struct local_end *l, uint32_t round,
+		    struct tally *t)
+{
+	uint64_t began = clock_ns();
+
+	return message_begin(c, round) || pages(d, r, l, round, &t[0]) || message_end(c, round, began, &t[1]);
 }
 
 static int peer(const char *addr, unsigned seconds)
@@ -103,7 +118,7 @@ static int peer(const char *addr, unsigned seconds)
 	l = local_make(net, PAGE_BYTES);
 	end = clock_ns() + seconds * NS_PER_S;
 	for (uint32_t round = 1; clock_ns() < end; round++)
-		if (pages(d, r, &l, round, &t[0]) || message(c, round, &t[1]))
+		if (exchange(c, d, r, &l, round, t))
 			return 1;
 	for (unsigned i = 0; i < 2; i++)
 		printf("%s %llu longest %llu ms\n", t[i].what, (unsigned long long)t[i].n,

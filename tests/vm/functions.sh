@@ -1,0 +1,46 @@
+# shellcheck shell=bash disable=SC2034 # what tests use
+# Library of the tests on a VM rack: that of the end-to-end tests (tests/e2e/functions.sh), and
+#   vm_up [OPTIONS]   brings the rack up; down again at the end of the test, however it comes
+#   vm_down           the same at once; nothing is left then
+#   ashlar vm ...     as ever: state and sockets of the rack are in the test's own folder
+# A boot costs 20 to 60 s where there is no KVM, so a test tries many things on one rack.
+. "$(dirname "${BASH_SOURCE[0]}")/../e2e/functions.sh"
+
+requires qemu-system-x86_64 cpio mke2fs
+
+# Without a kernel there is nothing to test, and whether one can be downloaded is not for us to say
+"$build/libexec/ashlar/vm/image" "$build" "$build/vm" >"$tmp/image" 2>&1 || {
+	cat "$tmp/image"
+	grep -q -e 'apt-get download' -e 'apt knows no kernel' "$tmp/image" && skip "no kernel: $(tail -n 1 "$tmp/image")"
+	fail "the image cannot be built"
+}
+
+vm_up() {
+	run ashlar vm up "$@"
+	expect_status 0
+	cat "$tmp/out"
+}
+
+vm_down() {
+	run ashlar vm down
+	expect_status 0
+	[ ! -e "$ASHLAR_RUN" ] || fail "the rack leaves $(find "$ASHLAR_RUN")"
+}
+
+# vm_same EXCACHE PROGRAM ARGS..: stdout, stderr and exit status natively and on the rack
+vm_same() {
+	local excache=$1 native_status=0 rack_status=0
+	shift
+	"$@" <"$input" >"$tmp/native.out" 2>"$tmp/native.err" || native_status=$?
+	ashlar vm run --excache "$excache" -- "$@" <"$input" >"$tmp/rack.out" 2>"$tmp/rack.err" || rack_status=$?
+	compare_with_native "${1##*/} ${*:2:3} with $excache on VMs" "$native_status" "$rack_status"
+}
+
+# vm_state NODE: what vm status says of it, running, paused or ended
+vm_state() {
+	ashlar vm status --json | "$python" -c 'import json, sys
+print([n["state"] for n in json.load(sys.stdin)["nodes"] if n["name"] == sys.argv[1]][0])' "$1"
+}
+vm_is() { [ "$(vm_state "$1")" = "$2" ]; }
+
+cleanup 'ashlar vm down >/dev/null'

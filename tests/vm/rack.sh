@@ -1,0 +1,128 @@
+#!/bin/bash
+# A VM rack comes up, shows what it is, runs commands and programs as if they were here, reports a machine that ends, takes
+# one that is started anew back in, and leaves nothing when it is down.
+# timeout: 400
+. "$(dirname "$0")/functions.sh"
+
+for words in '' 'nonsense' 'up word' 'up --mem 1' 'up --memories 0' 'up --fabric local' 'up --emulate x=1' 'up --root /nonesuch' \
+	'up --name a/b' 'run' 'exec' 'exec p0' 'link p0' 'status --follow' 'kill'; do
+	# shellcheck disable=SC2086 # words
+	run ashlar vm $words
+	expect_status 125
+	expect_one_line '^ashlar: '
+done
+for words in 'status' 'run true' 'exec p0 true' 'console p0' 'kill p0'; do
+	# shellcheck disable=SC2086
+	run ashlar vm $words
+	expect_status 125
+	expect_one_line 'is not up'
+done
+run ashlar vm down
+expect_status 0
+
+vm_up
+grep -qE '(KVM|TCG)' "$tmp/out" || fail "how the machines are run is not said"
+seconds=$(sed -n 's/.*is up after \([0-9]*\).*/\1/p' "$tmp/out")
+[ "$seconds" -lt 90 ] || fail "up after $seconds s"
+[ "$(stat -c %a "$ASHLAR_RUN"/vm-*)" = 700 ] || fail "others may look into the rack's folder"
+run ashlar vm up
+expect_status 0
+grep -q 'up already' "$tmp/out" || fail "up again: $(cat "$tmp/out")"
+run ashlar vm up --memories 3
+expect_status 125
+run ashlar vm status
+expect_status 0
+[ "$(grep -c running "$tmp/out")" = 5 ] || fail "status: $(cat "$tmp/out")"
+run ashlar vm console m0
+expect_status 0
+grep -q 'starting .*mcomponent' "$tmp/out" || fail "console: $(cat "$tmp/out")"
+
+# Commands inside
+run ashlar vm exec m0 cat /proc/1/comm
+expect_status 0
+[ "$(cat "$tmp/out")" = mcomponent ] || fail "process 1 of m0 is $(cat "$tmp/out")"
+run ashlar vm exec m0 sh -c 'cat; echo err >&2; exit 3' <<<"in"
+expect_status 3
+[ "$(cat "$tmp/out" "$tmp/err")" = $'in\nerr' ] || fail "exec: $(cat "$tmp/out" "$tmp/err")"
+run ashlar vm exec m0 sh -c 'kill -TERM $$'
+expect_status 143
+run ashlar vm exec m0 nonesuch
+expect_status 127
+run ashlar vm exec nobody true
+expect_status 125
+expect_one_line 'no node nobody'
+head -c 3000000 /dev/urandom >"$tmp/random"
+ashlar vm exec m0 cat <"$tmp/random" | cmp - "$tmp/random" || fail "3 MB through a session"
+ashlar vm exec m0 sh -c 'yes | head -c 2000000; true' </dev/null | wc -c | grep -qx 2000000 || fail "2 MB out"
+# A command that does not read leaves room for signals; without the command on this side it ends
+yes | timeout -s INT 3 "$bin/ashlar" vm exec m0 sleep 77
+[ "${PIPESTATUS[1]}" = 124 ] || fail "a command with unread stdin cannot be interrupted"
+ASHLAR_TEST_MARK=$mark "$bin/ashlar" vm exec m0 sleep 78 &
+sleep 1
+kill -KILL $!
+wait $! 2>/dev/null
+no_sleep() { ! ashlar vm exec m0 ps | grep -q 'sleep 7[78]'; }
+wait_for 5 no_sleep || fail "what a session ran outlives it"
+# Orphans are waited for by process 1
+ashlar vm exec m0 sh -c '(sleep 0.2 & true) & exit 0' </dev/null
+sleep 1
+run ashlar vm exec m0 sh -c "cat /proc/[0-9]*/stat | grep -c ') Z '"
+[ "$(cat "$tmp/out")" = 0 ] || fail "zombies"
+
+# Programs, as here
+seq 1 30000 | sort -R --random-source=<(yes) >"$tmp/numbers"
+vm_same 1M sort "$tmp/numbers"
+vm_same 16M "$python" -c 'import os, sys; print(os.getcwd(), os.getuid(), sys.argv); sys.stderr.write("e\n"); sys.exit(5)' a b
+input=$tmp/numbers
+vm_same 4M md5sum
+input=/dev/null
+run ashlar vm run -- nonesuch
+expect_status 127
+start vm run -- sleep 60
+sleep 5
+kill -TERM "$command"
+wait_status "$command"
+expect_status 143
+# The machines speak RDMA
+packets() { ashlar vm exec "$1" cat /sys/class/infiniband/rxe0/ports/1/hw_counters/rcvd_pkts; }
+[ "$(packets s0)" -gt 100 ] || fail "only $(packets s0) packets of rxe"
+
+# A machine that ends; what programs wrote survives it
+run ashlar vm run -- sh -c "echo kept >$tmp/written"
+expect_status 0
+[ ! -e "$tmp/written" ] || fail "the host's files were written"
+run ashlar vm kill s0
+expect_status 0
+run ashlar vm status
+expect_status 0
+grep -q '^s0 .* ended' "$tmp/out" || fail "status: $(cat "$tmp/out")"
+grep -q 'starting .*scomponent' "$tmp/err" || fail "no last lines of the machine: $(cat "$tmp/err")"
+run ashlar vm restart s0
+expect_status 0
+run ashlar vm run -- cat "$tmp/written"
+expect_status 0
+[ "$(cat "$tmp/out")" = kept ] || fail "what was written is gone"
+ashlar vm pause m1 || fail "pause"
+vm_is m1 paused || fail "m1 is $(vm_state m1)"
+ashlar vm resume m1 || fail "resume"
+vm_is m1 running || fail "m1 is $(vm_state m1)"
+ashlar vm link m1 down && ashlar vm link m1 up || fail "link"
+
+# A monitor that ends takes its machine with it, and is started anew with all that has ended
+ashlar vm exec m1 kill -TERM 1
+wait_for 10 vm_is m1 ended || fail "m1 is $(vm_state m1)"
+run ashlar vm status
+grep -q 'Kernel panic' "$tmp/err" || fail "no last lines: $(cat "$tmp/err")"
+vm_up
+vm_is m1 running || fail "m1 is $(vm_state m1)"
+
+# A machine that ends under a program: it is told why
+start vm run -- sleep 60
+sleep 4
+ashlar vm kill p0
+wait_status "$command"
+expect_status 125
+grep -q 'machine of p0 (processor) has ended' "$tmp/err" || fail "the end of p0: $(cat "$tmp/err")"
+grep -q 'starting .*pcomponent' "$tmp/err" || fail "no last lines: $(cat "$tmp/err")"
+vm_down
+passed
