@@ -81,6 +81,8 @@ static int print_json(const struct rack_row *rows, const struct x2g_status_rep *
 		json_object_set_new(row, "bytes", json_integer((json_int_t)rows[i].bytes));
 		json_object_set_new(row, "used_bytes", json_integer((json_int_t)rows[i].used_bytes));
 		json_object_set_new(row, "processes", json_integer(rows[i].processes));
+		json_object_set_new(row, "requests", json_integer((json_int_t)rows[i].requests));
+		json_object_set_new(row, "refused", json_integer((json_int_t)rows[i].refused));
 		json_object_set_new(row, "beat_age_ms", json_integer((json_int_t)rows[i].beat_age_ms));
 		json_object_set_new(row, "address", json_string(rows[i].addr));
 		json_array_append_new(list, row);

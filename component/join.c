@@ -63,6 +63,13 @@ static void beat_done(void *arg, int err, const void *rep, const void *tail, uin
 	component_beat(c);
 }
 
+static void counts_fill(const struct component *c, struct x2g_beat_req *req)
+{
+	for (unsigned i = 0; i < MSG_COUNT; i++)
+		req->requests += c->counters.requests[i];
+	req->refused = c->counters.refused + c->counters.malformed + net_stats(c->net)->failures;
+}
+
 void component_beat(struct component *c)
 {
 	struct x2g_beat_req req = { 0 };
@@ -73,6 +80,7 @@ void component_beat(struct component *c)
 		c->beat_again = true;
 		return;
 	}
+	counts_fill(c, &req);
 	if (c->ops->load)
 		c->ops->load(c->ctx, &req);
 	if (rpc_call(c->gmm, X2G_BEAT, 0, &req, NULL, 0, RPC_DEADLINE_MS, beat_done, c) == 0)

@@ -40,7 +40,7 @@ struct member {
 	uint32_t id, kind, latency_class;
 	enum rack_state state;
 	uint64_t bytes, beat_ns;
-	uint64_t used_bytes; /* as reported */
+	uint64_t used_bytes, requests, refused; /* as reported */
 	uint32_t reported_processes;
 	bool again;	   /* it was in a rack before, and has what it had then */
 	bool telling;	   /* it is back, and has not told of all its processes yet: nothing new is placed there */

@@ -176,6 +176,8 @@ int member_beat(struct rpc_request *rq, const void *body, const void *tail, uint
 		return -EINVAL;
 	m->beat_ns = loop_now(p->g->loop);
 	m->used_bytes = req->used_bytes;
+	m->requests = req->requests;
+	m->refused = req->refused;
 	m->reported_processes = req->processes;
 	if (m->state == RACK_SILENT) {
 		m->state = RACK_UP;

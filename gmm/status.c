@@ -11,6 +11,8 @@ static void row_fill(const struct gmm *g, const struct member *m, struct rack_ro
 	*row = (struct rack_row){
 		.bytes = m->bytes,
 		.used_bytes = m->used_bytes,
+		.requests = m->requests,
+		.refused = m->refused,
 		.id = m->id,
 		.kind = m->kind,
 		.processes = m->reported_processes,

@@ -255,6 +255,17 @@ void rack_open(unsigned memories, uint64_t memory_bytes)
 	}
 }
 
+/* A component that was slow is silent to the gmm until its next heartbeat, and gets no process before that. */
+static bool all_heard_of(void)
+{
+	const struct gmm *g = rack.gmm->monitor;
+
+	for (const struct list *l = g->members.next; l != &g->members; l = l->next)
+		if (container_of(l, const struct member, link)->state == RACK_SILENT)
+			return false;
+	return true;
+}
+
 bool rack_ready(uint64_t limit_ns)
 {
 	uint64_t limit = sim_now() + limit_ns;
@@ -264,7 +275,7 @@ bool rack_ready(uint64_t limit_ns)
 
 		for (unsigned i = 0; i < rack.n_parts; i++)
 			up += part_up(&rack.part[i]);
-		if (up == rack.n_parts)
+		if (up == rack.n_parts && all_heard_of())
 			return true;
 		if (sim_now() > limit)
 			return false;

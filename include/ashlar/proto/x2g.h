@@ -31,6 +31,8 @@ struct x2g_join_rep {
 /* Load, every heartbeat_ms. */
 struct x2g_beat_req {
 	uint64_t used_bytes;
+	uint64_t requests; /* served since it began */
+	uint64_t refused;  /* peers, requests and transfers turned away since it began, for whatever reason */
 	uint32_t processes;
 	uint32_t reserved0;
 };
@@ -103,6 +105,7 @@ struct x2g_status_rep {
 };
 struct rack_row {
 	uint64_t bytes, used_bytes;
+	uint64_t requests, refused;	     /* as its last heartbeat told (struct x2g_beat_req) */
 	uint32_t id, kind, processes, state; /* enum rack_state */
 	uint64_t beat_age_ms;
 	char name[NAME_BYTES];
