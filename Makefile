@@ -75,10 +75,10 @@ SRC_pcomponent := $(call src,pcomponent/daemon)
 SRC_dispatcher := $(call src,$(DISPATCHER_DIRS))
 SRC_cli        := $(filter-out cli/main.c,$(call src,cli))
 SRC_vm         := $(call src,vm/host vm/switch)
-SRC_agent      := $(call src,vm/guest)
+SRC_guest      := $(filter-out vm/guest/agent.c,$(call src,vm/guest))
 
 # From the top floor down: the order in which they are linked, so a call upwards does not link.
-LIBS := vm cli dispatcher pcomponent gmm scomponent mcomponent component sim fabrics verbs net proto base
+LIBS := vm cli dispatcher guest pcomponent gmm scomponent mcomponent component sim fabrics verbs net proto base
 lib   = $(foreach l,$(1),$(B)/lib/lib$(l).a)
 
 # What every program has that opens fabrics: the table of those it knows, and their drivers.
@@ -135,8 +135,8 @@ SIM_LIBS   := pcomponent gmm scomponent mcomponent component sim net proto base
 SIM_BIN    := $(if $(SIM),$(B)/tests/sim/sim)
 test_bins = $(patsubst %.c,$(B)/%,$(1))
 
-MAINS := $(wildcard $(foreach p,$(PROGRAMS),$(MAIN_$(p))) pcomponent/dispatcher.c) $(wildcard net/table/*.c net/verbs/drivers/*.c)
-SRCS  := $(foreach l,$(LIBS),$(SRC_$(l))) $(SRC_agent) $(MAINS)
+MAINS := $(wildcard $(foreach p,$(PROGRAMS),$(MAIN_$(p))) pcomponent/dispatcher.c vm/guest/agent.c) $(wildcard net/table/*.c net/verbs/drivers/*.c)
+SRCS  := $(foreach l,$(LIBS),$(SRC_$(l))) $(MAINS)
 obj    = $(patsubst %,$(B)/obj/%.o,$(basename $(1)))
 
 # ---- targets -------------------------------------------------------------------------------------------------------
@@ -285,7 +285,7 @@ $(B)/libexec/ashlar/dispatcher: $(call obj,pcomponent/dispatcher.c $(TABLE_stati
 	$(Q)$(CC) -static-pie -pthread -Wl,--no-warnings $(DISPATCHER_LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(LDLIBS_static)
 
 # Alone in its machine but for the monitor: static, as it needs a few functions only.
-$(B)/libexec/ashlar/vm/agent: $(call obj,$(SRC_agent)) $(call lib,pcomponent)
+$(B)/libexec/ashlar/vm/agent: $(call obj,vm/guest/agent.c) $(call lib,guest pcomponent)
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) -static-pie -o $@ $(filter %.o,$^) $(filter %.a,$^)

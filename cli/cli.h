@@ -38,6 +38,5 @@ void rack_usage(void);
 void ps_usage(void);
 void kill_usage(void);
 void doctor_usage(void);
-void vm_usage(void);
 
 #endif

@@ -7,6 +7,7 @@ packages="
 gcc clang make libc6-dev
 libcmocka-dev libjansson-dev libconfuse-dev libsodium-dev
 libfabric-dev libfabric1
+libibverbs-dev librdmacm-dev libnl-3-dev libnl-route-3-dev ibverbs-providers
 clang-format cppcheck
 python3 sqlite3 perl mawk grep xz-utils zstd openssl bc
 procps util-linux

@@ -45,7 +45,8 @@ static void conn_breathe(void *arg)
 	struct vb_conn *c = arg;
 	struct loop *loop = c->base.net->opt.loop;
 
-	if (!c->breathed && c->posted == c->done)
+	/* Nothing is under way that would tell. */
+	if (!c->breathed && c->posted - c->done == c->unsignalled)
 		vb_send_breath(c);
 	c->breathed = false;
 	loop_timer_set(loop, &c->breath, loop_now(loop) + VB_BREATH_NS);

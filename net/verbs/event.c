@@ -41,8 +41,10 @@ static void event_handle(struct vb_net *net, const struct vb_event *e)
 		vb_lane_event(container_of(k, struct vb_lane, link), e);
 		break;
 	case VB_IS_LISTENER:
-		if (e->type == RDMA_CM_EVENT_DEVICE_REMOVAL)
-			vb_device_gone(net, "it was removed");
+		if (e->type != RDMA_CM_EVENT_DEVICE_REMOVAL)
+			break;
+		vb_device_gone(net, "it was removed");
+		vb_link_close(k); /* the kernel waits for that; the listener hears nothing more */
 		break;
 	}
 }

@@ -73,13 +73,13 @@
 /*
  * Time-outs of queue pairs. A request that is not acknowledged is sent again after 4.096 us * 2^timeout (a device may take
  * up to four times as long), retry times, then the queue pair fails. Data: 134 ms * 7, 0.94 s, then the lane connects
- * anew. Messages: 1.07 s * 8, 8.6 s, as losing one is losing the peer: longer than a machine may stand still (5 s), and
- * than the gmm waits for a heartbeat (3 s). A receiver without buffers (RNR) lives: it is waited for without end.
+ * anew. Messages: 1.07 s * 7, 7.5 s, as losing one is losing the peer: longer than a machine may stand still (5 s), and
+ * than the gmm waits for a heartbeat (3 s). Seven retries would be the most there are; rxe takes them for no end. A receiver without buffers (RNR) lives: it is waited for without end.
  */
 #define VB_DATA_TIMEOUT 15
 #define VB_DATA_RETRY 6
 #define VB_MSG_TIMEOUT 18
-#define VB_MSG_RETRY 7
+#define VB_MSG_RETRY 6
 #define VB_RNR_RETRY 7	/* without end */
 #define VB_RNR_TIMER 12 /* 0.64 ms */
 

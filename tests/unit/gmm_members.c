@@ -133,6 +133,27 @@ static void test_silent(void **state)
 	rig_hang_up(&command);
 }
 
+/* Its machine went without a word: another in its name takes its place, which nobody can while it is heard of. */
+static void test_silent_displaced(void **state)
+{
+	struct rig_peer old, new, command;
+
+	log_set_fd(-1);
+	assert_int_equal(join_as(&old, KIND_MEMORY, "m0", 1 << 20), 0);
+	assert_int_equal(join_as(&new, KIND_MEMORY, "m0", 2 << 20), -EEXIST);
+	rig_hang_up(&new);
+	rig_run_ms((HEARTBEAT_MISSES + 2) * HEARTBEAT_MS);
+	assert_int_equal(join_as(&new, KIND_MEMORY, "m0", 2 << 20), 0);
+	rig_connect(&command, gmm_addr, KIND_COMMAND);
+	status_get(&command);
+	assert_int_equal(status_rep.rows, 1);
+	assert_int_equal(status_row[0].state, RACK_UP);
+	assert_int_equal(status_row[0].bytes, 2 << 20);
+	rig_hang_up(&old);
+	rig_hang_up(&new);
+	rig_hang_up(&command);
+}
+
 /* More components than a message has rows for: in pages. One more than the rack holds: refused, unless one is dead. */
 static void test_many(void **state)
 {
@@ -175,6 +196,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_bad_joins, gmm_up, gmm_down),
 		cmocka_unit_test_setup_teardown(test_wrong_kinds, gmm_up, gmm_down),
 		cmocka_unit_test_setup_teardown(test_silent, gmm_up, gmm_down),
+		cmocka_unit_test_setup_teardown(test_silent_displaced, gmm_up, gmm_down),
 		cmocka_unit_test_setup_teardown(test_many, gmm_up, gmm_down),
 	};
 

@@ -76,6 +76,9 @@ vm_same 16M "$python" -c 'import os, sys; print(os.getcwd(), os.getuid(), sys.ar
 input=$tmp/numbers
 vm_same 4M md5sum
 input=/dev/null
+run ashlar vm run --excache 8M --stats "$tmp/stats" -- sort "$tmp/numbers"
+expect_status 0
+[ "$(stat_of "$tmp/stats" process.exit_status)" = 0 ] || fail "counters: $(cat "$tmp/stats")"
 run ashlar vm run -- nonesuch
 expect_status 127
 start vm run -- sleep 60

@@ -166,4 +166,6 @@ int vm_console(const char *name, const char *node, bool follow);
 int vm_control(const char *name, const char *verb, const char *node, const char *argument);
 int vm_down(const char *name);
 
+void vm_usage(void);
+
 #endif

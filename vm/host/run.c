@@ -12,7 +12,9 @@
 
 extern char **environ;
 
-enum { OPT_NAME = 256, OPT_NODE, OPT_HELP, OPT_PASSED };
+enum { OPT_NAME = 256, OPT_NODE, OPT_STATS, OPT_HELP, OPT_PASSED };
+#define STATS_BYTES_MAX (1u << 20)
+#define STATS_MS 30000
 
 /* Those from OPT_PASSED on are for `ashlar run` inside. */
 static const struct option run_options_of_vm[] = {
@@ -21,15 +23,17 @@ static const struct option run_options_of_vm[] = {
 	{ "help", no_argument, NULL, OPT_HELP },
 	{ "excache", required_argument, NULL, OPT_PASSED },
 	{ "weight", required_argument, NULL, OPT_PASSED + 1 },
-	{ "stats", required_argument, NULL, OPT_PASSED + 2 },
-	{ "storage-wait", required_argument, NULL, OPT_PASSED + 3 },
-	{ "emulate", required_argument, NULL, OPT_PASSED + 4 },
-	{ "log", required_argument, NULL, OPT_PASSED + 5 },
+	{ "stats", required_argument, NULL, OPT_STATS },
+	{ "storage-wait", required_argument, NULL, OPT_PASSED + 2 },
+	{ "emulate", required_argument, NULL, OPT_PASSED + 3 },
+	{ "log", required_argument, NULL, OPT_PASSED + 4 },
 	{ NULL, 0, NULL, 0 },
 };
 
 struct running {
 	const char *name, *node;
+	const char *stats; /* a file here; NULL: none */
+	char there[64];	   /* where it is written inside */
 	char *argv[OWN_WORDS_MAX + WORDS_MAX + 1];
 	unsigned n;
 };
@@ -39,35 +43,78 @@ static void word(struct running *r, const char *text)
 	r->argv[r->n++] = (char *)text;
 }
 
+/* "-" is stderr, there as here. */
+static void stats_set(struct running *r, const char *file)
+{
+	if (strcmp(file, "-") == 0) {
+		word(r, "--stats=-");
+		return;
+	}
+	snprintf(r->there, sizeof(r->there), "--stats=/tmp/stats-%ld", (long)getpid());
+	r->stats = file;
+	word(r, r->there);
+}
+
 /* 0; 1: help was printed; EXIT_ASHLAR. */
+static int option_take(struct running *r, int c, const char *option, bool run)
+{
+	if (c == OPT_HELP) {
+		vm_usage();
+		return 1;
+	}
+	if (c == OPT_NAME) {
+		r->name = optarg;
+		return 0;
+	}
+	if (!run)
+		return cli_error("--%s is not for vm exec (try ashlar vm --help)", option);
+	if (r->n + 4 > OWN_WORDS_MAX)
+		return cli_error("too many options");
+	if (c == OPT_NODE)
+		r->node = optarg;
+	else if (c == OPT_STATS)
+		stats_set(r, optarg);
+	else if (asprintf(&r->argv[r->n++], "--%s=%s", option, optarg) < 0)
+		return cli_error("no memory");
+	return 0;
+}
+
 static int options_take(struct running *r, int argc, char **argv, bool run)
 {
-	int c, index = 0;
+	int c, err = 0, index = 0;
 
 	r->name = VM_NAME_DEFAULT;
 	opterr = 0;
 	optind = 0; /* GNU: start afresh */
 	/* "+": the first word that is no option is the program, what follows belongs to it. */
-	while ((c = getopt_long(argc, argv, "+:", run_options_of_vm, &index)) != -1) {
+	while (!err && (c = getopt_long(argc, argv, "+:", run_options_of_vm, &index)) != -1) {
 		if (c == ':')
 			return cli_error("%s needs a value (try ashlar vm --help)", argv[optind - 1]);
-		if (c == '?' || (!run && c != OPT_NAME && c != OPT_HELP))
+		if (c == '?')
 			return cli_error("unknown option %s (try ashlar vm --help)", argv[optind - 1]);
-		if (c == OPT_HELP) {
-			vm_usage();
-			return 1;
-		}
-		if (c == OPT_NAME)
-			r->name = optarg;
-		else if (c == OPT_NODE)
-			r->node = optarg;
-		else if (r->n + 4 > OWN_WORDS_MAX ||
-			 asprintf(&r->argv[r->n++], "--%s=%s", run_options_of_vm[index].name, optarg) < 0)
-			return cli_error("too many options");
+		err = option_take(r, c, run_options_of_vm[index].name, run);
 	}
-	if (argc - optind > WORDS_MAX)
+	if (!err && argc - optind > WORDS_MAX)
 		return cli_error("too many arguments");
-	return 0;
+	return err;
+}
+
+/* Bring the counters here. There are none when the program did not come to run. */
+static int stats_fetch(const struct standing *s, const struct vm_node *node, const struct running *r)
+{
+	const char *path = strchr(r->there, '/');
+	char *argv[] = { (char *)"sh", (char *)"-c", (char *)"cat \"$0\" && rm \"$0\"", (char *)path, NULL };
+	static char text[STATS_BYTES_MAX];
+	FILE *f;
+	int err;
+
+	if (session_capture(s, node->name, argv, text, sizeof(text), STATS_MS))
+		return EXIT_ASHLAR;
+	f = fopen(r->stats, "we");
+	err = !f || fputs(text, f) < 0;
+	if (f)
+		err |= fclose(f);
+	return err ? cli_error("cannot write the counters to %s: %s", r->stats, strerror(errno)) : 0;
 }
 
 /* The environment without what speaks of racks of this host. */
@@ -86,22 +133,30 @@ static char **environment(void)
 	return env;
 }
 
+/*
+ * The program is the user's, also inside. Not on verbs: a storage component takes on the user's identity for each call on a
+ * file, and the kernel then refuses it the device that it had opened as root (ib_safe_file_access). There it is root's.
+ */
+static void user_take(struct session_start *start, const struct plan *plan)
+{
+	if (strcmp(plan->fabric, "verbs") == 0)
+		return;
+	start->uid = geteuid();
+	start->gid = getegid();
+}
+
 int vm_run(int argc, char **argv)
 {
 	static struct running r;
 	static struct plan plan;
 	char cwd[PATH_MAX];
-	struct session_start start = { .argv = r.argv,
-				       .envp = environment(),
-				       .cwd = cwd,
-				       .folder = true,
-				       .terminal = true,
-				       .uid = geteuid(),
-				       .gid = getegid() };
+	struct session_start start = {
+		.argv = r.argv, .envp = environment(), .cwd = cwd, .folder = true, .terminal = true
+	};
 	const struct vm_node *node;
 	struct signals signals;
 	struct standing s;
-	int err;
+	int ret, err;
 
 	word(&r, "/ashlar/bin/ashlar");
 	word(&r, "run");
@@ -127,7 +182,10 @@ int vm_run(int argc, char **argv)
 		return EXIT_ASHLAR;
 	if (node->kind != VM_PROCESSOR)
 		return cli_error("%s is no processor node", node->name);
-	return attach(&s, &plan, node, &start, &signals);
+	user_take(&start, &plan);
+	ret = attach(&s, &plan, node, &start, &signals);
+	err = r.stats ? stats_fetch(&s, node, &r) : 0;
+	return ret ? ret : err;
 }
 
 int vm_exec(int argc, char **argv)
