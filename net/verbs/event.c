@@ -94,6 +94,9 @@ void vb_events_lanes(struct vb_net *net)
 
 void vb_events_forget(struct vb_net *net, const struct rdma_cm_id *id)
 {
+	/* What has a channel of its own may belong to another thread. */
+	if (id->channel != net->channel)
+		return;
 	for (struct list *l = net->deferred.next, *next; l != &net->deferred; l = next) {
 		struct vb_event *e = container_of(l, struct vb_event, link);
 
