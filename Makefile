@@ -4,6 +4,7 @@
 #   make run          set up, build, and run real programs on a local rack, with a table of what it cost
 #   make test         set up, build all variants, run every test
 #   make vm           set up, build, and bring a rack of virtual machines up (build/bin/ashlar vm --help)
+#   make run-vm       the same, run sort, python3 and sqlite3 on it, compare, and take it down
 #   make test-vm      every test that needs virtual machines
 #   make sim          seeds of the simulated rack: SEEDS=n of them, from SEED on; SEED alone: that one
 #   make bench        measurements                    make soak       the tests again and again, SOAK seconds long
@@ -142,7 +143,7 @@ obj    = $(patsubst %,$(B)/obj/%.o,$(basename $(1)))
 # ---- targets -------------------------------------------------------------------------------------------------------
 
 .DEFAULT_GOAL := all
-.PHONY: all tests unit bench-programs objects sanitized threaded asan tsan clang run test test-vm vm bench soak fuzz sim install clean format \
+.PHONY: all tests unit bench-programs objects sanitized threaded asan tsan clang run test test-vm vm run-vm bench soak fuzz sim install clean format \
 	check-format lint print-cflags FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -195,6 +196,11 @@ vm:
 	$(Q)scripts/setup.sh
 	+$(Q)$(sub) all
 	$(Q)$(B)/bin/ashlar vm up
+
+run-vm:
+	$(Q)scripts/setup.sh
+	+$(Q)$(sub) all
+	$(Q)B=$(B) scripts/run/vm-job.sh
 
 bench:
 	$(Q)scripts/setup.sh
