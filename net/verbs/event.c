@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include "ashlar/base/log.h"
 #include "net/verbs/verbs.h"
@@ -51,10 +52,11 @@ static void event_handle(struct vb_net *net, const struct vb_event *e)
 
 static bool of_a_lane(const struct vb_event *e)
 {
-	const struct vb_hello *h = (const void *)e->private_data;
+	struct vb_hello h;
 
+	memcpy(&h, e->private_data, sizeof(h));
 	if (e->type == RDMA_CM_EVENT_CONNECT_REQUEST)
-		return e->private_len >= sizeof(*h) && h->magic == VB_MAGIC && h->kind == VB_HELLO_BACK;
+		return e->private_len >= sizeof(h) && h.magic == VB_MAGIC && h.kind == VB_HELLO_BACK;
 	return ((const struct vb_link *)e->id->context)->what == VB_IS_LANE;
 }
 
@@ -94,6 +96,9 @@ void vb_events_lanes(struct vb_net *net)
 
 void vb_events_forget(struct vb_net *net, const struct rdma_cm_id *id)
 {
+	/* What has a channel of its own may belong to another thread. */
+	if (id->channel != net->channel)
+		return;
 	for (struct list *l = net->deferred.next, *next; l != &net->deferred; l = next) {
 		struct vb_event *e = container_of(l, struct vb_event, link);
 

@@ -93,7 +93,7 @@ int vb_mr_alloc(struct net_pd *pd, uint64_t bytes, bool mapped, struct net_mr **
 		free(mr);
 		return err;
 	}
-	mr->pd->regions++;
+	__atomic_fetch_add(&mr->pd->regions, 1, __ATOMIC_RELAXED);
 	*out = &mr->base;
 	return 0;
 }
@@ -224,6 +224,6 @@ void vb_mr_free(struct net_mr *base)
 	if (!err)
 		memory_drop(mr, base->bytes);
 	pthread_mutex_destroy(&mr->local_lock);
-	mr->pd->regions--;
+	__atomic_fetch_sub(&mr->pd->regions, 1, __ATOMIC_RELAXED);
 	free(mr);
 }

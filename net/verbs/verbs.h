@@ -256,7 +256,7 @@ struct vb_listener {
 struct vb_pd {
 	struct net_pd base;
 	struct ibv_pd *pd; /* made with the first key */
-	uint32_t regions;
+	uint32_t regions;  /* atomic: threads have buffers in one */
 	struct list ties;
 };
 
