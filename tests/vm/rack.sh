@@ -1,7 +1,7 @@
 #!/bin/bash
 # A VM rack comes up, shows what it is, runs commands and programs as if they were here, reports a machine that ends, takes
 # one that is started anew back in, and leaves nothing when it is down.
-# timeout: 400
+# timeout: 600
 . "$(dirname "$0")/functions.sh"
 
 for words in '' 'nonsense' 'up word' 'up --mem 1' 'up --memories 0' 'up --fabric local' 'up --emulate x=1' 'up --root /nonesuch' \

@@ -12,11 +12,11 @@
 #define TAIL_LINES 12
 #define FOLLOW_MS 100
 
-static int console_open(const struct standing *s, const char *node)
+static int file_open(const struct standing *s, const char *node, const char *suffix)
 {
 	char path[NAME_BYTES + 16];
 
-	snprintf(path, sizeof(path), "%s.console", node);
+	snprintf(path, sizeof(path), "%s%s", node, suffix);
 	return openat(s->fd, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 }
 
@@ -30,10 +30,10 @@ static void line_print(FILE *to, const char *line, size_t len)
 	fputc('\n', to);
 }
 
-void console_tail(const struct standing *s, const char *node)
+static void file_tail(const struct standing *s, const char *node, const char *suffix)
 {
 	char text[TAIL_BYTES + 1];
-	int fd = console_open(s, node);
+	int fd = file_open(s, node, suffix);
 	off_t size = fd < 0 ? 0 : lseek(fd, 0, SEEK_END);
 	ssize_t n = fd < 0 ? 0 : pread(fd, text, TAIL_BYTES, size > TAIL_BYTES ? size - TAIL_BYTES : 0);
 	const char *line;
@@ -61,6 +61,12 @@ void console_tail(const struct standing *s, const char *node)
 	}
 }
 
+void console_tail(const struct standing *s, const char *node)
+{
+	file_tail(s, node, ".console");
+	file_tail(s, node, ".log"); /* where QEMU itself has a complaint */
+}
+
 int vm_console(const char *name, const char *node, bool follow)
 {
 	static struct plan plan;
@@ -70,7 +76,7 @@ int vm_console(const char *name, const char *node, bool follow)
 
 	if (err || !plan_node(&plan, node))
 		return EXIT_ASHLAR;
-	fd = console_open(&s, node);
+	fd = file_open(&s, node, ".console");
 	if (fd < 0)
 		return cli_error("%s has no console: %s", node, strerror(errno));
 	for (;;) {

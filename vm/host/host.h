@@ -96,7 +96,7 @@ int switch_start(const struct standing *, const struct plan *, const struct sign
 
 /* ---- console.c ---- */
 
-/* The last lines of the console, on stderr, each behind "ashlar:   ". */
+/* The last lines of the console, and of what QEMU itself said, on stderr, each behind "ashlar:   ". */
 void console_tail(const struct standing *, const char *node);
 
 /* ---- joined.c ---- */
