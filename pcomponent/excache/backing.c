@@ -159,11 +159,15 @@ static int slab_get(uint32_t component, uint32_t deadline_ms)
 	return err ? err : slab_add(component, &rep);
 }
 
-static bool place_askable(uint32_t component, uint64_t now, bool patient)
+/* How badly a slab is needed. LAST: all have been asked but those that did not answer lately. */
+enum need { AHEAD, NOW, LAST };
+
+static bool place_askable(uint32_t component, uint64_t now, enum need need)
 {
 	const struct place *p = &place[component];
 
-	return !memory_dead(component) && p->silent_until_ns <= now && (patient || p->full_until_ns <= now);
+	return !memory_dead(component) && (need == LAST || p->silent_until_ns <= now) &&
+	       (need != AHEAD || p->full_until_ns <= now);
 }
 
 static void say_full(void)
@@ -184,26 +188,34 @@ static void say_full(void)
 	excache.message("memory of the rack is exhausted: %s", text);
 }
 
-/* A slab from the next component that has one. Its index, or -ENOMEM. patient: it is needed now. */
-static int slab_get_any(bool patient)
+/* A slab from the next component that has one. Its index, or -ENOMEM. */
+static int slab_ask(enum need need)
 {
 	uint64_t now = clock_ns();
 	uint32_t n = memory_count(), askable = 0;
 
 	for (uint32_t i = 0; i < n; i++)
-		askable += place_askable(i, now, patient);
+		askable += place_askable(i, now, need);
 	for (uint32_t tried = 0; tried < n; tried++) {
 		uint32_t c = turn++ % n;
 		int i;
 
-		if (!place_askable(c, now, patient))
+		if (!place_askable(c, now, need))
 			continue;
-		i = slab_get(c, !patient ? SLAB_AHEAD_MS : askable > 1 ? SLAB_GET_MS : TRANSFER_LIMIT_MS);
+		i = slab_get(c, need == AHEAD ? SLAB_AHEAD_MS : askable > 1 ? SLAB_GET_MS : TRANSFER_LIMIT_MS);
 		if (i > 0)
 			return i;
 		askable--;
 	}
 	return -ENOMEM;
+}
+
+/* patient: it is needed now. Before there is none, those are asked that did not answer lately: they may only be slow. */
+static int slab_get_any(bool patient)
+{
+	int i = slab_ask(patient ? NOW : AHEAD);
+
+	return i < 0 && patient ? slab_ask(LAST) : i;
 }
 
 static bool all_dead(void)

@@ -55,4 +55,16 @@ wait_status "$command"
 expect_status 3
 ! grep -v 'warning: memory component' "$tmp/err" || fail "more than warnings"
 expect_freed "the end of the writer"
+# One that grows, on components that are slow again and again, all at once: it waits for them
+start run --rack "$rack" --excache 2M -- "$programs/walker" 150 1
+for _ in 1 2 3 4 5 6; do
+	kill -STOP "${memory[@]}"
+	sleep 0.4
+	kill -CONT "${memory[@]}"
+	sleep 0.1
+done
+wait_status "$command" 60
+expect_status 0
+has_line "$tmp/out" '^pass 1$' || fail "it has not come to an end: $(cat "$tmp/err")"
+expect_freed "the end of one that grew"
 passed
