@@ -43,18 +43,4 @@ print([n["state"] for n in json.load(sys.stdin)["nodes"] if n["name"] == sys.arg
 }
 vm_is() { [ "$(vm_state "$1")" = "$2" ]; }
 
-# vm_quarter PROGRAM ARGS..: natively, its footprint measured, and on the rack with a quarter of it local
-vm_quarter() {
-	local native_status=0 rack_status=0 footprint misses least
-	"$programs/memwatch" -o "$tmp/watch" "$@" <"$input" >"$tmp/native.out" 2>"$tmp/native.err" || native_status=$?
-	footprint=$(seen_of "$tmp/watch" anon_peak)
-	ashlar vm run --excache "$((footprint / 4 / 4096 * 4096))" --stats "$tmp/stats" -- "$@" \
-		<"$input" >"$tmp/rack.out" 2>"$tmp/rack.err" || rack_status=$?
-	compare_with_native "${1##*/} with a quarter of $footprint bytes on VMs" "$native_status" "$rack_status"
-	misses=$(stat_of "$tmp/stats" excache.misses)
-	least=$((footprint / 4 * 3 / 4096))
-	echo "$misses misses in $(($(stat_of "$tmp/stats" process.wall_ns) / 1000000)) ms"
-	[ "$misses" -ge "$least" ] || fail "only $misses misses, where $least pages have no room"
-}
-
 cleanup 'ashlar vm down >/dev/null'
