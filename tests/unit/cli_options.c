@@ -120,7 +120,7 @@ static void test_mistakes(void **state)
 		{ "--weight 101 true", "--weight: 101" },
 		{ "--weight 5x true", "--weight: 5x" },
 		{ "--weight -1 true", "--weight: -1" },
-		{ "--fabric verbs true", "verbs" },
+		{ "--fabric quantum true", "quantum" },
 		{ "--log loud true", "loud" },
 		{ "--rack f --memory 2 true", "--memory" },
 		{ "--rack f --root / true", "--root" },
