@@ -4,7 +4,7 @@
 # timeout: 900
 # only: test-vm
 . "$(dirname "$0")/functions.sh"
-B=$build scripts/run/vm-job.sh >"$tmp/out" 2>&1 || fail "$(cat "$tmp/out")"
+B=$build "$top"/scripts/run/vm-job.sh >"$tmp/out" 2>&1 || fail "$(cat "$tmp/out")"
 tail -n 4 "$tmp/out"
 [ "$(grep -c ' same$' "$tmp/out")" = 3 ] || fail "$(cat "$tmp/out")"
 [ ! -e "$ASHLAR_RUN" ] || fail "the rack leaves $(find "$ASHLAR_RUN")"
