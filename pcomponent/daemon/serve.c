@@ -79,10 +79,10 @@ void dprocess_answer(struct dprocess *p, int err)
 	struct d2p_hello_rep rep = { .excache_bytes = p->budget.granted, .n_memory = p->n_memory };
 
 	p->hello = NULL;
-	if (!err)
+	if (!err) {
 		rep.relayed = !goes_direct(p);
-	if (!err)
 		err = rpc_reply_tail(rq, p->parts, (p->n_memory + 1) * (uint32_t)sizeof(p->parts[0]));
+	}
 	rpc_reply_later(rq, err, &rep);
 	if (!err && p->d->component)
 		component_beat(p->d->component);

@@ -27,10 +27,6 @@ struct owner {
 	struct net_pd *pd;
 };
 
-static inline void owner_asked(void *arg, const void *buf, size_t len);
-static inline void owner_closed(void *arg, int err);
-static inline void owner_writable(void *arg);
-
 struct owner_conn {
 	struct owner *owner;
 	struct net_conn *conn;

@@ -9,20 +9,16 @@ B=$build "$top/scripts/rdma_report.sh" --via "$bin/ashlar vm exec" --skip bench 
 	fail "$(cat "$tmp/log" "$tmp/report")"
 [ "$(grep -c '| ok, [1-9]' "$tmp/report")" = 12 ] || fail "$(cat "$tmp/report")"
 
-row() { # name, key
-	ashlar vm exec p0 ashlar rack status --json /run/rack.rack </dev/null | "$python" -c 'import json, sys
-print([c[sys.argv[2]] for c in json.load(sys.stdin)["components"] if c["name"] == sys.argv[1]][0])' "$1" "$2"
-}
-ashlar vm exec m1 sh -c 'cat >/tmp/forged; chmod 755 /tmp/forged' <"$build/tests/verbs/forged"
-before=$(row m0 refused)
-for peer in "$(row m0 address) memory" "verbs:10.77.0.1:7000 gmm"; do
+vm_put m1 "$build/tests/verbs/forged"
+before=$(vm_row m0 refused)
+for peer in "$(vm_row m0 address) memory" "verbs:10.77.0.1:7000 gmm"; do
 	# shellcheck disable=SC2086 # two words
 	run ashlar vm exec m1 /tmp/forged $peer
 	expect_status 0
 	[ "$(cat "$tmp/out")" = refused ] || fail "$peer: $(cat "$tmp/out" "$tmp/err")"
 done
-more() { [ "$(row m0 refused)" -ge $((before + 10)) ]; }
-wait_for 10 more || fail "m0 counts $(row m0 refused) refusals, $before before"
+more() { [ "$(vm_row m0 refused)" -ge $((before + 10)) ]; }
+wait_for 10 more || fail "m0 counts $(vm_row m0 refused) refusals, $before before"
 run ashlar vm run -- echo served
 expect_status 0
 vm_down

@@ -43,4 +43,15 @@ print([n["state"] for n in json.load(sys.stdin)["nodes"] if n["name"] == sys.arg
 }
 vm_is() { [ "$(vm_state "$1")" = "$2" ]; }
 
+# vm_put NODE FILE: a program into its /tmp
+vm_put() {
+	ashlar vm exec "$1" sh -c "cat >/tmp/${2##*/}; chmod 755 /tmp/${2##*/}" <"$2" || fail "cannot put $2 into $1"
+}
+
+# vm_row NAME KEY: what rack status --json says of a component
+vm_row() {
+	ashlar vm exec p0 ashlar rack status --json /run/rack.rack </dev/null | "$python" -c 'import json, sys
+print([c[sys.argv[2]] for c in json.load(sys.stdin)["components"] if c["name"] == sys.argv[1]][0])' "$1" "$2"
+}
+
 cleanup 'ashlar vm down >/dev/null'

@@ -8,20 +8,13 @@
 . "$(dirname "$0")/functions.sh"
 vm_up
 
-put() { # node, file: into its /tmp
-	ashlar vm exec "$1" sh -c "cat >/tmp/${2##*/}; chmod 755 /tmp/${2##*/}" <"$2" || fail "cannot put $2 into $1"
-}
-put m0 "$programs/halt"
-put m1 "$programs/halt"
+vm_put m0 "$programs/halt"
+vm_put m1 "$programs/halt"
 counters() { # node: bytes of the interface received and sent, packets of the device received and sent
 	ashlar vm exec "$1" sh -c 'cd /sys/class; echo $(cat net/eth0/statistics/[rt]x_bytes infiniband/rxe0/ports/1/hw_counters/rcvd_pkts \
 		infiniband/rxe0/ports/1/hw_counters/sent_pkts)' </dev/null
 }
-status_of() { # node, key: of rack status
-	ashlar vm exec p0 ashlar rack status --json /run/rack.rack </dev/null | "$python" -c 'import json, sys
-print([c[sys.argv[2]] for c in json.load(sys.stdin)["components"] if c["name"] == sys.argv[1]][0])' "$1" "$2"
-}
-served() { echo $(($(status_of m0 requests) + $(status_of m1 requests))); }
+served() { echo $(($(vm_row m0 requests) + $(vm_row m1 requests))); }
 passes() { lines_more_than "$tmp/out" "$1"; }
 progress() { # what, seconds: two more passes
 	local n
