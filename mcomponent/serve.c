@@ -58,7 +58,7 @@ static int hello(struct rpc_request *rq, const void *body, const void *tail, uin
 
 	(void)tail;
 	(void)tail_bytes;
-	if (req->reserved0)
+	if (req->member)
 		return -EINVAL;
 	err = prove(peer, KIND_DISPATCHER, req->pid, &req->cap, &p);
 	if (err)

@@ -83,7 +83,7 @@ int serve_hello(struct rpc_request *rq, const void *body, const void *tail, uint
 
 	(void)tail;
 	(void)tail_bytes;
-	if (req->reserved0)
+	if (req->member)
 		return -EINVAL;
 	if (c->process)
 		return -EEXIST;

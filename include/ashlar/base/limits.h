@@ -21,6 +21,8 @@
 #define RACK_COMPONENTS_MAX 64u	     /* components of one rack */
 #define PROCESS_MEMORY_MAX 16u	     /* memory components of one process */
 #define PROCESSES_MAX 1024u	     /* processes of one rack */
+#define MEMBERS_MAX 512u	     /* processes of one tree: more get EAGAIN from fork */
+#define DMEMBER_MS 10000u	     /* a process that was forked and does not say hello within this is over */
 #define WEIGHT_MAX 100u		     /* share of a process where processes wait for each other; at least 1, */
 #define WEIGHT_DEFAULT 10u	     /* and this where nothing is said */
 #define PS_BATCH_MAX 64u	     /* processes of one answer about their state */

@@ -16,10 +16,11 @@
 #pragma GCC diagnostic push
 #pragma GCC diagnostic error "-Wpadded"
 
+/* As P2M_HELLO. */
 struct p2s_hello_req {
 	struct cap cap;
 	uint32_t pid;
-	uint32_t reserved0;
+	uint32_t member;
 };
 struct p2s_hello_rep {
 	uint32_t readonly; /* the export is read-only */
@@ -295,6 +296,39 @@ struct p2s_usage_rep {
 	uint64_t handles;		 /* of this process */
 	uint64_t processes, all_handles; /* of the component */
 	uint64_t refused;		 /* requests before P2S_HELLO, wrong capabilities, other processes' pids */
+};
+
+/* As P2M_GUARD: files that were set aside for members of the tree are closed when this connection closes. */
+struct p2s_guard_req {
+	struct cap cap;
+	uint32_t pid;
+	uint32_t reserved0;
+};
+struct p2s_guard_rep {
+	uint64_t reserved0;
+};
+
+/*
+ * Set open files of this connection aside for a member of the tree that is about to be: it has them, under the same
+ * handles and with the same open file descriptions, from its P2S_HELLO on, whatever becomes of this connection. n: how
+ * many handles the tail names (uint64_t each); 0: all. May be sent several times for one member. A member's first hello
+ * takes them; one that never comes ends by P2S_LEFT. -EEXIST: the member has said hello. -EBADF: a handle is not open.
+ */
+struct p2s_fork_req {
+	uint32_t member;
+	uint32_t n;
+};
+struct p2s_fork_rep {
+	uint64_t files; /* set aside by this request */
+};
+
+/* As P2M_LEFT. */
+struct p2s_left_req {
+	uint32_t member;
+	uint32_t reserved0;
+};
+struct p2s_left_rep {
+	uint64_t reserved0;
 };
 
 #pragma GCC diagnostic pop
