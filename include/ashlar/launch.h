@@ -23,11 +23,12 @@
 #include "ashlar/base/limits.h"
 
 #define LAUNCH_MAGIC 0x48434e554c4853ULL /* "SHLUNCH" */
-#define LAUNCH_VERSION 3u
+#define LAUNCH_VERSION 4u
 #define LAUNCH_FD_MIN 500
 
 enum launch_flags {
 	LAUNCH_KERNEL_6_1 = 1, /* use no more of the host kernel than Debian's 6.1 has (ASHLAR_KERNEL of the command) */
+	LAUNCH_EXEC = 2,       /* by the dispatcher itself: behind this struct lies what the program was before (proc/exec.h) */
 };
 #define STORAGE_WAIT_FOREVER UINT32_MAX
 
@@ -47,7 +48,7 @@ struct launch_config {
 	char relay[ADDR_BYTES];	 /* for fabric "relay": net_options.relay */
 	char hook[HOOK_BYTES];	 /* net_options.hook; empty: none */
 	uint32_t storage_wait_s; /* calls on files wait so long for a lost storage component; 0: not at all */
-	uint32_t reserved0;
+	uint32_t member;	 /* of the tree `pid`: 0 at the start of the first program */
 };
 _Static_assert(sizeof(struct launch_config) == 472, "launch_config has no holes");
 

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
+#include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 #include "pcomponent/excache/excache.h"
@@ -20,6 +21,19 @@ static struct {
 	int err, fd;
 	struct thread self; /* for the layout lock and its port; it runs no program code and takes no signal */
 } resizer = { .lock = PTHREAD_MUTEX_INITIALIZER, .wake = PTHREAD_COND_INITIALIZER };
+
+/* One change of the budget at a time, and none while the process forks. */
+static pthread_mutex_t changing = PTHREAD_MUTEX_INITIALIZER;
+
+void resize_block(void)
+{
+	pthread_mutex_lock(&changing);
+}
+
+void resize_unblock(void)
+{
+	pthread_mutex_unlock(&changing);
+}
 
 /* A batch at a time under the lock, so that a change of the layout waits for no more than that. */
 static int fit(struct thread *t)
@@ -40,7 +54,7 @@ static int fit(struct thread *t)
  * More is usable once all is told of it; less is asked of the ExCache first, so that nothing new comes in meanwhile. When
  * it cannot be had (the rack's memory is full), all is as before.
  */
-static int resize(struct thread *t, uint64_t bytes)
+int resize_to(struct thread *t, uint64_t bytes)
 {
 	uint64_t old = excache_budget();
 	int err;
@@ -72,7 +86,9 @@ static void *resize_main(void *arg)
 			pthread_cond_wait(&resizer.wake, &resizer.lock);
 		budget = resizer.budget;
 		pthread_mutex_unlock(&resizer.lock);
-		err = resize(t, budget);
+		resize_block();
+		err = resize_to(t, budget);
+		resize_unblock();
 		pthread_mutex_lock(&resizer.lock);
 		resizer.asked = false;
 		resizer.done = true;
@@ -103,6 +119,14 @@ int resize_open(int fd_floor)
 	err = pthread_create(&id, &attr, resize_main, NULL); /* signals are blocked in all of our code */
 	pthread_attr_destroy(&attr);
 	return -err;
+}
+
+void resize_forked(void)
+{
+	pthread_mutex_init(&changing, NULL);
+	memset(&resizer, 0, sizeof(resizer));
+	pthread_mutex_init(&resizer.lock, NULL);
+	pthread_cond_init(&resizer.wake, NULL);
 }
 
 int resize_fd(void)

@@ -102,6 +102,22 @@ uint32_t threads_remove(struct thread *t)
 	return left;
 }
 
+void threads_forked(struct thread *t)
+{
+	struct list *pos, *tmp;
+
+	list_for_each_safe(pos, tmp, &threads) {
+		struct thread *other = container_of(pos, struct thread, link);
+
+		if (other == t)
+			continue;
+		list_del(&other->link);
+		other->port = NULL; /* the ExCache's to forget */
+		thread_free(other);
+	}
+	count = 1;
+}
+
 uint32_t threads_count(void)
 {
 	uint32_t n;
@@ -110,6 +126,22 @@ uint32_t threads_count(void)
 	n = count;
 	pthread_mutex_unlock(&list_lock);
 	return n;
+}
+
+/* fork: the child finds the list whole. */
+static void list_hold(void)
+{
+	pthread_mutex_lock(&list_lock);
+}
+
+static void list_release(void)
+{
+	pthread_mutex_unlock(&list_lock);
+}
+
+__attribute__((constructor)) static void list_at_fork(void)
+{
+	pthread_atfork(list_hold, list_release, list_release);
 }
 
 void threads_each(void (*fn)(struct thread *t, void *arg), void *arg)

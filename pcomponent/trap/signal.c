@@ -270,6 +270,39 @@ void signal_inherit(void)
 			actions[sig].handler = act.handler;
 }
 
+uint64_t signal_ignored_virtual(void)
+{
+	uint64_t set = 0;
+
+	for (int sig = 1; sig <= SIGNALS; sig++)
+		if (SIG_BIT(sig) & SIGS_OURS && actions[sig].handler == (uint64_t)SIG_IGN)
+			set |= SIG_BIT(sig);
+	return set;
+}
+
+void signal_ignore_virtual(uint64_t set)
+{
+	for (int sig = 1; sig <= SIGNALS; sig++)
+		if (SIG_BIT(sig) & SIGS_OURS && SIG_BIT(sig) & set)
+			actions[sig].handler = (uint64_t)SIG_IGN;
+}
+
+/* fork: the child finds the table whole. */
+static void actions_hold(void)
+{
+	pthread_mutex_lock(&actions_lock);
+}
+
+static void actions_release(void)
+{
+	pthread_mutex_unlock(&actions_lock);
+}
+
+__attribute__((constructor)) static void actions_at_fork(void)
+{
+	pthread_atfork(actions_hold, actions_release, actions_release);
+}
+
 long sys_rt_sigprocmask(struct thread *t, const uint64_t a[6])
 {
 	uint64_t old = signal_mask(t), set, mask = old;

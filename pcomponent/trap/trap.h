@@ -18,6 +18,8 @@ struct thread;
 int trap_open(void);
 /* Make the calling pthread a program thread: %gs, trap stack, system calls dispatched from now on. 0 or -errno. */
 int trap_thread_enter(struct thread *t);
+/* In the child of a fork, on its one thread: system calls are dispatched as in the parent. 0 or -errno. */
+int trap_forked(void);
 /* The reverse, before the pthread ends. */
 void trap_thread_leave(void);
 
