@@ -29,6 +29,7 @@
 enum launch_flags {
 	LAUNCH_KERNEL_6_1 = 1, /* use no more of the host kernel than Debian's 6.1 has (ASHLAR_KERNEL of the command) */
 	LAUNCH_EXEC = 2,       /* by the dispatcher itself: behind this struct lies what the program was before (proc/exec.h) */
+	LAUNCH_FIRST = 4,      /* the tree's first process: its counters have a page of their own */
 };
 #define STORAGE_WAIT_FOREVER UINT32_MAX
 
@@ -39,7 +40,7 @@ struct launch_config {
 	struct cap cap;		 /* for D2P_HELLO */
 	uint64_t excache_bytes;	 /* as the daemon's answer to the announcement stated it; D2P_HELLO gives the budget */
 	uint32_t pid;		 /* in the rack */
-	int32_t stats_fd;	 /* memfd of sizeof(struct stats_page), to be mapped shared */
+	int32_t stats_fd;	 /* memfd of a struct stats_tree, to be mapped shared */
 	int32_t log_level;	 /* enum log_level */
 	uint32_t flags;		 /* enum launch_flags */
 	char fabric[NAME_BYTES]; /* the rack's; D2P_HELLO says whether the dispatcher opens it itself or "relay" */

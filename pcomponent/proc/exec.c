@@ -178,6 +178,8 @@ static long become(struct thread *t, char **argv, char **envp)
 		lseek(fd, 0, SEEK_SET);
 		if (stats_fd >= 0)
 			(void)fcntl(stats_fd, F_SETFD, 0);
+		service_stats();
+		join_stats_tell();
 		err = host3(SYS_execve, HOST_SELF, argv, envp);
 		if (stats_fd >= 0)
 			(void)fcntl(stats_fd, F_SETFD, FD_CLOEXEC);

@@ -2,6 +2,7 @@
 #include "pcomponent/proc/fork.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/sched.h>
 #include <sched.h>
 #include <signal.h>
@@ -124,30 +125,33 @@ void fork_gate_open(void)
 /* ---- the child ---- */
 
 /* All descriptors of the dispatcher's are the parent's connections and memory: closed, but for what is kept. */
-static void descriptors_close(int keep)
+static void descriptors_close(void)
 {
-	int message = message_fd(), low, high;
+	int keep[] = { message_fd(), vfork_child_fd(), join_launch()->stats_fd }, from = proc_fd_floor();
+	const unsigned n = sizeof(keep) / sizeof(keep[0]);
 
-	low = keep < message ? keep : message;
-	high = keep < message ? message : keep;
-	if (low < 0)
-		low = high;
-	if (low > proc_fd_floor())
-		host3(SYS_close_range, proc_fd_floor(), low - 1, 0);
-	if (high > low + 1)
-		host3(SYS_close_range, low + 1, high - 1, 0);
-	host3(SYS_close_range, high + 1, ~0U, 0);
+	for (unsigned left = n; left; left--) {
+		int next = INT_MAX;
+
+		for (unsigned i = 0; i < n; i++)
+			if (keep[i] >= from && keep[i] < next)
+				next = keep[i];
+		if (next == INT_MAX)
+			break;
+		if (next > from)
+			host3(SYS_close_range, from, next - 1, 0);
+		from = next + 1;
+	}
+	host3(SYS_close_range, from, ~0U, 0);
 }
 
 static void child_begins(struct thread *t, const struct member *m)
 {
-	int vfork_fd = vfork_child_fd();
-
 	t->tid = (int)host0(SYS_gettid);
 	t->pending = 0;
 	t->robust_list = 0;
 	t->port = NULL;
-	descriptors_close(vfork_fd);
+	descriptors_close();
 	threads_forked(t);
 	if (trap_forked())
 		proc_fail(125, "system call user dispatch in a forked process");

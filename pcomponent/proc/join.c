@@ -64,27 +64,59 @@ const struct launch_config *join_launch(void)
 	return &sealed.launch;
 }
 
-/* The counters outlive us in the memfd that our parent holds; without one they are our own. */
+static void stats_own(void)
+{
+	void *p = mmap(NULL, sizeof(*process_stats), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	if (p == MAP_FAILED)
+		proc_fail(125, "statistics page: %s", strerror(errno));
+	process_stats = p;
+	process_stats->magic = STATS_MAGIC;
+}
+
+static struct stats_tree *tree; /* NULL: nobody asked for counters */
+
+/*
+ * The counters of the first process outlive it in the memfd that its parent holds; those of others are added there when
+ * they end. The memfd is kept, out of the program's way, for the program that this one may become.
+ */
 void join_stats(void)
 {
-	int flags = sealed.launch.stats_fd < 0 ? MAP_SHARED | MAP_ANONYMOUS : MAP_SHARED;
-	struct stats_page *s = mmap(NULL, sizeof(*s), PROT_READ | PROT_WRITE, flags, sealed.launch.stats_fd, 0);
+	int fd = sealed.launch.stats_fd;
+	void *p;
 
-	if (s == MAP_FAILED)
-		proc_fail(125, "statistics page: %s", strerror(errno));
-	/* Kept, out of the program's way, for the program that this one may become. */
-	if (sealed.launch.stats_fd >= 0 && sealed.launch.stats_fd < proc_fd_floor()) {
-		int fd = fcntl(sealed.launch.stats_fd, F_DUPFD_CLOEXEC, proc_fd_floor());
-
-		close(sealed.launch.stats_fd);
-		sealed.launch.stats_fd = fd;
-	} else if (sealed.launch.stats_fd >= 0) {
-		(void)fcntl(sealed.launch.stats_fd, F_SETFD, FD_CLOEXEC);
+	if (fd >= 0 && fd < proc_fd_floor()) {
+		sealed.launch.stats_fd = fcntl(fd, F_DUPFD_CLOEXEC, proc_fd_floor());
+		close(fd);
+		fd = sealed.launch.stats_fd;
+	} else if (fd >= 0) {
+		(void)fcntl(fd, F_SETFD, FD_CLOEXEC);
 	}
-	s->magic = STATS_MAGIC;
-	if (!s->start_ns)
-		s->start_ns = clock_ns();
-	process_stats = s;
+	p = fd < 0 ? NULL : mmap(NULL, sizeof(*tree), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (p == MAP_FAILED)
+		proc_fail(125, "statistics page: %s", strerror(errno));
+	tree = p;
+	if (tree && sealed.launch.flags & LAUNCH_FIRST)
+		process_stats = &tree->first;
+	else
+		stats_own();
+	process_stats->magic = STATS_MAGIC;
+	if (!process_stats->start_ns)
+		process_stats->start_ns = clock_ns();
+}
+
+void join_stats_tell(void)
+{
+	if (!tree)
+		return;
+	process_stats->processes = 1;
+	stats_merge(&tree->others, process_stats);
+	stats_clear(process_stats);
+}
+
+bool join_first(void)
+{
+	return sealed.launch.flags & LAUNCH_FIRST;
 }
 
 static void daemon_hello(void)
@@ -253,8 +285,9 @@ void join_forked(const struct cap *cap, uint32_t member, int (*ranges)(int (*reg
 	seal(PROT_READ | PROT_WRITE);
 	sealed.launch.cap = *cap;
 	sealed.launch.member = member;
-	sealed.launch.stats_fd = -1;
-	join_stats();
+	sealed.launch.flags &= ~(uint32_t)LAUNCH_FIRST;
+	stats_own();
+	process_stats->start_ns = clock_ns();
 	node_open();
 	daemon_hello();
 	rack_open();

@@ -5,6 +5,7 @@
  */
 #ifndef PCOMPONENT_PROC_JOIN_H
 #define PCOMPONENT_PROC_JOIN_H
+#include <stdbool.h>
 #include <stdint.h>
 #include "ashlar/launch.h"
 
@@ -13,6 +14,9 @@ int join_read(const char *arg);
 const struct launch_config *join_launch(void);
 /* The counters outlive us in the memfd that our parent holds; without one they are our own. */
 void join_stats(void);
+/* The process becomes another program, or is not the first of its tree and ends: its counters go to the tree's. */
+void join_stats_tell(void);
+bool join_first(void); /* the first process of its tree, whatever program it is by now */
 /* All of it; exec_fd: where fs_exec_restore finds the files, -1: at a first start. */
 void join_rack(int exec_fd);
 /* The service thread, when the first program thread is there. */

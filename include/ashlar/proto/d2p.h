@@ -167,7 +167,7 @@ struct d2p_wait_rep {
 	uint64_t cpu_ns;
 };
 
-/* Its struct stats_page from off on; an empty tail: no more. */
+/* Its struct stats_tree from off on; an empty tail: no more. */
 struct d2p_stats_req {
 	uint64_t off;
 };
