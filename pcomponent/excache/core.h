@@ -13,16 +13,21 @@
 struct excache {
 	struct net *net;
 	struct stats_page *stats;
-	uint32_t pid;
+	uint32_t pid, member;
 	int fd_floor;
-	uint64_t budget;   /* lines; atomic, as fill_max: changed while threads fault */
-	unsigned fill_max; /* zero lines filled at once */
+	uint64_t budget;      /* lines; atomic, as fill_max: changed while threads fault */
+	unsigned fill_max;    /* zero lines filled at once */
+	uint32_t kernel_used; /* STATS_KERNEL_* */
+	void (*connected)(void);
 	void (*message)(const char *fmt, ...);
 	/* Epoch of reclaim: generation of the lines that become resident now. Written by the evictor only. */
 	uint32_t epoch __attribute__((aligned(64)));
 };
 
 extern struct excache excache;
+
+/* The marks and shares that follow from a budget, in lines. */
+void excache_budget_apply(uint64_t lines);
 
 /* A growing edge takes a small part of the budget at a time. */
 unsigned excache_fill_max(uint64_t lines);

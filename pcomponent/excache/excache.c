@@ -64,13 +64,15 @@ int excache_open(const struct excache_config *c)
 	excache = (struct excache){ .net = c->net,
 				    .stats = c->stats,
 				    .pid = c->pid,
+				    .member = c->member,
 				    .fd_floor = c->fd_floor,
 				    .budget = c->budget_bytes / PAGE_BYTES,
 				    .fill_max = excache_fill_max(c->budget_bytes / PAGE_BYTES),
+				    .connected = c->connected,
 				    .message = c->message,
 				    .epoch = 1 };
 	STAT_SET(c->stats->budget_bytes, excache.budget * PAGE_BYTES);
-	err = memory_open(c->memory, c->n_memory);
+	err = memory_open(c->memory, c->n_memory, c->lazy);
 	if (err)
 		return err;
 	err = lines_open();
@@ -78,6 +80,7 @@ int excache_open(const struct excache_config *c)
 		err = uffd_open(c->fd_floor, c->kernel_6_1, &used);
 	if (!err)
 		err = present_open(c->kernel_6_1, &used);
+	excache.kernel_used = used;
 	STAT_SET(c->stats->kernel_used, used);
 	if (!err)
 		err = backing_open();
