@@ -14,6 +14,7 @@
 void proc_exit(int status)
 {
 	if (process_stats) {
+		excache_count();
 		service_stats();
 		STAT_SET(process_stats->end_ns, clock_ns());
 	}

@@ -21,6 +21,7 @@
 #include "pcomponent/sys/dispatch.h"
 #include "pcomponent/sys/thread.h"
 #include "pcomponent/sys/uaccess.h"
+#include "pcomponent/trap/sent.h"
 #include "pcomponent/trap/trap.h"
 
 #define PTHREAD_STACK_BYTES (64UL << 10)
@@ -142,7 +143,7 @@ static void *thread_main(void *arg)
 	struct start *s = arg;
 	struct thread *t = s->t;
 	struct trap_frame *frame = s->frame;
-	uint64_t fs = s->fs;
+	uint64_t fs = s->fs, ours = SIGS_ALL_BLOCKED;
 
 	t->tid = (int)syscall(SYS_gettid);
 	s->err = trap_thread_enter(t);
@@ -151,6 +152,7 @@ static void *thread_main(void *arg)
 		return NULL;
 	}
 	threads_add(t);
+	host4(SYS_rt_sigprocmask, SIG_SETMASK, &ours, 0, 8);
 	/* The kernel would do this before the first instruction of the child. */
 	if (s->parent_settid)
 		uaccess_store32(s->parent_settid, (uint32_t)t->tid);
@@ -188,6 +190,7 @@ int thread_start(const struct trap_frame *frame, uint64_t fs, uint64_t parent_se
 		 uint64_t child_cleartid, struct thread *parent)
 {
 	struct start s = { .fs = fs, .parent_settid = parent_settid, .child_settid = child_settid };
+	uint64_t all = ~0UL, old;
 	pthread_attr_t attr;
 	pthread_t id;
 	int err;
@@ -206,7 +209,10 @@ int thread_start(const struct trap_frame *frame, uint64_t fs, uint64_t parent_se
 	pthread_attr_init(&attr);
 	pthread_attr_setstacksize(&attr, PTHREAD_STACK_BYTES);
 	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+	/* It takes no signal before it has a trap stack. */
+	host4(SYS_rt_sigprocmask, SIG_SETMASK, &all, &old, 8);
 	err = pthread_create(&id, &attr, thread_main, &s);
+	host4(SYS_rt_sigprocmask, SIG_SETMASK, &old, 0, 8);
 	pthread_attr_destroy(&attr);
 	if (err)
 		goto undo;
@@ -239,8 +245,13 @@ static void clear_tid(uint64_t word)
 
 void thread_exit(struct thread *t, int status)
 {
+	uint64_t all = ~0UL;
+
 	robust_exit(t);
 	clear_tid(t->clear_child_tid);
+	/* From here on nothing of the program's is touched; the trap stack goes. */
+	host4(SYS_rt_sigprocmask, SIG_SETMASK, &all, 0, 8);
+	sent_thread_ends(t);
 	if (threads_remove(t) == 0)
 		proc_exit(status);
 	if (t->port) {

@@ -16,17 +16,30 @@
 #include "pcomponent/sys/sys.h"
 #include "pcomponent/sys/thread.h"
 #include "pcomponent/sys/uaccess.h"
+#include "pcomponent/trap/sent.h"
 #include "pcomponent/trap/trap.h"
 
 #define RED_ZONE 128u
 #define SA_RESTORER_FLAG 0x04000000u
 #define SIGNALS 64
+#define SIGS_NEVER (SIG_BIT(SIGKILL) | SIG_BIT(SIGSTOP)) /* not to be blocked */
 /* Flags that a program may load by sigreturn: arithmetic, direction, trap, resume, alignment check. */
 #define USER_FLAGS 0x250dd5UL
 #define TRAP_FLAGS 0x10500UL /* TF, DF, RF: cleared when a handler starts */
 
 static pthread_mutex_t actions_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct sig_action actions[SIGNALS + 1];
+static uint64_t ours_ignored; /* of SIGS_OURS */
+
+/* One of our three: the door stays, with the program's wish for restarts. */
+static long ours_action(int sig, const struct sig_action *act)
+{
+	if (act->handler == (uint64_t)SIG_IGN)
+		ours_ignored |= SIG_BIT(sig);
+	else
+		ours_ignored &= ~SIG_BIT(sig);
+	return trap_door(sig, act->flags & SA_RESTART);
+}
 
 /* Tell the host kernel what to do with sig. */
 static long host_action(int sig, const struct sig_action *act)
@@ -35,7 +48,7 @@ static long host_action(int sig, const struct sig_action *act)
 	const uint64_t keep = SA_RESTART | SA_NOCLDSTOP | SA_NOCLDWAIT;
 
 	if (SIG_BIT(sig) & SIGS_OURS)
-		return 0;
+		return ours_action(sig, act);
 	if (act->handler > (uint64_t)SIG_IGN) {
 		host.handler = (uint64_t)entry_signal;
 		host.flags = SA_SIGINFO | SA_ONSTACK | (act->flags & keep);
@@ -61,6 +74,14 @@ static void signal_die(int sig)
 	_exit(128 + sig);
 }
 
+static void mask_load(struct thread *t, struct trap_frame *f, uint64_t mask)
+{
+	/* Who offers a signal of the process looks for threads that do not block it; who unblocks looks for signals. */
+	__atomic_store_n(&t->mask_virtual, mask & SIGS_OURS, __ATOMIC_SEQ_CST);
+	f->sigmask = mask & ~SIGS_OURS;
+	sent_unblocked(t);
+}
+
 uint64_t signal_mask(const struct thread *t)
 {
 	return t->frame->sigmask | t->mask_virtual;
@@ -68,8 +89,12 @@ uint64_t signal_mask(const struct thread *t)
 
 void signal_set_mask(struct thread *t, uint64_t mask)
 {
-	t->mask_virtual = mask & SIGS_OURS;
-	t->frame->sigmask = mask & ~SIGS_OURS;
+	mask_load(t, t->frame, mask);
+}
+
+uint64_t signal_ours_ignored(void)
+{
+	return __atomic_load_n(&ours_ignored, __ATOMIC_RELAXED);
 }
 
 static bool on_altstack(const struct thread *t, uint64_t sp)
@@ -150,8 +175,7 @@ void signal_enter(struct thread *t, struct trap_frame *f, const siginfo_t *info)
 	mask = (t->wait_mask_set ? t->wait_mask : (f->sigmask | t->mask_virtual)) | act.mask;
 	if (!(act.flags & SA_NODEFER))
 		mask |= SIG_BIT(sig);
-	t->mask_virtual = mask & SIGS_OURS;
-	f->sigmask = mask & ~SIGS_OURS;
+	mask_load(t, f, mask);
 }
 
 void signal_fault(struct thread *t, struct trap_frame *f, const siginfo_t *info)
@@ -204,8 +228,7 @@ void signal_return(struct thread *t, struct trap_frame *f)
 	f->regs.fs = fs;
 	f->regs.fpstate = fpstate;
 	f->regs.flags = (p.regs.flags & USER_FLAGS) | (flags & ~USER_FLAGS);
-	t->mask_virtual = p.sigmask & SIGS_OURS;
-	f->sigmask = p.sigmask & ~SIGS_OURS;
+	mask_load(t, f, p.sigmask & ~SIGS_NEVER);
 	if (!on_altstack(t, f->regs.sp))
 		t->altstack = p.uc_stack;
 }
@@ -248,12 +271,14 @@ long sys_rt_sigaction(struct thread *t, const uint64_t a[6])
 		return -EFAULT;
 	if (a[1] && (sig == SIGKILL || sig == SIGSTOP))
 		return -EINVAL;
-	act.mask &= ~(SIG_BIT(SIGKILL) | SIG_BIT(SIGSTOP));
+	act.mask &= ~SIGS_NEVER;
 	pthread_mutex_lock(&actions_lock);
 	old = actions[sig];
 	if (a[1] && !(err = host_action(sig, &act)))
 		actions[sig] = act;
 	pthread_mutex_unlock(&actions_lock);
+	if (a[1] && act.handler == (uint64_t)SIG_IGN)
+		sent_forget(sig);
 	if (!err && a[2] && uaccess_out(a[2], &old, sizeof(old)))
 		return -EFAULT;
 	return err;
@@ -266,8 +291,10 @@ void signal_inherit(void)
 	int sig;
 
 	for (sig = 1; sig <= SIGNALS; sig++)
-		if (!host4(SYS_rt_sigaction, sig, 0, &act, 8) && act.handler == (uint64_t)SIG_IGN)
+		if (!host4(SYS_rt_sigaction, sig, 0, &act, 8) && act.handler == (uint64_t)SIG_IGN) {
 			actions[sig].handler = act.handler;
+			ours_ignored |= SIG_BIT(sig) & SIGS_OURS;
+		}
 }
 
 long sys_rt_sigprocmask(struct thread *t, const uint64_t a[6])
@@ -287,7 +314,7 @@ long sys_rt_sigprocmask(struct thread *t, const uint64_t a[6])
 			mask = set;
 		else
 			return -EINVAL;
-		signal_set_mask(t, mask & ~(SIG_BIT(SIGKILL) | SIG_BIT(SIGSTOP)));
+		signal_set_mask(t, mask & ~SIGS_NEVER);
 	}
 	return a[2] && uaccess_out(a[2], &old, 8) ? -EFAULT : 0;
 }
@@ -322,7 +349,7 @@ long sys_rt_sigpending(struct thread *t, const uint64_t a[6])
 		return -EINVAL;
 	/* Signals blocked by us alone (we block all) are not pending for the program, those it blocks itself are. */
 	host2(SYS_rt_sigpending, &set, 8);
-	set &= signal_mask(t);
+	set = (set | sent_waiting(t)) & signal_mask(t);
 	return uaccess_out(a[0], &set, a[1]) ? -EFAULT : 0;
 }
 
@@ -333,22 +360,25 @@ void signal_defaults_act(void)
 	int sig;
 
 	host2(SYS_rt_sigpending, &set, 8);
-	set &= ~signal_mask(t);
+	set = (set | sent_waiting(t)) & ~signal_mask(t);
 	for (sig = 1; sig <= SIGNALS; sig++) {
 		bit = SIG_BIT(sig);
 		if (!(set & bit) || actions[sig].handler != (uint64_t)SIG_DFL)
 			continue;
+		if (bit & SIGS_OURS)
+			signal_die(sig);
 		host4(SYS_rt_sigprocmask, SIG_UNBLOCK, &bit, 0, 8);
 		host4(SYS_rt_sigprocmask, SIG_BLOCK, &bit, 0, 8);
 	}
 }
 
-/* Calls that bring a mask of their own for the wait: it holds none of our signals. 0 or -EFAULT. */
+/* Calls that bring a mask of their own for the wait. 0 or -EFAULT. */
 int signal_wait_mask(struct thread *t, uint64_t addr)
 {
 	if (uaccess_in(&t->wait_mask, addr, 8))
 		return -EFAULT;
-	t->wait_mask &= ~SIGS_OURS;
+	t->wait_mask &= ~SIGS_NEVER;
+	t->wait_mask_host = t->wait_mask | signal_ours_ignored();
 	t->wait_mask_set = true;
 	return 0;
 }
@@ -359,7 +389,7 @@ long sys_rt_sigsuspend(struct thread *t, const uint64_t a[6])
 		return -EINVAL;
 	if (signal_wait_mask(t, a[0]))
 		return -EFAULT;
-	return host_block(t, SYS_rt_sigsuspend, (uint64_t)&t->wait_mask, 8, 0, 0, 0, 0);
+	return host_block(t, SYS_rt_sigsuspend, (uint64_t)&t->wait_mask_host, 8, 0, 0, 0, 0);
 }
 
 long sys_rt_sigtimedwait(struct thread *t, const uint64_t a[6])
@@ -373,8 +403,9 @@ long sys_rt_sigtimedwait(struct thread *t, const uint64_t a[6])
 		return -EINVAL;
 	if (uaccess_in(&set, a[0], 8) || (a[2] && uaccess_in(&ts, a[2], sizeof(ts))))
 		return -EFAULT;
-	set &= ~SIGS_OURS;
+	t->wait_set = set;
 	ret = host_block(t, SYS_rt_sigtimedwait, (uint64_t)&set, (uint64_t)&info, a[2] ? (uint64_t)&ts : 0, 8, 0, 0);
+	t->wait_set = 0;
 	if (ret > 0 && a[1] && uaccess_out(a[1], &info, sizeof(info)))
 		return -EFAULT;
 	return ret;
