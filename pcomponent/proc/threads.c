@@ -5,7 +5,6 @@
  * so that registers, vector state and signal mask are the parent's, as clone(2) wants it.
  */
 #include <errno.h>
-#include <linux/futex.h>
 #include <pthread.h>
 #include <semaphore.h>
 #include <stdlib.h>
@@ -15,6 +14,7 @@
 #include <unistd.h>
 #include "ashlar/stats.h"
 #include "pcomponent/excache/excache.h"
+#include "pcomponent/proc/futex.h"
 #include "pcomponent/proc/proc.h"
 #include "pcomponent/proc/robust.h"
 #include "pcomponent/proc/threads.h"
@@ -233,14 +233,8 @@ undo:
 
 static void clear_tid(uint64_t word)
 {
-	int tries;
-
-	if (!word || uaccess_store32(word, 0))
-		return;
-	/* A waiter in pthread_join uses a shared futex: its key needs the page to be there. */
-	for (tries = 0; tries < 100; tries++)
-		if (host3(SYS_futex, word, FUTEX_WAKE, 1) != -EFAULT || uaccess_touch(word, 1))
-			return;
+	if (word && !uaccess_store32(word, 0))
+		futex_wake_one(word);
 }
 
 void thread_exit(struct thread *t, int status)

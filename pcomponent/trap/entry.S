@@ -117,7 +117,7 @@ entry_resume_insn:
  * User copies. A fault between _start and _end that cannot be resolved continues at entry_copy_fault: -EFAULT.
  */
 	.globl entry_copy_start, entry_copy_end, entry_copy_fault
-	.globl entry_copy, entry_load32, entry_store32, entry_touch
+	.globl entry_copy, entry_load32, entry_store32, entry_cas32, entry_touch
 entry_copy_start:
 	.type entry_copy, @function
 entry_copy:			/* (dst, src, n) */
@@ -135,6 +135,14 @@ entry_load32:			/* (local *, user) */
 entry_store32:			/* (user, value) */
 	mov %esi, (%rdi)
 	xor %eax, %eax
+	ret
+	.type entry_cas32, @function
+entry_cas32:			/* (user, local *expected, value): 0 or 1, and what was there to *expected */
+	mov (%rsi), %eax
+	lock cmpxchgl %edx, (%rdi)
+	mov %eax, (%rsi)
+	setne %al
+	movzbl %al, %eax
 	ret
 	.type entry_touch, @function
 entry_touch:			/* (user): write without changing */

@@ -45,6 +45,7 @@ void entry_restorer(void);
 int entry_copy(void *dst, const void *src, uint64_t n);
 int entry_load32(uint32_t *dst, uint64_t src);
 int entry_store32(uint64_t dst, uint32_t v);
+int entry_cas32(uint64_t addr, uint32_t *expected, uint32_t v);
 int entry_touch(uint64_t addr);
 long entry_stub(uint64_t a0, uint64_t a1, uint64_t a2, uint64_t a3, uint64_t a4, uint64_t a5, long nr);
 extern const char entry_leave_start[], entry_leave_insn[], entry_resume_start[], entry_resume_insn[];
