@@ -32,7 +32,8 @@
 	lea -8(%rdx), %rdi
 	mov %rdi, %rbx
 	mov %rsp, %rsi
-	cld
+	push $2			/* the program may have set direction and alignment check */
+	popf
 	call \func
 	jmp entry_leave_start
 	.size \name, . - \name

@@ -22,6 +22,10 @@
 #define RED_ZONE 128u
 #define SA_RESTORER_FLAG 0x04000000u
 #define SIGNALS 64
+#define ALTSTACK_MIN 2048 /* the kernel's MINSIGSTKSZ */
+#ifndef SS_AUTODISARM
+#define SS_AUTODISARM (1u << 31)
+#endif
 #define SIGS_NEVER (SIG_BIT(SIGKILL) | SIG_BIT(SIGSTOP)) /* not to be blocked */
 /* Flags that a program may load by sigreturn: arithmetic, direction, trap, resume, alignment check. */
 #define USER_FLAGS 0x250dd5UL
@@ -97,11 +101,35 @@ uint64_t signal_ours_ignored(void)
 	return __atomic_load_n(&ours_ignored, __ATOMIC_RELAXED);
 }
 
-static bool on_altstack(const struct thread *t, uint64_t sp)
+static bool within_altstack(const struct thread *t, uint64_t sp)
 {
 	uint64_t base = (uint64_t)t->altstack.ss_sp;
 
-	return !(t->altstack.ss_flags & SS_DISABLE) && sp > base && sp - base <= t->altstack.ss_size;
+	return sp > base && sp - base <= t->altstack.ss_size;
+}
+
+/* One that disarms itself is never in use. */
+static bool on_altstack(const struct thread *t, uint64_t sp)
+{
+	return !((unsigned)t->altstack.ss_flags & SS_AUTODISARM) && within_altstack(t, sp);
+}
+
+static long altstack_set(struct thread *t, const stack_t *set, uint64_t sp)
+{
+	unsigned mode = (unsigned)set->ss_flags & ~SS_AUTODISARM;
+
+	if (on_altstack(t, sp))
+		return -EPERM;
+	if (mode != SS_DISABLE && mode != SS_ONSTACK && mode != 0)
+		return -EINVAL;
+	if (mode != SS_DISABLE && set->ss_size < ALTSTACK_MIN)
+		return -ENOMEM;
+	t->altstack = *set;
+	if (mode == SS_DISABLE) {
+		t->altstack.ss_sp = NULL;
+		t->altstack.ss_size = 0;
+	}
+	return 0;
 }
 
 static uint32_t fp_bytes(uint64_t fpstate)
@@ -117,17 +145,24 @@ static uint64_t frame_push(struct thread *t, const struct trap_frame *f, const s
 {
 	uint64_t sp = f->regs.sp - RED_ZONE, fp = 0;
 	struct trap_frame p = *f;
+	bool alt = on_altstack(t, f->regs.sp);
 
-	if ((act->flags & SA_ONSTACK) && !(t->altstack.ss_flags & SS_DISABLE) && !on_altstack(t, f->regs.sp))
+	if ((act->flags & SA_ONSTACK) && t->altstack.ss_size && !alt) {
 		sp = (uint64_t)t->altstack.ss_sp + t->altstack.ss_size;
+		alt = true;
+	}
 	if (f->regs.fpstate) {
 		uint32_t bytes = fp_bytes(f->regs.fpstate);
 
 		sp = fp = (sp - bytes) & ~63UL;
+		if (alt && !within_altstack(t, sp)) /* below it there may be memory, but not for this */
+			return 0;
 		if (uaccess_out(fp, (const void *)f->regs.fpstate, bytes))
 			return 0;
 	}
 	sp = ((sp - sizeof(p)) & ~15UL) - 8;
+	if (alt && !within_altstack(t, sp))
+		return 0;
 	p.pretcode = act->restorer;
 	p.uc_link = 0;
 	p.uc_stack = t->altstack;
@@ -135,6 +170,16 @@ static uint64_t frame_push(struct thread *t, const struct trap_frame *f, const s
 	p.sigmask = f->sigmask | t->mask_virtual;
 	p.info = *info;
 	return uaccess_out(sp, &p, sizeof(p)) ? 0 : sp;
+}
+
+/* There is no stack for a handler of sig: that is a SIGSEGV, whose own handler may have one. */
+static void frame_refused(struct thread *t, struct trap_frame *f, int sig)
+{
+	const siginfo_t info = { .si_signo = SIGSEGV, .si_code = SI_KERNEL };
+
+	if (sig == SIGSEGV || t->mask_virtual & SIG_BIT(SIGSEGV) || signal_ours_ignored() & SIG_BIT(SIGSEGV))
+		signal_die(SIGSEGV);
+	signal_enter(t, f, &info);
 }
 
 void signal_enter(struct thread *t, struct trap_frame *f, const siginfo_t *info)
@@ -161,10 +206,12 @@ void signal_enter(struct thread *t, struct trap_frame *f, const siginfo_t *info)
 		return;
 	}
 	sp = frame_push(t, f, info, &act);
-	if (!sp)
-		signal_die(SIGSEGV);
-	if (t->altstack.ss_flags & (1u << 31)) /* SS_AUTODISARM */
-		t->altstack.ss_flags = SS_DISABLE;
+	if (!sp) {
+		frame_refused(t, f, sig);
+		return;
+	}
+	if ((unsigned)t->altstack.ss_flags & SS_AUTODISARM)
+		t->altstack = (stack_t){ .ss_flags = SS_DISABLE };
 	f->regs.ax = 0;
 	f->regs.di = (uint64_t)sig;
 	f->regs.si = sp + offsetof(struct trap_frame, info);
@@ -229,8 +276,7 @@ void signal_return(struct thread *t, struct trap_frame *f)
 	f->regs.fpstate = fpstate;
 	f->regs.flags = (p.regs.flags & USER_FLAGS) | (flags & ~USER_FLAGS);
 	mask_load(t, f, p.sigmask & ~SIGS_NEVER);
-	if (!on_altstack(t, f->regs.sp))
-		t->altstack = p.uc_stack;
+	(void)altstack_set(t, &p.uc_stack, f->regs.sp);
 }
 
 void signal_status(uint64_t *blocked, uint64_t *ignored, uint64_t *caught)
@@ -321,24 +367,20 @@ long sys_rt_sigprocmask(struct thread *t, const uint64_t a[6])
 
 long sys_sigaltstack(struct thread *t, const uint64_t a[6])
 {
+	uint64_t sp = t->frame->regs.sp;
 	stack_t old = t->altstack, set;
-	bool inside = on_altstack(t, t->frame->regs.sp);
+	long err = 0;
 
-	if (inside)
+	old.ss_flags &= (int)SS_AUTODISARM;
+	if (!old.ss_size)
+		old.ss_flags |= SS_DISABLE;
+	else if (on_altstack(t, sp))
 		old.ss_flags |= SS_ONSTACK;
-	if (a[0]) {
-		if (uaccess_in(&set, a[0], sizeof(set)))
-			return -EFAULT;
-		if (inside)
-			return -EPERM;
-		if (set.ss_flags & SS_DISABLE)
-			set = (stack_t){ .ss_flags = SS_DISABLE };
-		else if (set.ss_size < 2048) /* the kernel's MINSIGSTKSZ */
-			return -ENOMEM;
-		set.ss_flags &= ~SS_ONSTACK;
-		t->altstack = set;
-	}
-	return a[1] && uaccess_out(a[1], &old, sizeof(old)) ? -EFAULT : 0;
+	if (a[0] && uaccess_in(&set, a[0], sizeof(set)))
+		return -EFAULT;
+	if (a[0])
+		err = altstack_set(t, &set, sp);
+	return !err && a[1] && uaccess_out(a[1], &old, sizeof(old)) ? -EFAULT : err;
 }
 
 long sys_rt_sigpending(struct thread *t, const uint64_t a[6])
