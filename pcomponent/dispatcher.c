@@ -53,6 +53,7 @@ static void host_check(void)
 static struct thread *first_thread(void)
 {
 	struct thread *t = thread_alloc();
+	uint64_t ours = SIGS_ALL_BLOCKED;
 	int err;
 
 	if (!t)
@@ -61,6 +62,7 @@ static struct thread *first_thread(void)
 	threads_add(t);
 	if ((err = trap_open()) || (err = trap_thread_enter(t)))
 		proc_fail(125, "system call user dispatch: %s (ashlar doctor says how to mend it)", strerror(-err));
+	host4(SYS_rt_sigprocmask, SIG_SETMASK, &ours, 0, 8);
 	return t;
 }
 
@@ -87,8 +89,8 @@ static void start(struct thread *t, const struct load_result *r, uint64_t mask)
 	f.regs.flags = 0x202;
 	f.regs.cs = USER_CS;
 	f.regs.ss = USER_SS;
-	f.sigmask = mask & ~SIGS_OURS;
-	t->mask_virtual = mask & SIGS_OURS;
+	t->frame = &f;
+	signal_set_mask(t, mask);
 	resize_begin();
 	STAT_SET(process_stats->first_insn_ns, clock_ns());
 	trap_resume(&f, 0);
@@ -99,12 +101,15 @@ int main(int argc, char **argv, char **envp)
 	struct load_program p;
 	static struct load_result r;
 	struct exec_state before = { 0 };
-	uint64_t mask = 0, all = SIGS_ALL_BLOCKED;
+	uint64_t mask = 0, all = ~0UL;
 	struct thread *t;
 	bool exec;
 	int err, fd;
 
-	/* Signals that come before the program's first instruction wait for it; our own end is SIGKILL's affair. */
+	/*
+	 * Signals that come before the program's first instruction wait for it; our own end is SIGKILL's affair. Threads
+	 * that libraries make take none, ever.
+	 */
 	host4(SYS_rt_sigprocmask, SIG_SETMASK, &all, &mask, 8);
 	if (argc < 4)
 		proc_fail(125, "the dispatcher is started by `ashlar run`, not by hand");

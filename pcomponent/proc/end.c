@@ -17,6 +17,7 @@
 void proc_exit(int status)
 {
 	if (process_stats) {
+		excache_count();
 		service_stats();
 		STAT_SET(process_stats->end_ns, clock_ns());
 		if (!join_first())

@@ -77,8 +77,7 @@ static void *resize_main(void *arg)
 	int err;
 
 	(void)arg;
-	/* For the doors: a copy out of a page that may not be read faults. %gs is the first thread's until now. */
-	__asm__ volatile("rdfsbase %0" : "=r"(t->our_fs));
+	/* thread_self() is the first thread's until now. */
 	__asm__ volatile("wrgsbase %0" ::"r"(t));
 	pthread_mutex_lock(&resizer.lock);
 	for (;;) {
@@ -101,6 +100,7 @@ static void *resize_main(void *arg)
 int resize_open(int fd_floor)
 {
 	int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	sigset_t all, old;
 	pthread_attr_t attr;
 	pthread_t id;
 	int err;
@@ -116,7 +116,11 @@ int resize_open(int fd_floor)
 	pthread_attr_init(&attr);
 	pthread_attr_setstacksize(&attr, RESIZE_STACK_BYTES);
 	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-	err = pthread_create(&id, &attr, resize_main, NULL); /* signals are blocked in all of our code */
+	/* Else one of the dispatcher's own that is sent to the process might be given to it, which has no trap stack. */
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	err = pthread_create(&id, &attr, resize_main, NULL);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	pthread_attr_destroy(&attr);
 	return -err;
 }
