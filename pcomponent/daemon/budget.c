@@ -96,14 +96,13 @@ int budget_fork(struct dmember *parent, uint64_t offer, struct dmember *child)
 {
 	struct budget *b = &parent->budget;
 	const struct dprocess *p = parent->tree;
-	uint64_t had = budget_in_force(parent),
-		 give = b->granted > SHARE_FORKED_BYTES ? b->granted - SHARE_FORKED_BYTES : 0;
-	uint64_t pool = pool_free(p->d), tree = tree_in_force(p), keeps, bytes;
+	uint64_t give = b->granted > SHARE_FORKED_BYTES ? b->granted - SHARE_FORKED_BYTES : 0, bytes;
+	uint64_t pool = pool_free(p->d), tree = tree_in_force(p);
 
+	if (b->asked)
+		return -EBUSY; /* whether it has made that change already only its answer tells */
 	give = (give < offer ? give : offer) / PAGE_BYTES * PAGE_BYTES;
-	/* Of a change under way nobody knows whether the parent has made it before or makes it now. */
-	keeps = b->granted - give > b->asked ? b->granted - give : b->asked;
-	bytes = had - keeps;
+	bytes = give;
 	if (!p->promised_bytes)
 		bytes += pool < START_BYTES ? pool : START_BYTES;
 	else if (tree < p->promised_bytes)
@@ -112,19 +111,21 @@ int budget_fork(struct dmember *parent, uint64_t offer, struct dmember *child)
 	if (bytes < SHARE_FORKED_BYTES && (!p->promised_bytes || pool < SHARE_FORKED_BYTES - bytes))
 		return -EAGAIN;
 	child->budget.granted = bytes > SHARE_FORKED_BYTES ? bytes : SHARE_FORKED_BYTES;
-	child->offered = had - keeps;
+	child->offered = give;
 	b->granted -= give;
-	b->again |= give && b->asked;
 	return 0;
 }
 
-void budget_unfork(struct dmember *parent, struct dmember *child)
+uint64_t budget_unfork(struct dmember *parent, struct dmember *child)
 {
-	child->budget.granted = 0;
-	if (parent->budget.asked)
-		parent->budget.again = true;
-	else
-		parent->budget.granted += child->offered;
+	struct budget *b = &parent->budget;
+
+	if (child)
+		child->budget.granted = 0;
+	if (b->asked) /* that is what it has in the end; until then no more than both allow */
+		return b->asked < b->granted ? b->asked : b->granted;
+	b->granted += child ? child->offered : 0;
+	return b->granted;
 }
 
 /* ---- one change ---- */
@@ -178,7 +179,6 @@ static void ask(struct dmember *m, uint64_t bytes)
 	if (rpc_call(m->dispatcher->base.rpc, D2P_BUDGET, m->tree->pid, &req, NULL, 0, SHRINK_LIMIT_MS, answered, m))
 		return; /* its connection is ending */
 	m->budget.asked = bytes;
-	m->budget.again = false;
 	m->budget.asked_ns = loop_now(m->tree->d->loop);
 }
 
@@ -335,13 +335,8 @@ static void grow(struct settling *s, struct group *g)
 
 		if (to > has + g->left)
 			to = has + g->left;
-		if (!m || !may_ask(s, m))
+		if (!m || !may_ask(s, m) || to <= has || (to - has < has / 8 && g->n > 1))
 			continue;
-		if (to <= has || (to - has < has / 8 && g->n > 1)) {
-			if (m->budget.again)
-				ask(m, has);
-			continue;
-		}
 		g->left -= to - has;
 		ask(m, to);
 	}

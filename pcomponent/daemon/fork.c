@@ -84,16 +84,14 @@ int fork_undo(struct rpc_request *rq, const void *body, const void *tail, uint32
 	child = dmember_find(m->tree, req->member);
 	if (!child || (child != m && child->parent != m) || (child == m && m->exec_id != req->member))
 		return -ESRCH;
+	rep->excache_bytes = budget_unfork(m, child == m ? NULL : child);
 	if (child == m) {
 		m->exec_id = 0;
 		loop_timer_del(m->tree->d->loop, &m->due);
 	} else {
-		budget_unfork(m, child);
 		dmember_remove(child);
 		budgets_look(m->tree->d, HUNGRY_LOOK_MS);
 	}
 	guards_left(m->tree, req->member);
-	rep->excache_bytes = m->budget.asked && m->budget.asked < m->budget.granted ? m->budget.asked
-										    : m->budget.granted;
 	return 0;
 }

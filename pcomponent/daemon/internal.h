@@ -79,7 +79,6 @@ struct dguard {
 struct budget {
 	uint64_t granted, asked; /* asked: D2P_BUDGET is under way; 0: none */
 	bool reported, said;	 /* said: named as slow, or as one that cannot shrink */
-	bool again;		 /* it forked while asked: it may have less than granted, and is to be told */
 	uint64_t weight, resident, faults;
 	bool registered;
 	uint64_t asked_ns, hungry_until_ns, unfit_until_ns, waits_since_ns;
@@ -164,12 +163,15 @@ void budgets_look(struct daemon *, uint32_t delay_ms);
 void budget_reported(struct dmember *, const struct d2p_report_req *);
 uint64_t budget_in_force(const struct dmember *);
 /*
- * The part of a member that is named now, from what its parent offers and what is free. -EAGAIN: there is not enough, and
- * nothing has changed.
+ * The part of a member that is named now, from what its parent offers and what is free. -EAGAIN: there is not enough;
+ * -EBUSY: a change of the parent's is under way. Then nothing has changed.
  */
 int budget_fork(struct dmember *parent, uint64_t offer, struct dmember *child);
-/* It does not come about: the parent has back what it offered. The child is not in force any more. */
-void budget_unfork(struct dmember *parent, struct dmember *child);
+/*
+ * It does not come about: the parent has back what it offered, and the child (NULL: it was to be the parent itself) nothing
+ * any more. What the parent may have from now on.
+ */
+uint64_t budget_unfork(struct dmember *parent, struct dmember *child);
 
 /* serve.c */
 extern const struct rpc_service daemon_service;
