@@ -16,7 +16,7 @@
 static struct {
 	pthread_mutex_t lock;
 	pthread_cond_t wake;
-	bool begun, asked, done;
+	bool begun, asked, done, thread;
 	uint64_t budget;
 	int err, fd;
 	struct thread self; /* for the layout lock and its port; it runs no program code and takes no signal */
@@ -99,18 +99,23 @@ static void *resize_main(void *arg)
 
 int resize_open(int fd_floor)
 {
-	int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), err;
+
+	resizer.fd = fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, fd_floor);
+	err = resizer.fd < 0 ? -errno : 0;
+	if (fd >= 0)
+		close(fd);
+	return err;
+}
+
+/* At the first change: most processes never have one. Under the lock. */
+static int thread_begin(void)
+{
 	sigset_t all, old;
 	pthread_attr_t attr;
 	pthread_t id;
 	int err;
 
-	resizer.fd = fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, fd_floor);
-	err = resizer.fd < 0 ? errno : 0;
-	if (fd >= 0)
-		close(fd);
-	if (err)
-		return -err;
 	resizer.self.self = &resizer.self; /* thread_self() */
 	vm_lock_helper(&resizer.self);
 	pthread_attr_init(&attr);
@@ -140,12 +145,21 @@ int resize_fd(void)
 
 static void wake(bool begun, bool asked, uint64_t budget)
 {
+	uint64_t one = 1;
+
 	pthread_mutex_lock(&resizer.lock);
 	resizer.begun |= begun;
 	if (asked) {
 		resizer.asked = true;
 		resizer.budget = budget;
 	}
+	if (asked && !resizer.thread) {
+		resizer.err = thread_begin();
+		resizer.thread = !resizer.err;
+		resizer.done = !resizer.thread;
+	}
+	if (resizer.done && !resizer.thread)
+		(void)!write(resizer.fd, &one, sizeof(one));
 	pthread_cond_signal(&resizer.wake);
 	pthread_mutex_unlock(&resizer.lock);
 }

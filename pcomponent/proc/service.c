@@ -196,12 +196,51 @@ static void *service_main(void *arg)
 	}
 }
 
-int service_open(struct net *net, struct rpc *daemon, uint32_t pid, const char *daemon_name)
+/* The threads of the dispatcher take no signal. */
+static int thread_begin(void *(*fn)(void *))
 {
-	sigset_t all, old;
 	pthread_attr_t attr;
 	pthread_t id;
-	int err, low;
+	int err;
+
+	pthread_attr_init(&attr);
+	pthread_attr_setstacksize(&attr, SERVICE_STACK_BYTES);
+	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+	err = pthread_create(&id, &attr, fn, NULL);
+	pthread_attr_destroy(&attr);
+	return -err;
+}
+
+static int again_open(void)
+{
+	int low = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), err;
+
+	again_fd = low < 0 ? -1 : fcntl(low, F_DUPFD_CLOEXEC, proc_fd_floor());
+	err = again_fd < 0 ? -errno : 0;
+	if (low >= 0)
+		close(low);
+	return err;
+}
+
+static int threads_begin(void)
+{
+	sigset_t all, old;
+	int err;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	err = resize_open(proc_fd_floor());
+	if (!err) {
+		watched[WATCH_RESIZER] = (struct pollfd){ .fd = resize_fd(), .events = POLLIN };
+		err = thread_begin(service_main);
+	}
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	return err;
+}
+
+int service_open(struct net *net, struct rpc *daemon, uint32_t pid, const char *daemon_name)
+{
+	int err;
 
 	/* In the child of a fork all of it is the parent's. */
 	pthread_mutex_init(&daemon_lock, NULL);
@@ -212,27 +251,13 @@ int service_open(struct net *net, struct rpc *daemon, uint32_t pid, const char *
 	daemon_rpc = daemon;
 	service_pid = pid;
 	rpc_sync_serve(daemon, &service, NULL);
-	if ((err = resize_open(proc_fd_floor())))
-		return err;
-	low = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	again_fd = low < 0 ? -1 : fcntl(low, F_DUPFD_CLOEXEC, proc_fd_floor());
-	err = -errno;
-	close(low);
-	if (again_fd < 0)
+	err = again_open();
+	if (err)
 		return err;
 	watched[WATCH_DAEMON] = (struct pollfd){ .fd = net_conn_fd(rpc_conn(daemon)), .events = POLLIN | POLLRDHUP };
-	watched[WATCH_RESIZER] = (struct pollfd){ .fd = resize_fd(), .events = POLLIN };
 	watched[WATCH_AGAIN] = (struct pollfd){ .fd = again_fd, .events = POLLIN };
 	memory_watch();
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
-	pthread_attr_init(&attr);
-	pthread_attr_setstacksize(&attr, SERVICE_STACK_BYTES);
-	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-	err = pthread_create(&id, &attr, service_main, NULL);
-	pthread_attr_destroy(&attr);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	return -err;
+	return threads_begin();
 }
 
 void service_stats(void)
