@@ -3,10 +3,10 @@
 #define PCOMPONENT_EXCACHE_CORE_H
 #include <stdbool.h>
 #include <stdint.h>
+#include "ashlar/base/limits.h"
 #include "ashlar/net.h"
 #include "ashlar/stats.h"
 
-#define EXCACHE_LINES_MIN 64u	 /* least budget: one instruction may touch 16 pages and more, threads as many each */
 #define TRANSFER_LIMIT_MS 30000u /* a failing transfer is tried again for so long, then its component counts as dead */
 #define TRANSFER_TRY_MS 5000u	 /* one try */
 

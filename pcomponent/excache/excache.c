@@ -320,10 +320,17 @@ static void count_port(struct excache_port *p, void *arg)
 	port_count(p);
 }
 
+void excache_count(void)
+{
+	if (!excache.stats) /* the process ends before it has begun */
+		return;
+	ports_each(count_port, NULL);
+	room_account();
+}
+
 void excache_flush(void)
 {
 	for (uint32_t i = 0; i < memory_count(); i++)
 		(void)pagemap_flush(i);
-	ports_each(count_port, NULL);
-	room_account();
+	excache_count();
 }

@@ -97,10 +97,9 @@ uint64_t excache_budget(void);
  * write-back failed. */
 int excache_fit(struct excache_port *);
 
-/*
- * Flush batched page map entries to the memory components and bring the statistics page up to date: at the end of the
- * process. Any thread, no lock held. (Counts of threads that are inside a fault just then may come late.)
- */
+/* Bring the statistics page up to date. Any thread, no lock held. (Threads that are inside a fault may come late.) */
+void excache_count(void);
+/* The same, and flush batched page map entries to the memory components: where somebody is to find the pages. */
 void excache_flush(void);
 
 /*

@@ -25,7 +25,7 @@ struct fs_config {
 	const char *s_name;
 	struct cap cap;
 	uint32_t pid, member; /* of the tree; which of its processes */
-	const char *cwd; /* working directory to start in */
+	const char *cwd;      /* working directory to start in */
 	uint32_t umask;
 	uint32_t wait_s; /* how long calls wait for a lost storage component; 0: not at all, STORAGE_WAIT_FOREVER */
 	int fd_floor;	 /* numbers from here on are ours, hidden from the program */

@@ -8,6 +8,7 @@
 #include <unistd.h>
 #include "pcomponent/fs/fdtable.h"
 #include "pcomponent/proc/calls.h"
+#include "pcomponent/proc/exec.h"
 #include "pcomponent/proc/proc.h"
 #include "pcomponent/sys/sys.h"
 #include "pcomponent/sys/uaccess.h"
@@ -40,12 +41,23 @@ static int floor_make(void)
 	return setrlimit(RLIMIT_NOFILE, &host) ? -errno : 0;
 }
 
-int proc_fd_floor_open(void)
+int proc_fd_floor_open(const struct exec_limits *before)
 {
-	int err = floor_make();
+	int err;
 
+	if (before) { /* the host's limits are what we have made of them */
+		nofile = before->nofile;
+		floor_fd = before->floor;
+		return 0;
+	}
+	err = floor_make();
 	floor_fd = nofile.rlim_cur;
 	return err;
+}
+
+void proc_limits(struct exec_limits *out)
+{
+	*out = (struct exec_limits){ .nofile = nofile, .floor = floor_fd };
 }
 
 int proc_fd_floor(void)

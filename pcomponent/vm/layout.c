@@ -108,6 +108,17 @@ bool vm_registered(uint64_t addr, uint64_t *start, uint64_t *end)
 	return true;
 }
 
+int vm_each_registered(int (*fn)(uint64_t start, uint64_t end))
+{
+	struct vma *v;
+	int err = 0;
+
+	for (v = table_find(0); v && !err; v = table_next(v))
+		if (v->flags & VMA_REGISTERED)
+			err = fn(v->start, v->end);
+	return err;
+}
+
 static int register_vma(struct vma *v)
 {
 	int err;

@@ -61,6 +61,8 @@ bool vm_registered(uint64_t addr, uint64_t *start, uint64_t *end);
 /* A fault at addr that the growing main stack explains: grown, try again. Takes the lock itself. */
 bool vm_stack_grow(struct thread *t, uint64_t addr);
 uint64_t vm_stack_top(void);
+/* exclusive: fn for each registered range, until it fails; what it returned. */
+int vm_each_registered(int (*fn)(uint64_t start, uint64_t end));
 
 /* ---- for the loader and the calls; addresses and lengths page aligned; -errno as mmap(2) ---- */
 
