@@ -121,7 +121,9 @@ bool join_first(void)
 
 static void daemon_hello(void)
 {
-	struct d2p_hello_req req = { .cap = sealed.launch.cap, .pid = sealed.launch.pid, .member = sealed.launch.member };
+	struct d2p_hello_req req = { .cap = sealed.launch.cap,
+				     .pid = sealed.launch.pid,
+				     .member = sealed.launch.member };
 	struct placement_part parts[PROCESS_MEMORY_MAX + 1];
 	uint32_t bytes;
 	struct d2p_hello_rep rep;
