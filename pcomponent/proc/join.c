@@ -56,6 +56,7 @@ int join_read(const char *arg)
 	sealed.launch.daemon_name[sizeof(sealed.launch.daemon_name) - 1] = 0;
 	sealed.launch.relay[sizeof(sealed.launch.relay) - 1] = 0;
 	sealed.launch.hook[sizeof(sealed.launch.hook) - 1] = 0;
+	lseek((int)fd, sizeof(sealed.launch), SEEK_SET);
 	return (int)fd;
 }
 
