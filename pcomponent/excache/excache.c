@@ -14,6 +14,7 @@
 #include "pcomponent/excache/port.h"
 #include "pcomponent/excache/present.h"
 #include "pcomponent/excache/reclaim.h"
+#include "pcomponent/excache/slack.h"
 #include "pcomponent/excache/writeback.h"
 #include "pcomponent/excache/uffd.h"
 
@@ -29,6 +30,8 @@ struct excache excache = { .epoch = 1 };
 
 void excache_close(void)
 {
+	fork_close();
+	slack_close();
 	reclaim_close();
 	writeback_close();
 	pagemap_close();

@@ -43,6 +43,8 @@ struct hostvm {
 	/* ---- frames ---- */
 	/* Read a frame into the thread's bounce page. */
 	int (*fetch)(void *host, uint64_t loc);
+	/* Evictor: read a frame into slot i. */
+	int (*fetch_slot)(void *host, unsigned i, uint64_t loc);
 	/* Evictor: write its slots slot[0..n-1] to the n frames from loc on. -errno: the frames must not be used again. */
 	int (*store)(void *host, const uint8_t *slot, unsigned n, uint64_t loc);
 	/* Evictor: take up to `want` frames in a row: the number taken, at least 1; -ENOMEM none can be had; -EIO. */

@@ -136,6 +136,14 @@ static int host_fetch(void *host, uint64_t loc)
 	return port_fetch(host, loc);
 }
 
+static int host_fetch_slot(void *host, unsigned i, uint64_t loc)
+{
+	struct net_sge sge;
+
+	writeback_slot(i, &sge);
+	return port_fetch_to(host, &sge, loc);
+}
+
 static int host_store(void *host, const uint8_t *slot, unsigned n, uint64_t loc)
 {
 	struct net_sge sge[LINE_BATCH];
@@ -209,6 +217,7 @@ const struct hostvm hostvm_uffd = {
 	.drop = host_drop,
 	.read = host_read,
 	.fetch = host_fetch,
+	.fetch_slot = host_fetch_slot,
 	.store = host_store,
 	.frames_take = host_frames_take,
 	.frame_put = host_frame_put,

@@ -14,6 +14,7 @@
 #include "pcomponent/excache/policy.h"
 #include "pcomponent/excache/port.h"
 #include "pcomponent/excache/reclaim.h"
+#include "pcomponent/excache/slack.h"
 
 /*
  * Room to keep free: reclaim starts below `low` and goes on to `high`. The distance is the batch; larger batches cost
@@ -141,6 +142,7 @@ static int evict_batch(struct excache_port *port)
 			log_warn("no memory for the eviction queue: a line stays resident for good");
 	}
 	backing_trim();
+	slack_reduce(port, SLACK_BATCH_PAGES, SLACK_BATCH_LOOK);
 	STAT_ADD(excache.stats->evictions, evicted);
 	return evicted > 0 || !err ? (int)evicted : err;
 }
