@@ -6,11 +6,11 @@
 /* What is added up: all that counts events. */
 static const size_t sums[] = {
 #define SUM(field) offsetof(struct stats_page, field)
-	SUM(budget_changes),   SUM(misses),	   SUM(zero_fills),    SUM(wp_faults),	     SUM(victim_hits),
-	SUM(prefetched),       SUM(prefetch_used), SUM(evictions),     SUM(writebacks),	     SUM(writeback_bytes),
-	SUM(zero_evictions),   SUM(waits),	   SUM(inline_reclaims), SUM(protect_calls), SUM(drop_calls),
-	SUM(reads),	       SUM(read_bytes),	   SUM(writes),	       SUM(write_bytes),     SUM(messages),
-	SUM(unknown_calls),    SUM(processes),	   SUM(miss.count),
+	SUM(budget_changes), SUM(misses),	 SUM(zero_fills),      SUM(wp_faults),	   SUM(victim_hits),
+	SUM(prefetched),     SUM(prefetch_used), SUM(evictions),       SUM(writebacks),	   SUM(writeback_bytes),
+	SUM(zero_evictions), SUM(waits),	 SUM(inline_reclaims), SUM(protect_calls), SUM(drop_calls),
+	SUM(reads),	     SUM(read_bytes),	 SUM(writes),	       SUM(write_bytes),   SUM(messages),
+	SUM(unknown_calls),  SUM(processes),	 SUM(miss.count),
 #undef SUM
 };
 

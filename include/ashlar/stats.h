@@ -40,7 +40,7 @@ struct stats_page {
 	uint64_t remote_bytes, remote_peak_bytes, slabs;
 	uint64_t reads, read_bytes, writes, write_bytes, messages;
 	uint64_t unknown_calls;
-	uint64_t processes; /* whose counters are in here */
+	uint64_t processes;	  /* whose counters are in here */
 	uint64_t local_bytes_max; /* the dispatcher's own memory: its stated bound */
 	uint32_t components, threads_peak;
 	uint32_t kernel_used, reserved0; /* enum stats_kernel */

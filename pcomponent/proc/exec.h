@@ -17,8 +17,8 @@ struct exec_limits {
 
 struct exec_state {
 	uint32_t magic;
-	uint32_t thp_disabled;	 /* by us, as memory came under the ExCache */
-	uint64_t mask;		 /* of the thread that called, the virtual signals among it */
+	uint32_t thp_disabled;	  /* by us, as memory came under the ExCache */
+	uint64_t mask;		  /* of the thread that called, the virtual signals among it */
 	uint64_t ignored_virtual; /* of SIGS_OURS */
 	struct exec_limits limits;
 };

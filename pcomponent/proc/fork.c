@@ -29,7 +29,7 @@
 #include "pcomponent/trap/trap.h"
 #include "pcomponent/vm/vm.h"
 
-#define BUSY_TRIES 1000u /* a change of our budget is under way: a millisecond each */
+#define BUSY_TRIES 1000u  /* a change of our budget is under way: a millisecond each */
 #define REGISTERED_PART 8 /* of its ExCache a process gives its child so much to begin with */
 
 /* ---- a member number, and a part of the ExCache ---- */
@@ -251,7 +251,7 @@ static long fork_process(struct thread *t, const struct fork_args *f)
  * What a process may share with the one that made it: nothing but what fork shares. CLONE_VM is served with CLONE_VFORK
  * only (vfork.h); a child that goes on in its parent's memory beside it is no thread of ours and no process either.
  */
-#define FLAGS_OF_PROCESSES                                                                                          \
+#define FLAGS_OF_PROCESSES                                                                                    \
 	(CSIGNAL | CLONE_VM | CLONE_VFORK | CLONE_PARENT_SETTID | CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID | \
 	 CLONE_SETTLS | CLONE_PIDFD | CLONE_CLEAR_SIGHAND)
 
@@ -310,8 +310,9 @@ long sys_clone3(struct thread *t, const uint64_t a[6])
 	if ((c.flags & CSIGNAL) || c.exit_signal > 64 || (!c.stack != !c.stack_size) || c.set_tid || c.set_tid_size ||
 	    (c.flags & (CLONE_INTO_CGROUP | CLONE_DETACHED)))
 		return -EINVAL;
-	f = (struct fork_args){ c.flags | c.exit_signal, c.stack + c.stack_size, c.parent_tid,
-				c.child_tid,		 c.tls,			 c.pidfd };
+	f = (struct fork_args){
+		c.flags | c.exit_signal, c.stack + c.stack_size, c.parent_tid, c.child_tid, c.tls, c.pidfd
+	};
 	return clone_any(t, &f);
 }
 

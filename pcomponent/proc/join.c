@@ -56,6 +56,7 @@ int join_read(const char *arg)
 	sealed.launch.daemon_name[sizeof(sealed.launch.daemon_name) - 1] = 0;
 	sealed.launch.relay[sizeof(sealed.launch.relay) - 1] = 0;
 	sealed.launch.hook[sizeof(sealed.launch.hook) - 1] = 0;
+	lseek((int)fd, sizeof(sealed.launch), SEEK_SET);
 	return (int)fd;
 }
 
@@ -121,7 +122,9 @@ bool join_first(void)
 
 static void daemon_hello(void)
 {
-	struct d2p_hello_req req = { .cap = sealed.launch.cap, .pid = sealed.launch.pid, .member = sealed.launch.member };
+	struct d2p_hello_req req = { .cap = sealed.launch.cap,
+				     .pid = sealed.launch.pid,
+				     .member = sealed.launch.member };
 	struct placement_part parts[PROCESS_MEMORY_MAX + 1];
 	uint32_t bytes;
 	struct d2p_hello_rep rep;

@@ -12,7 +12,8 @@ void proc_fail(int status, const char *fmt, ...) __attribute__((noreturn, format
 
 /* Descriptor numbers from here on are the dispatcher's. Set once at start, from the limits. 0 or -errno. */
 struct exec_limits;
-int proc_fd_floor_open(const struct exec_limits *before); /* before: of the program that this one was; NULL: the first */
+int proc_fd_floor_open(
+	const struct exec_limits *before); /* before: of the program that this one was; NULL: the first */
 int proc_fd_floor(void);
 void proc_limits(struct exec_limits *out);
 

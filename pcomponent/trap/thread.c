@@ -28,8 +28,8 @@ bool trap_ip_ours(uint64_t ip)
 
 int trap_forked(void)
 {
-	return prctl(PR_SET_SYSCALL_USER_DISPATCH, PR_SYS_DISPATCH_ON, __executable_start,
-		     __etext - __executable_start, 0) < 0
+	return prctl(PR_SET_SYSCALL_USER_DISPATCH, PR_SYS_DISPATCH_ON, __executable_start, __etext - __executable_start,
+		     0) < 0
 		       ? -errno
 		       : 0;
 }

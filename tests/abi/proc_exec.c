@@ -40,7 +40,8 @@ static void handler(int sig)
 static void become(void)
 {
 	char name[] = "/tmp/abi-exec-XXXXXX", a[16], b[16];
-	char *argv[] = { (char *)"other-name", (char *)"again", a, b, NULL }, *envp[] = { (char *)"ABI_WORD=a b\tc", NULL };
+	char *argv[] = { (char *)"other-name", (char *)"again", a, b, NULL },
+	     *envp[] = { (char *)"ABI_WORD=a b\tc", NULL };
 	int keep = mkstemp(name), lost = open("/etc/passwd", O_RDONLY | O_CLOEXEC), status;
 	sigset_t set;
 
