@@ -142,16 +142,17 @@ static void print_table(const struct ps_row *rows, uint32_t n, struct rpc *tree)
 {
 	char user[16], local[16], budget[16], remote[16], age[24], cpu[24];
 
-	printf("%10s %-12s %-10s %s %5s %9s %9s %6s %6s %6s %s\n", "PID", "USER", "PROCESSOR", "S", "PROCS", "AGE", "CPU", "LOCAL",
-	       "BUDGET", "REMOTE", "PROGRAM");
+	printf("%10s %-12s %-10s %s %5s %9s %9s %6s %6s %6s %s\n", "PID", "USER", "PROCESSOR", "S", "PROCS", "AGE",
+	       "CPU", "LOCAL", "BUDGET", "REMOTE", "PROGRAM");
 	for (uint32_t i = 0; i < n; i++) {
 		const struct ps_row *r = &rows[i];
 		unsigned long long s = r->age_ms / 1000, cs = r->cpu_ns / 10000000;
 
 		snprintf(age, sizeof(age), "%llu:%02llu:%02llu", s / 3600, s / 60 % 60, s % 60);
 		snprintf(cpu, sizeof(cpu), "%llu.%02llu", cs / 100, cs % 100);
-		printf("%10u %-12s %-10s %c %5u %9s %9s %6s %6s %5s%s %s\n", r->pid, user_name(r->uid, user, sizeof(user)),
-		       r->processor, (char)r->state, r->members, age, cpu, short_size(r->local_bytes, local, sizeof(local)),
+		printf("%10u %-12s %-10s %c %5u %9s %9s %6s %6s %5s%s %s\n", r->pid,
+		       user_name(r->uid, user, sizeof(user)), r->processor, (char)r->state, r->members, age, cpu,
+		       short_size(r->local_bytes, local, sizeof(local)),
 		       short_size(r->budget_bytes, budget, sizeof(budget)),
 		       short_size(r->remote_bytes, remote, sizeof(remote)), r->silent ? "+" : " ", r->program);
 		if (tree)

@@ -126,7 +126,8 @@ static void waited(void *arg, int err, const void *rep, const void *tail, uint32
 	if (err)
 		return; /* closed() says why */
 	r->waited = true;
-	r->ending->exit_status = WIFEXITED(w->wait_status) ? WEXITSTATUS(w->wait_status) : 128 + WTERMSIG(w->wait_status);
+	r->ending->exit_status = WIFEXITED(w->wait_status) ? WEXITSTATUS(w->wait_status)
+							   : 128 + WTERMSIG(w->wait_status);
 	r->ending->cpu_ns = w->cpu_ns;
 	r->ending->wall_ns = clock_ns() - r->begin_ns;
 	/* From here on Ctrl-C is for us. */

@@ -35,8 +35,7 @@ int tree_begin(struct rpc_request *rq, const void *body, const void *tail, uint3
 	if (!p || p->over || p->run)
 		return -ESRCH;
 	m = member_find(peer->g, p->part[PART_PROCESSOR].member_id);
-	if (!m || !m->peer ||
-	    rpc_call(m->peer->rpc, G2X_TREE, p->pid, &there, NULL, 0, TREE_MS, answered, rq))
+	if (!m || !m->peer || rpc_call(m->peer->rpc, G2X_TREE, p->pid, &there, NULL, 0, TREE_MS, answered, rq))
 		return -EHOSTDOWN;
 	return RPC_LATER;
 }

@@ -127,8 +127,8 @@ struct ps_row {
 	uint64_t budget_bytes; /* of ExCache; 0: all that the processor component has */
 	uint64_t local_bytes, remote_bytes, cpu_ns, age_ms;
 	uint32_t pid, uid;
-	uint32_t state;	 /* letter of proc(5); '-': its program has not come yet; '?': its component did not tell */
-	uint32_t silent; /* of its memory components: so many did not tell, remote_bytes lacks them */
+	uint32_t state;	  /* letter of proc(5); '-': its program has not come yet; '?': its component did not tell */
+	uint32_t silent;  /* of its memory components: so many did not tell, remote_bytes lacks them */
 	uint32_t members; /* processes of its tree that run */
 	uint32_t reserved0;
 	char processor[NAME_BYTES];
