@@ -9,7 +9,6 @@
 #include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -210,15 +209,6 @@ static struct thread *first_thread(void)
 	return t;
 }
 
-static uint64_t stack_bytes(void)
-{
-	struct rlimit r;
-
-	if (getrlimit(RLIMIT_STACK, &r) || r.rlim_cur > (64UL << 20))
-		return r.rlim_cur == RLIM_INFINITY ? 64UL << 20 : 8UL << 20;
-	return r.rlim_cur < (256UL << 10) ? 256UL << 10 : r.rlim_cur;
-}
-
 /* The first instruction, with the registers and the signal mask that execve would leave. */
 static void start(struct thread *t, const struct load_result *r, uint64_t mask) __attribute__((noreturn));
 static void start(struct thread *t, const struct load_result *r, uint64_t mask)
@@ -276,7 +266,7 @@ int main(int argc, char **argv, char **envp)
 		proc_fail(125, "the dispatcher is started by `ashlar run`, not by hand");
 	heap_open();
 	config_read(argv[1]);
-	if ((err = proc_fd_floor_open()))
+	if ((err = proc_limits_open()))
 		proc_fail(125, "limit of open files: %s (ashlar doctor looks at limits)", strerror(-err));
 	message_open(proc_fd_floor());
 	host_check();
@@ -287,7 +277,7 @@ int main(int argc, char **argv, char **envp)
 	rack_open();
 	memory_open();
 	files_open();
-	if ((err = vm_open(sealed.launch.excache_bytes, stack_bytes())))
+	if ((err = vm_open(sealed.launch.excache_bytes)))
 		proc_fail(125, "address space: %s", strerror(-err));
 	signal_inherit();
 	t = first_thread();

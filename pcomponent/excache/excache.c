@@ -10,6 +10,7 @@
 #include "pcomponent/excache/lines.h"
 #include "pcomponent/excache/memory.h"
 #include "pcomponent/excache/pagemap.h"
+#include "pcomponent/excache/pin.h"
 #include "pcomponent/excache/policy.h"
 #include "pcomponent/excache/port.h"
 #include "pcomponent/excache/present.h"
@@ -30,6 +31,7 @@ struct excache excache = { .epoch = 1 };
 void excache_close(void)
 {
 	reclaim_close();
+	pin_close();
 	writeback_close();
 	pagemap_close();
 	backing_close();

@@ -73,6 +73,13 @@ int excache_move(uint64_t from, uint64_t to, uint64_t bytes);
 uint64_t excache_resident(uint64_t start, uint64_t end, unsigned char *vec);
 
 /*
+ * exclusive: lines of [start, end) stay once they are resident, until they are unpinned; the caller brings them in, and sees
+ * to it that enough of the budget is left for others. 0 or -ENOMEM. Forgetting and moving leave pins where they are.
+ */
+int excache_pin(uint64_t start, uint64_t end);
+void excache_unpin(uint64_t start, uint64_t end);
+
+/*
  * shared: resolve a fault of this thread at addr, in the registered mapping [start, end).
  * 0: try the access again. -EIO: its page is lost (transfer failed); -ENOMEM: no room and none can be made (the rack is
  * full): the caller ends the process with a message.

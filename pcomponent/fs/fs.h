@@ -44,6 +44,9 @@ int fs_image_open(const char *path, struct fs_image **out, struct wire_stat *st,
 int fs_image_from_fd(int fd, struct fs_image **out, struct wire_stat *st, char *canonical, size_t canonical_max);
 /* Read into local or freshly mapped, not yet registered memory: bytes read (short only at the end of the file) or -errno. */
 int64_t fs_image_pread(struct fs_image *, void *dst, uint64_t bytes, uint64_t off);
+/* Its state now: 0 or -errno. */
+int fs_image_stat(struct fs_image *, struct wire_stat *st);
+struct fs_image *fs_image_ref(struct fs_image *); /* one more fs_image_close is due */
 void fs_image_close(struct fs_image *);
 /* May the user execute it? 0 or -EACCES. */
 int fs_image_access_exec(const char *path);

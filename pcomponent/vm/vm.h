@@ -28,6 +28,14 @@ enum vma_flags {
 	VMA_BRK = 32,
 	VMA_SHARED = 64, /* MAP_SHARED, for /proc/self/maps */
 	VMA_OURS = 128, /* the dispatcher's, inside the window by the host kernel's choice: not to be touched or seen */
+	VMA_GROWSDOWN = 256,
+	VMA_BEYOND = 512,  /* wholly behind the end of its file: without access in the host kernel, BUS_ADRERR */
+	VMA_LOCKED = 1024, /* mlock: what is in it stays */
+	VMA_LOCKONFAULT = 2048,
+	/* What a fork does with it: the child has no such mapping, or finds zeros. Both are the program's advice. */
+	VMA_DONTFORK = 4096,
+	VMA_WIPEONFORK = 8192,
+	VMA_DONTDUMP = 16384, /* not in a core file */
 };
 
 struct vma {
@@ -38,8 +46,8 @@ struct vma {
 	uint32_t name; /* index of its file's path, 0: none */
 };
 
-/* budget_bytes: what may be local. stack_bytes: room of the main stack. 0 or -errno. */
-int vm_open(uint64_t budget_bytes, uint64_t stack_bytes);
+/* budget_bytes: what may be local. The main stack is there afterwards. 0 or -errno. */
+int vm_open(uint64_t budget_bytes);
 
 /*
  * Change it while the program runs. What no longer fits is brought under the ExCache; the caller then sees to it that no
@@ -58,8 +66,13 @@ void vm_lock_helper(struct thread *t);
 
 /* shared: is addr in registered memory, and in which mapping? */
 bool vm_registered(uint64_t addr, uint64_t *start, uint64_t *end);
-/* A fault at addr that the growing main stack explains: grown, try again. Takes the lock itself. */
-bool vm_stack_grow(struct thread *t, uint64_t addr);
+/*
+ * Faults that the host kernel has no mapping or no access for; they take the lock themselves. grow: nothing is mapped at
+ * addr, but what lies above it grows down: true, try again. beyond: a mapping may not be accessed as the end of its file
+ * lies before addr: 0 the file has grown, try again; -EFAULT it has not (BUS_ADRERR); 1 that is not why.
+ */
+bool vm_fault_grow(struct thread *t, uint64_t addr);
+int vm_fault_beyond(struct thread *t, uint64_t addr, uint32_t prot);
 uint64_t vm_stack_top(void);
 
 /* ---- for the loader and the calls; addresses and lengths page aligned; -errno as mmap(2) ---- */
@@ -69,16 +82,19 @@ struct vm_file { /* a private file mapping's source; NULL: anonymous */
 	uint64_t off;	  /* page aligned */
 	uint64_t bytes;	  /* of the file from off on that exist, at most the mapping's length */
 	const char *path; /* for maps */
+	uint64_t ino;	  /* with the path: which file */
 };
-/* MAP_FIXED, MAP_FIXED_NOREPLACE, MAP_NORESERVE, MAP_SHARED are looked at; addr is a hint otherwise. The address, or -errno. */
+/*
+ * MAP_FIXED, MAP_FIXED_NOREPLACE, MAP_32BIT, MAP_NORESERVE, MAP_SHARED, MAP_GROWSDOWN, MAP_LOCKED, MAP_POPULATE are looked
+ * at; addr is a hint otherwise. The address, or -errno.
+ */
 int64_t vm_map(struct thread *t, uint64_t addr, uint64_t bytes, uint32_t prot, uint32_t flags,
 	       const struct vm_file *file);
 /* A mapping of host object fd (device, shared memory of the host), as mmap(2). */
 int64_t vm_map_host(uint64_t addr, uint64_t bytes, uint32_t prot, uint32_t flags, int fd, uint64_t off);
-/* MADV_DONTNEED on copies of files: those in [start, end) get the file's contents again. 0 or -errno. */
-int vm_refill(struct thread *t, uint64_t start, uint64_t end);
 int vm_unmap(uint64_t addr, uint64_t bytes);
-int vm_protect(struct thread *t, uint64_t addr, uint64_t bytes, uint32_t prot);
+/* grows_down: from the beginning of the mapping at addr on, which must be one that grows down. */
+int vm_protect(struct thread *t, uint64_t addr, uint64_t bytes, uint32_t prot, bool grows_down);
 /* Where the program's break starts: behind its image. */
 void vm_brk_start(uint64_t addr);
 /* Bytes the program may have local. */
