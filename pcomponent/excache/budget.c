@@ -36,6 +36,12 @@ void excache_budget_set(uint64_t bytes)
 	STAT_ADD(excache.stats->budget_changes, 1);
 }
 
+void excache_charge(int64_t bytes)
+{
+	room_pool_add(-(bytes / (int64_t)PAGE_BYTES));
+	room_account();
+}
+
 /* Does what is resident fit, with the rights that ports hold as a part of it? */
 int excache_fit(struct excache_port *port)
 {

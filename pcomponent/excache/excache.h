@@ -89,6 +89,9 @@ int excache_fault(struct excache_port *, uint64_t addr, bool write, uint64_t sta
 /* shared: make room ahead of demand until the headroom is free again; called by faults and after registration. */
 int excache_reclaim(struct excache_port *);
 
+/* exclusive: so many bytes of the budget are taken, or given back (negative), by memory that is no line. */
+void excache_charge(int64_t bytes);
+
 /*
  * The budget from now on, at least EXCACHE_LINES_MIN lines. Any thread, one at a time. More is there at once; where it is
  * less than what is resident, threads find no room until excache_fit (theirs or another's eviction) has made it.

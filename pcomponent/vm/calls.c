@@ -2,7 +2,7 @@
 #include <errno.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
+#include <sys/sysmacros.h>
 #include "ashlar/base/limits.h"
 #include "ashlar/proto/p2s.h"
 #include "pcomponent/fs/fs.h"
@@ -33,6 +33,21 @@ int vm_range(uint64_t addr, uint64_t bytes, uint64_t *end)
 	return 0;
 }
 
+/* Mapping it is an old way to get anonymous memory. */
+static bool is_zero_device(int fd)
+{
+	struct stat st;
+
+	return !fstat(fd, &st) && S_ISCHR(st.st_mode) && st.st_rdev == makedev(1, 5);
+}
+
+static long map_anonymous(struct thread *t, const uint64_t a[6], uint64_t bytes, bool shared)
+{
+	const uint64_t b[6] = { a[0], a[1], a[2] & PROT_ALL, a[3] | MAP_ANONYMOUS, ~0UL, 0 };
+
+	return shared ? vm_map_host(t, b, bytes) : vm_map(t, a[0], bytes, (uint32_t)b[2], (uint32_t)b[3], NULL);
+}
+
 static long map_fd(struct thread *t, const uint64_t a[6], uint64_t bytes, bool shared)
 {
 	char path[4096];
@@ -42,8 +57,10 @@ static long map_fd(struct thread *t, const uint64_t a[6], uint64_t bytes, bool s
 	int err;
 
 	err = fs_image_from_fd((int)a[4], &file.image, &st, path, sizeof(path));
+	if (err == -ENODEV && is_zero_device((int)a[4]))
+		return map_anonymous(t, a, bytes, shared);
 	if (err == -ENODEV)
-		return vm_map_host(a[0], bytes, (uint32_t)a[2], (uint32_t)a[3], (int)a[4], a[5]);
+		return vm_map_host(t, a, bytes);
 	if (err)
 		return err;
 	if (!S_ISREG(st.mode) || (shared && (a[2] & PROT_WRITE))) {
@@ -80,8 +97,8 @@ long sys_mmap(struct thread *t, const uint64_t a[6])
 		if (!vm_lock_allowed(bytes))
 			return -EAGAIN;
 	}
-	if (a[3] & MAP_ANONYMOUS) /* shared with nobody while there is no fork */
-		return vm_map(t, a[0], bytes, (uint32_t)a[2] & PROT_ALL, (uint32_t)a[3], NULL);
+	if (a[3] & MAP_ANONYMOUS)
+		return map_anonymous(t, a, bytes, type != MAP_PRIVATE);
 	ret = map_fd(t, a, bytes, type != MAP_PRIVATE);
 	names_reap();
 	return ret;

@@ -132,6 +132,17 @@ static uint64_t pin_max(bool registered)
 	return layout.budget > kept ? layout.budget - kept : 0;
 }
 
+/* Shared memory takes from the budget what the ExCache cannot use. True: so much more that it may have to make room. */
+static bool charge(void)
+{
+	int64_t more = (int64_t)(table_sums().charged - layout.charged);
+
+	layout.charged = table_sums().charged;
+	if (more)
+		excache_charge(more);
+	return more > 0;
+}
+
 int layout_pin_room(uint64_t bytes)
 {
 	return table_sums().pinned + bytes > pin_max(layout.registered) ? -ENOMEM : 0;
@@ -163,6 +174,8 @@ int layout_settle(bool *reclaim)
 	local_bound();
 	if (table_sums().pinned > pin_max(all || layout.registered))
 		return -ENOMEM;
+	if (charge() && layout.registered)
+		*reclaim = true;
 	if (layout.registered)
 		return 0; /* every mapping was registered when it was entered */
 	if (all) {
@@ -215,6 +228,7 @@ int layout_clear(uint64_t start, uint64_t end, bool host_too)
 		named |= v->name != 0;
 	}
 	table_remove(start, end);
+	charge();
 	if (named)
 		names_sweep();
 	return 0;

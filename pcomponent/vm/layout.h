@@ -8,6 +8,7 @@ struct layout {
 	uint64_t mmap_top;	     /* mappings without a wish go below */
 	uint64_t brk_start, brk_end; /* brk_end: as the program set it, not aligned */
 	bool registered;	     /* all of it is under the ExCache */
+	uint64_t charged;	     /* what the ExCache has been told of table_sums().charged */
 	uint32_t lock_future;	     /* VMA_LOCKED, VMA_LOCKONFAULT: of new mappings (mlockall) */
 };
 extern struct layout layout;
@@ -24,6 +25,11 @@ void layout_reclaim(struct thread *t);
 /* exclusive: make [start, end) free of mappings: contents, registration, table. */
 int layout_clear(uint64_t start, uint64_t end, bool host_too);
 
+/* exclusive: where a mapping goes that is asked for with these MAP_ flags: its address, or -errno. */
+int64_t layout_place(uint64_t addr, uint64_t bytes, uint32_t flags);
+/* exclusive: enum vma_flags of MAP_ flags, and what mlockall asked for */
+uint32_t layout_flags(uint32_t flags);
+
 /*
  * exclusive: do the program's limits leave room for a mapping of that kind in place of what is in [start, end)? For so many
  * more pinned bytes in the budget? 0 or -ENOMEM.
@@ -39,7 +45,7 @@ int stack_make(void);
  * or none. sweep: after mappings went, find the files that none names any more; reap, without the lock: let them go.
  */
 uint32_t names_add(const struct vm_file *file);
-uint32_t names_add_text(const char *text); /* no file: only a name for maps */
+uint32_t names_add_text(const char *text, uint64_t ino); /* none of ours: a name for maps */
 const char *names_get(uint32_t i);
 struct fs_image *names_image(uint32_t i); /* NULL: it has none; names_sweep may let it go */
 void names_sweep(void);

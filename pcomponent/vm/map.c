@@ -11,8 +11,7 @@
 #define TOP_32BIT (1UL << 31)
 #define HOST_FLAGS (MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE)
 
-/* Where a new mapping goes. exclusive. */
-static int64_t place(uint64_t addr, uint64_t bytes, uint32_t flags)
+int64_t layout_place(uint64_t addr, uint64_t bytes, uint32_t flags)
 {
 	struct vma *v;
 	uint64_t top;
@@ -62,7 +61,7 @@ static int enter(const struct vma *v, uint64_t there, bool *reclaim)
 static int64_t map_locked(const struct vma *want, uint32_t flags, uint32_t prot, uint64_t there, bool *reclaim)
 {
 	struct vma v = *want;
-	int64_t at = place(v.start, v.end - v.start, flags);
+	int64_t at = layout_place(v.start, v.end - v.start, flags);
 	int err;
 
 	if (at < 0)
@@ -86,7 +85,7 @@ static int64_t map_locked(const struct vma *want, uint32_t flags, uint32_t prot,
 	return at;
 }
 
-static uint32_t flags_of(uint32_t flags)
+uint32_t layout_flags(uint32_t flags)
 {
 	return (flags & MAP_SHARED ? VMA_SHARED : 0u) | (flags & MAP_NORESERVE ? VMA_NORESERVE : 0u) |
 	       (flags & MAP_GROWSDOWN ? VMA_GROWSDOWN : 0u) | (flags & MAP_LOCKED ? VMA_LOCKED : 0u) |
@@ -117,7 +116,7 @@ int64_t vm_map(struct thread *t, uint64_t addr, uint64_t bytes, uint32_t prot, u
 	if (bytes >= WINDOW_END)
 		return -ENOMEM;
 	vm_lock_exclusive();
-	v.flags = flags_of(flags) | (file ? VMA_FILE : 0u);
+	v.flags = layout_flags(flags) | (file ? VMA_FILE : 0u);
 	if (file) {
 		v.off = file->off;
 		v.name = names_add(file);
@@ -134,33 +133,6 @@ int64_t vm_map(struct thread *t, uint64_t addr, uint64_t bytes, uint32_t prot, u
 	}
 	if ((flags & MAP_POPULATE) || (v.flags & (VMA_LOCKED | VMA_LOCKONFAULT)) == VMA_LOCKED)
 		(void)vm_populate((uint64_t)at, (uint64_t)at + there);
-	return at;
-}
-
-int64_t vm_map_host(uint64_t addr, uint64_t bytes, uint32_t prot, uint32_t flags, int fd, uint64_t off)
-{
-	struct vma v = { .prot = prot, .flags = VMA_HOST | (flags & MAP_SHARED ? VMA_SHARED : 0u), .off = off };
-	int64_t at;
-	int err;
-
-	vm_lock_exclusive();
-	at = place(addr, bytes, flags);
-	if (at >= 0) {
-		v.start = (uint64_t)at;
-		v.end = (uint64_t)at + bytes;
-		err = layout_room(v.start, v.end, v.flags, prot);
-		if (!err)
-			err = layout_clear(v.start, v.end, false);
-		if (!err && mmap((void *)at, bytes, (int)prot,
-				 (int)((flags & ~(MAP_FIXED_NOREPLACE | MAP_POPULATE)) | MAP_FIXED), fd,
-				 (off_t)off) == MAP_FAILED)
-			err = -errno;
-		if (!err)
-			err = table_insert(&v);
-		if (err)
-			at = err;
-	}
-	vm_unlock_exclusive();
 	return at;
 }
 

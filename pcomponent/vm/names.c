@@ -64,9 +64,9 @@ uint32_t names_add(const struct vm_file *file)
 	return add(file->path, file->image, file->ino);
 }
 
-uint32_t names_add_text(const char *text)
+uint32_t names_add_text(const char *text, uint64_t ino)
 {
-	return add(text, NULL, 0);
+	return add(text, NULL, ino);
 }
 
 const char *names_get(uint32_t i)

@@ -31,7 +31,7 @@ static int choose(struct remap *r)
 			return -EINVAL;
 		return layout_clear(r->to, r->to + r->to_bytes, true);
 	}
-	if (!(r->flags & MREMAP_DONTUNMAP) && (r->to_bytes <= r->from_bytes || grows_here(r))) {
+	if (r->from_bytes && !(r->flags & MREMAP_DONTUNMAP) && (r->to_bytes <= r->from_bytes || grows_here(r))) {
 		r->to = r->from;
 		return 0;
 	}
@@ -71,17 +71,20 @@ static void leave(const struct vma *v)
 		excache_unpin(v->start, v->end);
 }
 
+static int move_object(uint64_t from, uint64_t from_bytes, uint64_t to_bytes, uint32_t flags, uint64_t to)
+{
+	flags = (flags & MREMAP_DONTUNMAP) | MREMAP_MAYMOVE | MREMAP_FIXED;
+	return mremap((void *)from, from_bytes, to_bytes, (int)flags, (void *)to) == MAP_FAILED ? -errno : 0;
+}
+
 /* exclusive: one mapping, v, wholly to `to`; a host object's grows on the way. Its lines follow. */
-static int move_one(const struct vma *v, uint64_t to, uint64_t more)
+static int move_one(const struct vma *v, uint64_t to, uint64_t more, uint32_t flags)
 {
 	uint64_t bytes = v->end - v->start;
 	int err;
 
 	if (v->flags & VMA_HOST)
-		return mremap((void *)v->start, bytes, bytes + more, MREMAP_MAYMOVE | MREMAP_FIXED, (void *)to) ==
-				       MAP_FAILED
-			       ? -errno
-			       : 0;
+		return move_object(v->start, bytes, bytes + more, flags, to);
 	if ((err = move_pages(v->start, to, bytes)))
 		return err;
 	if (!(v->flags & VMA_REGISTERED))
@@ -136,8 +139,13 @@ static int move(const struct remap *r, bool *reclaim)
 		v = moved = *table_find(at);
 		moved.start = r->to + (at - r->from);
 		moved.end = moved.start + (v.end - v.start) + (v.end == end && (v.flags & VMA_HOST) ? more : 0);
-		if ((err = move_one(&v, moved.start, v.end == end ? more : 0)))
+		if ((err = move_one(&v, moved.start, v.end == end ? more : 0, r->flags)))
 			return err;
+		if ((r->flags & MREMAP_DONTUNMAP) && (v.flags & VMA_HOST)) { /* both show the object */
+			if ((err = table_insert(&moved)))
+				return err;
+			continue;
+		}
 		table_remove(v.start, v.end);
 		if ((err = table_insert(&moved)) || ((r->flags & MREMAP_DONTUNMAP) && (err = leave_empty(v, reclaim))))
 			return err;
@@ -152,6 +160,7 @@ static int grow(const struct remap *r, bool *reclaim)
 {
 	uint64_t end = r->from + r->from_bytes, more = r->to_bytes - r->from_bytes;
 	struct vma v = *table_find(end - PAGE_BYTES);
+	int err;
 
 	if (!(v.flags & VMA_HOST))
 		return grow_at(end, more, v, reclaim);
@@ -160,7 +169,8 @@ static int grow(const struct remap *r, bool *reclaim)
 	v.off += v.end - v.start;
 	v.start = end;
 	v.end = end + more;
-	return table_insert(&v);
+	err = table_insert(&v);
+	return err ? err : layout_settle(reclaim);
 }
 
 /* Is b the continuation of a, in all that the program can tell? */
@@ -198,7 +208,27 @@ static int room_for(const struct remap *r, const struct vma *v)
 		if (layout_pin_room(more))
 			return -ENOMEM;
 	}
+	if ((v->flags & VMA_CHARGED) && layout_pin_room(more))
+		return -ENOMEM;
 	return layout_room(at, at + more, v->flags, v->prot);
+}
+
+/* exclusive: no bytes of a shared mapping are moved: a second mapping of what is behind r->from. */
+static int64_t duplicate(struct remap *r, struct vma v, bool *reclaim)
+{
+	int err;
+
+	if ((v.flags & (VMA_HOST | VMA_SHARED)) != (VMA_HOST | VMA_SHARED))
+		return -EINVAL;
+	if (!(r->flags & MREMAP_MAYMOVE))
+		return -ENOMEM;
+	if ((err = room_for(r, &v)) || (err = choose(r)) || (err = move_object(r->from, 0, r->to_bytes, 0, r->to)))
+		return err;
+	v.off += r->from - v.start;
+	v.start = r->to;
+	v.end = r->to + r->to_bytes;
+	err = layout_add(&v, reclaim);
+	return err ? err : (int64_t)r->to;
 }
 
 /* exclusive: the address, or -errno. *grown: locked memory is to be brought in behind what there was. */
@@ -209,8 +239,8 @@ static int64_t remap_locked(struct remap *r, bool *reclaim, bool *grown)
 
 	if (!v || v->start > r->from || (v->flags & VMA_OURS))
 		return -EFAULT;
-	if (!r->from_bytes || ((r->flags & MREMAP_DONTUNMAP) && (v->flags & VMA_HOST)))
-		return -EINVAL; /* duplicating private memory; or leaving none of an object */
+	if (!r->from_bytes)
+		return duplicate(r, *v, reclaim);
 	if (r->to_bytes < r->from_bytes) {
 		if ((err = layout_clear(r->from + r->to_bytes, r->from + r->from_bytes, true)))
 			return err;

@@ -13,7 +13,7 @@ static struct table_sums sums;
 bool table_counts(const struct vma *v)
 {
 	if (v->flags & (VMA_HOST | VMA_OURS | VMA_BEYOND))
-		return false;
+		return v->flags & VMA_CHARGED;
 	if ((v->flags & VMA_NORESERVE) && v->end - v->start > noreserve_max)
 		return false;
 	return (v->flags & VMA_FILE) || (v->prot & PROT_WRITE);
@@ -35,10 +35,10 @@ static void sums_add(struct table_sums *s, const struct vma *v, uint64_t bytes)
 		return;
 	s->bytes += bytes;
 	s->data += table_is_data(v->flags, v->prot) ? bytes : 0;
-	if (!(v->flags & VMA_LOCKED))
-		return;
-	s->locked += bytes;
-	s->pinned += v->prot && !(v->flags & (VMA_HOST | VMA_BEYOND)) ? bytes : 0;
+	s->locked += v->flags & VMA_LOCKED ? bytes : 0;
+	s->charged += v->flags & VMA_CHARGED ? bytes : 0;
+	if ((v->flags & VMA_CHARGED) || ((v->flags & VMA_LOCKED) && v->prot && !(v->flags & (VMA_HOST | VMA_BEYOND))))
+		s->pinned += bytes;
 }
 
 static void account(const struct vma *v)
@@ -170,7 +170,7 @@ static int split_at(uint64_t addr)
 	used++;
 	v[0].end = addr;
 	v[1].start = addr;
-	if (v[1].name)
+	if (v[1].name || (v[1].flags & VMA_HOST))
 		v[1].off += addr - v[0].start;
 	account(&v[0]);
 	account(&v[1]);

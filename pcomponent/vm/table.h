@@ -35,10 +35,11 @@ bool table_counts(const struct vma *v);
 
 /* Bytes of the program's mappings, as limits count them. */
 struct table_sums {
-	uint64_t bytes;	 /* all: RLIMIT_AS */
-	uint64_t data;	 /* private, writable, no stack: RLIMIT_DATA */
-	uint64_t locked; /* RLIMIT_MEMLOCK */
-	uint64_t pinned; /* locked and with contents that the ExCache would hold */
+	uint64_t bytes;	  /* all: RLIMIT_AS */
+	uint64_t data;	  /* private, writable, no stack: RLIMIT_DATA */
+	uint64_t locked;  /* RLIMIT_MEMLOCK */
+	uint64_t charged; /* shared memory */
+	uint64_t pinned;  /* this, and what is locked and has contents that the ExCache would hold */
 };
 struct table_sums table_sums(void);
 /* Of the parts in [start, end) alone. */

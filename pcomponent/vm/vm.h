@@ -21,7 +21,7 @@ struct fs_image;
 
 enum vma_flags {
 	VMA_REGISTERED = 1, /* under the ExCache */
-	VMA_HOST = 2,	    /* a mapping of a host object: never registered */
+	VMA_HOST = 2,	    /* a mapping of a host object, or shared memory: never registered */
 	VMA_NORESERVE = 4,
 	VMA_FILE = 8,	/* holds a copy of a file: counts whatever its protection */
 	VMA_STACK = 16, /* the main thread's */
@@ -36,6 +36,8 @@ enum vma_flags {
 	VMA_DONTFORK = 4096,
 	VMA_WIPEONFORK = 8192,
 	VMA_DONTDUMP = 16384, /* not in a core file */
+	VMA_CHARGED = 32768,  /* of VMA_HOST: memory, which counts against the budget as if it were pinned */
+	VMA_SYSV = 65536,     /* attached by shmat */
 };
 
 struct vma {
@@ -90,8 +92,8 @@ struct vm_file { /* a private file mapping's source; NULL: anonymous */
  */
 int64_t vm_map(struct thread *t, uint64_t addr, uint64_t bytes, uint32_t prot, uint32_t flags,
 	       const struct vm_file *file);
-/* A mapping of host object fd (device, shared memory of the host), as mmap(2). */
-int64_t vm_map_host(uint64_t addr, uint64_t bytes, uint32_t prot, uint32_t flags, int fd, uint64_t off);
+/* A mapping of the host object a[4] (device, shared memory), or of memory to be shared, as mmap(2). */
+int64_t vm_map_host(struct thread *t, const uint64_t a[6], uint64_t bytes);
 int vm_unmap(uint64_t addr, uint64_t bytes);
 /* grows_down: from the beginning of the mapping at addr on, which must be one that grows down. */
 int vm_protect(struct thread *t, uint64_t addr, uint64_t bytes, uint32_t prot, bool grows_down);
