@@ -38,8 +38,8 @@ void excache_budget_set(uint64_t bytes)
 
 void excache_charge(int64_t bytes)
 {
+	(void)__atomic_fetch_add(&excache.charged, bytes / (int64_t)PAGE_BYTES, __ATOMIC_RELAXED);
 	room_pool_add(-(bytes / (int64_t)PAGE_BYTES));
-	room_account();
 }
 
 /* Does what is resident fit, with the rights that ports hold as a part of it? */

@@ -17,6 +17,7 @@ struct excache {
 	int fd_floor;
 	uint64_t budget;   /* lines; atomic, as fill_max: changed while threads fault */
 	unsigned fill_max; /* zero lines filled at once */
+	int64_t charged;   /* lines' worth of the budget that other memory has; atomic */
 	void (*message)(const char *fmt, ...);
 	/* Epoch of reclaim: generation of the lines that become resident now. Written by the evictor only. */
 	uint32_t epoch __attribute__((aligned(64)));
