@@ -140,8 +140,8 @@ int remote_run(const struct run_options *, struct place *, struct signals *, str
 
 struct stats {
 	int out_fd;  /* where the JSON goes, -1: nowhere */
-	int page_fd; /* memfd of a struct stats_page, for the dispatcher */
-	struct stats_page *page;
+	int page_fd; /* memfd of a struct stats_tree, for the dispatcher */
+	struct stats_tree *tree;
 	uint64_t begin_ns; /* when the command began */
 };
 int stats_open(struct stats *, const struct run_options *); /* 0 or EXIT_ASHLAR */

@@ -46,9 +46,18 @@ int scomponent_admit(struct scomponent *s, const struct g2x_admit_req *req)
 	p->weight = req->weight;
 	p->uid = req->uid;
 	p->admitted_ns = p->idle_ns = loop_now(s->loop);
+	p->s = s;
+	list_init(&p->members);
 	p->gid = req->gid;
 	list_add_tail(&s->processes, &p->link);
 	return 0;
+}
+
+static void process_free(struct process *p)
+{
+	members_left(p);
+	list_del(&p->link);
+	free(p);
 }
 
 void scomponent_revoke(struct scomponent *s, uint32_t pid)
@@ -61,11 +70,10 @@ void scomponent_revoke(struct scomponent *s, uint32_t pid)
 	list_for_each_safe(l, next, &s->clients.all) {
 		struct client *c = container_of(l, struct client, base.link);
 
-		if (c->process == p)
+		if (c->process == p || c->guarded == p)
 			client_close(c);
 	}
-	list_del(&p->link);
-	free(p);
+	process_free(p);
 }
 
 static void orphans_due(void *arg)
@@ -200,7 +208,7 @@ void scomponent_close(struct scomponent *s)
 		client_close(container_of(l, struct client, base.link));
 	peers_close(&s->clients);
 	list_for_each_safe(l, next, &s->processes)
-		free(container_of(l, struct process, link));
+		process_free(container_of(l, struct process, link));
 	net_mr_free(s->io);
 	net_pd_close(s->pd);
 	close(s->root);

@@ -207,6 +207,7 @@ static int config_make(const struct dprocess *p, const struct d2p_start_req *req
 	struct launch_config c = {
 		.magic = LAUNCH_MAGIC,
 		.version = LAUNCH_VERSION,
+		.flags = LAUNCH_FIRST,
 		.bytes = sizeof(c),
 		.cap = p->cap,
 		.excache_bytes = p->promised_bytes ? p->promised_bytes : d->excache_bytes,

@@ -9,7 +9,7 @@
 #include <sys/types.h>
 #include "pcomponent/daemon/internal.h"
 
-struct stats_page;
+struct stats_tree;
 
 /* stdout or stderr of the program. */
 struct doutput {
@@ -50,7 +50,7 @@ struct dstart {
 	struct rpc_request *wait;
 	struct dinput in;
 	struct doutput out, err;
-	struct stats_page *stats;
+	struct stats_tree *stats;
 };
 
 /* The handlers of D2P_ARGS and what follows. */

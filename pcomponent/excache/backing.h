@@ -26,12 +26,26 @@ void backing_put(uint64_t loc, unsigned n);
 void backing_trim(void);
 
 /* Where a location is: any thread that holds one of its frames. Returns the component. */
-uint32_t backing_locate(uint64_t loc, struct net_remote **remote, uint64_t *off);
+uint32_t backing_component(uint64_t loc);
+/*
+ * The same, to be read or written: 0, or -errno. A slab that was shared by a fork is asked for at the first use: that takes
+ * a message. -ENOENT: its component does not know it.
+ */
+int backing_locate(uint64_t loc, struct net_remote **remote, uint64_t *off);
 /* The component, its id of the slab, and the frame in it. */
 uint32_t backing_slab(uint64_t loc, uint64_t *slab, uint32_t *frame);
 
+/*
+ * A fork: seal all slabs for good and make the member their sharer (P2M_FORK), which all components that have some are told.
+ * Frames of sealed slabs are read and freed, never taken. 0 or -errno; they are sealed in any case. Evictor.
+ */
+int backing_fork(uint32_t member);
+/* In the child: all slabs are to be opened anew. */
+void backing_fork_child(void);
+
 struct backing_usage {
-	uint64_t slabs, frames, used;
+	uint64_t slabs, frames, used; /* used: frames */
+	uint64_t sealed_slabs, sealed_frames, sealed_used;
 };
 void backing_usage(struct backing_usage *);
 

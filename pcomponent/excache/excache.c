@@ -66,13 +66,15 @@ int excache_open(const struct excache_config *c)
 	excache = (struct excache){ .net = c->net,
 				    .stats = c->stats,
 				    .pid = c->pid,
+				    .member = c->member,
 				    .fd_floor = c->fd_floor,
 				    .budget = c->budget_bytes / PAGE_BYTES,
 				    .fill_max = excache_fill_max(c->budget_bytes / PAGE_BYTES),
+				    .connected = c->connected,
 				    .message = c->message,
 				    .epoch = 1 };
 	STAT_SET(c->stats->budget_bytes, excache.budget * PAGE_BYTES);
-	err = memory_open(c->memory, c->n_memory);
+	err = memory_open(c->memory, c->n_memory, c->lazy);
 	if (err)
 		return err;
 	err = lines_open();
@@ -80,6 +82,7 @@ int excache_open(const struct excache_config *c)
 		err = uffd_open(c->fd_floor, c->kernel_6_1, &used);
 	if (!err)
 		err = present_open(c->kernel_6_1, &used);
+	excache.kernel_used = used;
 	STAT_SET(c->stats->kernel_used, used);
 	if (!err)
 		err = backing_open();
@@ -316,10 +319,17 @@ static void count_port(struct excache_port *p, void *arg)
 	port_count(p);
 }
 
+void excache_count(void)
+{
+	if (!excache.stats) /* the process ends before it has begun */
+		return;
+	ports_each(count_port, NULL);
+	room_account();
+}
+
 void excache_flush(void)
 {
 	for (uint32_t i = 0; i < memory_count(); i++)
 		(void)pagemap_flush(i);
-	ports_each(count_port, NULL);
-	room_account();
+	excache_count();
 }

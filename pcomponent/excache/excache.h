@@ -27,8 +27,9 @@ struct excache_memory { /* a memory component of this process */
 struct excache_config {
 	struct net *net;
 	uint64_t budget_bytes;
-	uint32_t pid;
+	uint32_t pid, member; /* of the tree; which of its processes */
 	uint32_t n_memory;
+	bool lazy; /* memory components are connected to at their first use: of a process that may not live long */
 	const struct excache_memory *memory;
 	struct stats_page *stats;
 	int fd_floor;
@@ -39,6 +40,7 @@ struct excache_config {
 	 * causes no miss. NULL: system calls are used instead, which cost about 0.5 us more for each page written back.
 	 */
 	int (*peek)(void *dst, uint64_t src, size_t n);
+	void (*connected)(void); /* may be NULL */
 	/* A transfer failed for good: tell the user once (the process gets SIGBUS where it needs the page). */
 	void (*message)(const char *fmt, ...);
 };
@@ -50,7 +52,10 @@ int excache_open(const struct excache_config *);
 /* Undo it: all ports are closed, no registered memory is left. For tests; a process that ends need not. */
 void excache_close(void);
 
-/* Watch: descriptors of the memory connections, for the service thread; dead: it hung up, fail its transfers. */
+/*
+ * Watch: descriptors of the memory connections that there are now, for the service thread; dead: it hung up, fail its
+ * transfers. excache_config.connected is called when a lazy one has come, by the thread that needed it.
+ */
 unsigned excache_watch_fds(int *fds, unsigned max);
 void excache_watch_dead(int fd);
 
@@ -102,10 +107,29 @@ uint64_t excache_budget(void);
  * write-back failed. */
 int excache_fit(struct excache_port *);
 
-/*
- * Flush batched page map entries to the memory components and bring the statistics page up to date: at the end of the
- * process. Any thread, no lock held. (Counts of threads that are inside a fault just then may come late.)
- */
+/* Bring the statistics page up to date. Any thread, no lock held. (Threads that are inside a fault may come late.) */
+void excache_count(void);
+/* The same, and flush batched page map entries to the memory components: where somebody is to find the pages. */
 void excache_flush(void);
+
+/*
+ * ---- fork ----
+ *
+ * prepare: exclusive, in the parent, before fork(2): the page map is told, the memory components on which it has slabs make
+ * `member` a sharer of them (P2M_FORK), and from here on nothing of the ExCache is in use by another thread of the process,
+ * the resizer among them: its locks are taken. parent: after fork(2), also a failed one: they are given back. On failure
+ * of prepare (-errno) that has happened already. The slabs stay sealed in any case.
+ *
+ * child: exclusive, in the child, whose threads are gone but the caller: all descriptors of the dispatcher are closed, and
+ * no program memory may be touched before it returns. Connections, data connections and ports are begun anew, each at its
+ * first use; nothing of the parent's is told anything. Every range that was registered is so again: `ranges` calls
+ * `registered` for each. Resident lines stay, clean ones protected. More may be resident than the budget allows:
+ * excache_fit, before the program goes on. config: as excache_open; its memory components in the same order, with the
+ * member's capabilities.
+ */
+int excache_fork_prepare(uint32_t member);
+void excache_fork_parent(void);
+int excache_fork_child(const struct excache_config *config,
+		       int (*ranges)(int (*registered)(uint64_t start, uint64_t end)));
 
 #endif

@@ -31,6 +31,12 @@ void writeback_close(void)
 	slots.page = NULL;
 }
 
+int writeback_fork_child(int (*peek)(void *dst, uint64_t src, size_t n))
+{
+	transfer_forget(slots.page, LINE_BATCH);
+	return writeback_open(peek);
+}
+
 static char *slot_page(unsigned i)
 {
 	return slots.page + i * PAGE_BYTES;

@@ -24,8 +24,8 @@ struct fs_config {
 	const char *s_addr; /* storage component; its name for messages */
 	const char *s_name;
 	struct cap cap;
-	uint32_t pid;
-	const char *cwd; /* working directory to start in */
+	uint32_t pid, member; /* of the tree; which of its processes */
+	const char *cwd;      /* working directory to start in */
 	uint32_t umask;
 	uint32_t wait_s; /* how long calls wait for a lost storage component; 0: not at all, STORAGE_WAIT_FOREVER */
 	int fd_floor;	 /* numbers from here on are ours, hidden from the program */
@@ -53,6 +53,28 @@ int fs_image_access_exec(const char *path);
 
 /* Tell /proc/self/{exe,cmdline} what they are. argv is kept by reference. */
 void fs_proc_self(const char *exe_canonical, char *const argv[]);
+
+/* ---- fork and exec ---------------------------------------------------------------------------------------------- */
+
+/*
+ * fork: prepare in the parent, before fork(2): takes all locks of fs/, sets the open files aside for the member (P2S_FORK),
+ * and makes offsets and status flags shared from now on. parent: after fork(2), also a failed one. -errno of prepare:
+ * nothing has happened. child: the locks are free, other threads' holds on files and slots are gone, the dispatcher's
+ * descriptors are closed already; the connection is made at the first use, as what c says. Its cwd, umask and fd_floor are
+ * not looked at: they are the parent's.
+ */
+int fs_fork_prepare(uint32_t member);
+void fs_fork_parent(void);
+int fs_fork_child(const struct fs_config *c);
+
+/*
+ * exec: save sets aside what the next program keeps (all but close-on-exec) for the member and appends a description of
+ * descriptors, files, working directory and umask to fd; no other thread runs any more. Nothing is closed by it: a failed
+ * execve leaves all as it is. restore, in the new dispatcher instead of fs_open: reads it from fd, whose bytes are the
+ * caller's own and checked all the same; the connection is made at the first use.
+ */
+int fs_exec_save(uint32_t member, int fd);
+int fs_exec_restore(const struct fs_config *c, int fd);
 
 /* ---- given by others, used by fs ------------------------------------------------------------------------------- */
 

@@ -12,6 +12,7 @@
 #include <unistd.h>
 #include "pcomponent/fs/fdtable.h"
 #include "pcomponent/proc/calls.h"
+#include "pcomponent/proc/exec.h"
 #include "pcomponent/proc/proc.h"
 #include "pcomponent/sys/sys.h"
 #include "pcomponent/sys/uaccess.h"
@@ -61,14 +62,27 @@ static void memory_limit_take(int what, struct rlimit *seen)
 		(void)setrlimit((__rlimit_resource_t)what, &most);
 }
 
-int proc_limits_open(void)
+int proc_limits_open(const struct exec_limits *before)
 {
-	int err = floor_make();
+	int err;
 
+	if (before) { /* the host's limits are what we have made of them */
+		nofile = before->nofile;
+		floor_fd = before->floor;
+		memory.as = before->as;
+		memory.data = before->data;
+		return 0;
+	}
+	err = floor_make();
 	floor_fd = nofile.rlim_cur;
 	memory_limit_take(RLIMIT_AS, &memory.as);
 	memory_limit_take(RLIMIT_DATA, &memory.data);
 	return err;
+}
+
+void proc_limits(struct exec_limits *out)
+{
+	*out = (struct exec_limits){ .nofile = nofile, .as = memory.as, .data = memory.data, .floor = floor_fd };
 }
 
 static struct rlimit *memory_limit(uint64_t what)

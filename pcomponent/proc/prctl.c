@@ -4,6 +4,7 @@
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include "pcomponent/proc/calls.h"
+#include "pcomponent/proc/join.h"
 #include "pcomponent/sys/thread.h"
 #include "pcomponent/sys/uaccess.h"
 #include "pcomponent/vm/window.h"
@@ -66,8 +67,10 @@ long sys_prctl(struct thread *t, const uint64_t a[6])
 	case PR_GET_SECCOMP:
 		return host_call(SYS_prctl, a[0], a[1], a[2], a[3], a[4], 0);
 	case PR_SET_PDEATHSIG:
-		/* Ours is SIGKILL, so that no program outlives its command; the program's own wish has no parent to act. */
-		return a[1] > 64 ? -EINVAL : 0;
+		/* The first process's is SIGKILL, so that it does not outlive its command; its own parent is the shell. */
+		if (join_first())
+			return a[1] > 64 ? -EINVAL : 0;
+		return host_call(SYS_prctl, a[0], a[1], 0, 0, 0, 0);
 	case PR_SET_PTRACER:
 		return 0;
 	case PR_SET_MM:

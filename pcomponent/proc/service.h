@@ -7,6 +7,7 @@
 #ifndef PCOMPONENT_PROC_SERVICE_H
 #define PCOMPONENT_PROC_SERVICE_H
 #include <stdint.h>
+#include "ashlar/proto/lists.h"
 
 struct net;
 struct rpc;
@@ -17,5 +18,10 @@ int service_open(struct net *net, struct rpc *daemon, uint32_t pid, const char *
 void service_memory_message(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* Bring the counters that others keep (fabric, files) into the statistics page. */
 void service_stats(void);
+
+/* For the ExCache: there are more connections to watch than there were. Any thread. */
+void service_watch_again(void);
+/* A request of a program thread's own to the node daemon: 0, or -errno as rpc_call_sync. */
+long service_call(enum msg_id, const void *req, void *rep);
 
 #endif

@@ -86,6 +86,17 @@ bool vm_registered(uint64_t addr, uint64_t *start, uint64_t *end)
 	return true;
 }
 
+int vm_each_registered(int (*fn)(uint64_t start, uint64_t end))
+{
+	struct vma *v;
+	int err = 0;
+
+	for (v = table_find(0); v && !err; v = table_next(v))
+		if (v->flags & VMA_REGISTERED)
+			err = fn(v->start, v->end);
+	return err;
+}
+
 static int register_vma(struct vma *v)
 {
 	int err;
@@ -132,8 +143,7 @@ static uint64_t pin_max(bool registered)
 	return layout.budget > kept ? layout.budget - kept : 0;
 }
 
-/* Shared memory takes from the budget what the ExCache cannot use. True: so much more that it may have to make room. */
-static bool charge(void)
+bool layout_charge(void)
 {
 	int64_t more = (int64_t)(table_sums().charged - layout.charged);
 
@@ -174,7 +184,7 @@ int layout_settle(bool *reclaim)
 	local_bound();
 	if (table_sums().pinned > pin_max(all || layout.registered))
 		return -ENOMEM;
-	if (charge() && layout.registered)
+	if (layout_charge() && layout.registered)
 		*reclaim = true;
 	if (layout.registered)
 		return 0; /* every mapping was registered when it was entered */
@@ -228,7 +238,7 @@ int layout_clear(uint64_t start, uint64_t end, bool host_too)
 		named |= v->name != 0;
 	}
 	table_remove(start, end);
-	charge();
+	layout_charge();
 	if (named)
 		names_sweep();
 	return 0;

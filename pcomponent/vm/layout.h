@@ -25,6 +25,12 @@ void layout_reclaim(struct thread *t);
 /* exclusive: make [start, end) free of mappings: contents, registration, table. */
 int layout_clear(uint64_t start, uint64_t end, bool host_too);
 
+/*
+ * exclusive: shared memory takes from the budget what the ExCache cannot use: tell it of changes. True: so much more that
+ * it may have to make room.
+ */
+bool layout_charge(void);
+
 /* exclusive: where a mapping goes that is asked for with these MAP_ flags: its address, or -errno. */
 int64_t layout_place(uint64_t addr, uint64_t bytes, uint32_t flags);
 /* exclusive: enum vma_flags of MAP_ flags, and what mlockall asked for */

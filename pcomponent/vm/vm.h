@@ -76,6 +76,13 @@ bool vm_registered(uint64_t addr, uint64_t *start, uint64_t *end);
 bool vm_fault_grow(struct thread *t, uint64_t addr);
 int vm_fault_beyond(struct thread *t, uint64_t addr, uint32_t prot);
 uint64_t vm_stack_top(void);
+/*
+ * exclusive, in a forked child whose registered memory is registered again: what its parent advised for it (DONTFORK,
+ * WIPEONFORK) is done, locks are none of its own, and shared memory stays charged to the parent.
+ */
+void vm_forked(void);
+/* exclusive: fn for each registered range, until it fails; what it returned. */
+int vm_each_registered(int (*fn)(uint64_t start, uint64_t end));
 
 /* ---- for the loader and the calls; addresses and lengths page aligned; -errno as mmap(2) ---- */
 

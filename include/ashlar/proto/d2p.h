@@ -28,13 +28,40 @@ struct d2p_announce_rep {
  */
 struct d2p_hello_req {
 	struct cap cap;
-	uint32_t pid;
-	uint32_t reserved0;
+	uint32_t pid;	 /* of the tree */
+	uint32_t member; /* 0: the program that the gmm placed; else what D2P_FORK named */
 };
 struct d2p_hello_rep {
 	uint64_t excache_bytes;
 	uint32_t n_memory;
 	uint32_t relayed; /* 1: it reaches the components by the daemon's relay, 0: it opens the rack's fabric itself */
+};
+
+/*
+ * From the dispatcher: it is about to fork, or to become another program (exec: the same process of the machine under
+ * a new member number; its connections close when it does). The child, or the new program, says D2P_HELLO with the cap
+ * and the member of the reply, within DMEMBER_MS. offer_bytes: the caller keeps to so much less of its ExCache from now on
+ * (it does already), and the child gets that and what else the daemon has. -EAGAIN: the tree has MEMBERS_MAX processes.
+ */
+struct d2p_fork_req {
+	uint64_t offer_bytes; /* exec: 0 */
+	uint32_t exec;
+	uint32_t reserved0;
+};
+struct d2p_fork_rep {
+	struct cap cap;
+	uint64_t excache_bytes; /* of the child; exec: as it is */
+	uint32_t member;
+	uint32_t reserved0;
+};
+
+/* From the dispatcher: the fork or exec for which the member was named did not come about; what was offered comes back. */
+struct d2p_unfork_req {
+	uint32_t member;
+	uint32_t reserved0;
+};
+struct d2p_unfork_rep {
+	uint64_t excache_bytes; /* the caller's from now on */
 };
 
 /*
@@ -140,7 +167,7 @@ struct d2p_wait_rep {
 	uint64_t cpu_ns;
 };
 
-/* Its struct stats_page from off on; an empty tail: no more. */
+/* Its struct stats_tree from off on; an empty tail: no more. */
 struct d2p_stats_req {
 	uint64_t off;
 };

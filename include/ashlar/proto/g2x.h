@@ -55,8 +55,8 @@ struct g2x_usage_rep {
 struct process_usage {
 	uint64_t bytes; /* memory: granted frames; processor: memory of the process on that machine */
 	uint64_t cpu_ns, age_ms;
-	uint32_t state; /* as in ps_row; 0: no such process here */
-	uint32_t reserved0;
+	uint32_t state;	  /* as in ps_row; 0: no such process here */
+	uint32_t members; /* processor: processes of the tree that run */
 	char program[NAME_BYTES];
 };
 _Static_assert(sizeof(struct process_usage) == 64, "process_usage");
