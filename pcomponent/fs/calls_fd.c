@@ -39,17 +39,13 @@ long sys_dup3(struct thread *t, const uint64_t a[6])
 
 /* ---- fcntl ---- */
 
-#define SETFL_MASK (O_APPEND | O_ASYNC | O_DIRECT | O_NOATIME | O_NONBLOCK)
-
 /* Status flags are the dispatcher's: appending is asked for with each write. */
-static long setfl(struct file *f, uint32_t flags)
+static long getfl(struct file *f)
 {
-	uint32_t old = file_flags(f), new;
+	uint32_t flags;
+	int err = file_status(f, &flags);
 
-	do {
-		new = (old & ~(uint32_t)SETFL_MASK) | (flags & SETFL_MASK);
-	} while (!__atomic_compare_exchange_n(&f->flags, &old, new, true, __ATOMIC_RELAXED, __ATOMIC_RELAXED));
-	return 0;
+	return err ? err : (long)flags;
 }
 
 static long fcntl_remote(struct file *f, int cmd, uint64_t arg)
@@ -58,9 +54,9 @@ static long fcntl_remote(struct file *f, int cmd, uint64_t arg)
 
 	switch (cmd) {
 	case F_GETFL:
-		return (long)file_flags(f);
+		return getfl(f);
 	case F_SETFL:
-		return path_only ? -EBADF : setfl(f, (uint32_t)arg);
+		return path_only ? -EBADF : file_status_set(f, (uint32_t)arg, FILE_STATUS_FLAGS);
 	case F_GETLK:
 	case F_SETLK:
 	case F_SETLKW:

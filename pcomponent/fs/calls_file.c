@@ -47,23 +47,26 @@ static long seek_ask(const struct file *f, int64_t off, uint32_t whence, int64_t
 
 static long lseek_remote(struct thread *t, struct file *f, const uint64_t a[6])
 {
-	int64_t off = (int64_t)a[1], pos, to = 0;
+	int64_t off = (int64_t)a[1], to = 0;
 	uint32_t whence = (uint32_t)a[2];
-	long err = 0;
+	uint64_t pos;
+	long err;
 
 	(void)t;
 	if (whence > SEEK_HOLE)
 		return -EINVAL;
-	pos = (int64_t)file_pos_begin(f);
+	err = file_pos_begin(f, &pos);
+	if (err)
+		return err;
 	if (whence == SEEK_SET)
 		to = off;
 	else if (whence == SEEK_CUR)
-		err = __builtin_add_overflow(pos, off, &to) ? -EOVERFLOW : 0;
+		err = __builtin_add_overflow((int64_t)pos, off, &to) ? -EOVERFLOW : 0;
 	else
 		err = seek_ask(f, off, whence, &to);
 	if (!err && to < 0)
 		err = -EINVAL;
-	file_pos_end(f, (uint64_t)(err ? pos : to));
+	file_pos_end(f, err ? pos : (uint64_t)to);
 	return err ? err : to;
 }
 

@@ -251,21 +251,28 @@ static inline char *fs_path(const char *side)
 	return path[i];
 }
 
-static inline int fs_start(void **state)
+static char fs_addr[ADDR_BYTES]; /* of the storage monitor */
+
+static inline int fs_net_open(void)
 {
 	struct net_options options = { .fd_floor = FD_FLOOR };
+
+	return net_open("local", &options, &fs_net);
+}
+
+static inline int fs_start(void **state)
+{
 	struct fs_config cfg = { .s_name = "s0", .cap = fs_cap, .pid = 7, .umask = 022, .fd_floor = FD_FLOOR };
-	char addr[ADDR_BYTES];
 
 	log_open("test", LOG_ERROR);
 	if (fs_user() || mkdir(fs_path("native"), 0755) || mkdir(fs_path("ours"), 0755))
 		return -1;
 	umask(022);
-	sto_fork("/", addr, sizeof(addr));
-	if (net_open("local", &options, &fs_net) || chdir(fs_path("native")))
+	sto_fork("/", fs_addr, sizeof(fs_addr));
+	if (fs_net_open() || chdir(fs_path("native")))
 		return -1;
 	cfg.net = fs_net;
-	cfg.s_addr = addr;
+	cfg.s_addr = fs_addr;
 	cfg.cwd = fs_path("ours");
 	return fs_open(&cfg);
 }
