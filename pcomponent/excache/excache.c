@@ -313,6 +313,18 @@ uint64_t excache_resident(uint64_t start, uint64_t end, unsigned char *vec)
 	return n * PAGE_BYTES;
 }
 
+uint64_t excache_away(uint64_t start, uint64_t end)
+{
+	uint64_t stop = end >> PAGE_SHIFT, n = 0;
+
+	for (uint64_t vpn = start >> PAGE_SHIFT; (vpn = lines_next(vpn, stop)) < stop; vpn++) {
+		uint64_t w = line_load(lines_peek(vpn));
+
+		n += line_state(w) == LINE_AWAY && line_loc(w) != 0;
+	}
+	return n * PAGE_BYTES;
+}
+
 static void count_port(struct excache_port *p, void *arg)
 {
 	(void)arg;

@@ -77,6 +77,9 @@ int excache_move(uint64_t from, uint64_t to, uint64_t bytes);
 /* exclusive: bytes resident in [start, end), for /proc/self/status and mincore; vec (may be NULL) one byte per page. */
 uint64_t excache_resident(uint64_t start, uint64_t end, unsigned char *vec);
 
+/* exclusive: bytes of [start, end) whose contents are with a memory component only. */
+uint64_t excache_away(uint64_t start, uint64_t end);
+
 /*
  * exclusive: lines of [start, end) stay once they are resident, until they are unpinned; the caller brings them in, and sees
  * to it that enough of the budget is left for others. 0 or -ENOMEM. Forgetting and moving leave pins where they are.

@@ -78,9 +78,15 @@ int fs_exec_restore(const struct fs_config *c, int fd);
 
 /* ---- given by others, used by fs ------------------------------------------------------------------------------- */
 
-/* vm/: text of /proc/self/maps as the program should see it, into a malloc'ed buffer of *len bytes. */
-char *vm_maps_text(size_t *len);
-/* vm/: for /proc/self/status: VmSize and VmRSS in bytes of the program's own memory. */
-void vm_totals(uint64_t *size_bytes, uint64_t *resident_bytes);
+/* vm/: text of /proc/self/maps, or of smaps, as the program should see it, into a malloc'ed buffer of *len bytes. */
+char *vm_maps_text(bool smaps, size_t *len);
+/* vm/: the program's own memory, in bytes. */
+struct vm_totals {
+	uint64_t size, size_peak, resident, resident_shared, resident_peak;
+	uint64_t away; /* remote: as if it were swapped out */
+	uint64_t data, stack, locked;
+	uint64_t start_stack, start_brk; /* addresses */
+};
+void vm_totals(struct vm_totals *);
 
 #endif

@@ -68,6 +68,7 @@ static long map_fd(struct thread *t, const uint64_t a[6], uint64_t bytes, bool s
 		return -ENODEV;
 	}
 	file.ino = st.ino;
+	file.dev = makedev(st.dev_major, st.dev_minor);
 	if (st.size > a[5])
 		file.bytes = st.size - a[5] < bytes ? st.size - a[5] : bytes;
 	at = vm_map(t, a[0], bytes, (uint32_t)a[2], (uint32_t)a[3], &file);

@@ -6,6 +6,8 @@
 struct layout {
 	uint64_t budget;
 	uint64_t mmap_top;	     /* mappings without a wish go below */
+	uint64_t stack_start;	     /* the stack pointer that the program began with */
+	uint64_t resident_peak;	     /* the most that was resident when somebody asked */
 	uint64_t brk_start, brk_end; /* brk_end: as the program set it, not aligned */
 	bool registered;	     /* all of it is under the ExCache */
 	uint64_t charged;	     /* what the ExCache has been told of table_sums().charged */
@@ -51,8 +53,9 @@ int stack_make(void);
  * or none. sweep: after mappings went, find the files that none names any more; reap, without the lock: let them go.
  */
 uint32_t names_add(const struct vm_file *file);
-uint32_t names_add_text(const char *text, uint64_t ino); /* none of ours: a name for maps */
+uint32_t names_add_text(const char *text, uint64_t ino, uint64_t dev); /* none of ours: a name for maps */
 const char *names_get(uint32_t i);
+void names_file(uint32_t i, uint64_t *ino, uint64_t *dev);
 struct fs_image *names_image(uint32_t i); /* NULL: it has none; names_sweep may let it go */
 void names_sweep(void);
 void names_reap(void);

@@ -7,7 +7,7 @@
 struct name {
 	char *text; /* NULL: a free entry */
 	struct fs_image *image;
-	uint64_t ino;
+	uint64_t ino, dev;
 	bool used;
 };
 
@@ -35,14 +35,14 @@ static int more_room(void)
 	return 0;
 }
 
-static uint32_t add(const char *text, struct fs_image *image, uint64_t ino)
+static uint32_t add(const char *text, struct fs_image *image, uint64_t ino, uint64_t dev)
 {
 	struct name *n, *free_one = NULL;
 	uint32_t i;
 
 	for (i = 0; i < all.names; i++) {
 		n = &all.name[i];
-		if (n->text && n->ino == ino && !n->image == !image && !strcmp(n->text, text))
+		if (n->text && n->ino == ino && n->dev == dev && !n->image == !image && !strcmp(n->text, text))
 			return i + 1;
 		if (!n->text)
 			free_one = n;
@@ -52,7 +52,7 @@ static uint32_t add(const char *text, struct fs_image *image, uint64_t ino)
 			return 0;
 		free_one = &all.name[all.names++];
 	}
-	*free_one = (struct name){ .text = strdup(text), .ino = ino };
+	*free_one = (struct name){ .text = strdup(text), .ino = ino, .dev = dev };
 	if (!free_one->text)
 		return 0;
 	free_one->image = image ? fs_image_ref(image) : NULL;
@@ -61,17 +61,23 @@ static uint32_t add(const char *text, struct fs_image *image, uint64_t ino)
 
 uint32_t names_add(const struct vm_file *file)
 {
-	return add(file->path, file->image, file->ino);
+	return add(file->path, file->image, file->ino, file->dev);
 }
 
-uint32_t names_add_text(const char *text, uint64_t ino)
+uint32_t names_add_text(const char *text, uint64_t ino, uint64_t dev)
 {
-	return add(text, NULL, ino);
+	return add(text, NULL, ino, dev);
 }
 
 const char *names_get(uint32_t i)
 {
 	return i && i <= all.names ? all.name[i - 1].text : "";
+}
+
+void names_file(uint32_t i, uint64_t *ino, uint64_t *dev)
+{
+	*ino = i && i <= all.names ? all.name[i - 1].ino : 0;
+	*dev = i && i <= all.names ? all.name[i - 1].dev : 0;
 }
 
 struct fs_image *names_image(uint32_t i)

@@ -173,15 +173,6 @@ static int grow(const struct remap *r, bool *reclaim)
 	return err ? err : layout_settle(reclaim);
 }
 
-/* Is b the continuation of a, in all that the program can tell? */
-static bool goes_on(const struct vma *a, const struct vma *b)
-{
-	const uint32_t apart = ~(uint32_t)(VMA_BEYOND | VMA_REGISTERED | VMA_NORESERVE);
-
-	return b->start == a->end && !((a->flags ^ b->flags) & apart) && a->prot == b->prot && a->name == b->name &&
-	       (!a->name || b->off == a->off + (a->end - a->start));
-}
-
 /* exclusive: does [from, end) lie in one mapping? What the program made as one may be several here. */
 static bool one_mapping(uint64_t from, uint64_t end)
 {
@@ -190,7 +181,7 @@ static bool one_mapping(uint64_t from, uint64_t end)
 	if (!v || v->start > from || (v->flags & VMA_OURS))
 		return false;
 	for (; v->end < end; v = next)
-		if (!(next = table_next(v)) || !goes_on(v, next))
+		if (!(next = table_next(v)) || !table_goes_on(v, next))
 			return false;
 	return true;
 }

@@ -31,7 +31,7 @@ static void describe(struct vma *v, int fd)
 		n = readlink(link, text, sizeof(text) - 1);
 		text[n < 0 ? 0 : n] = '\0';
 	}
-	v->name = names_add_text(text, st.st_ino);
+	v->name = names_add_text(text, st.st_ino, st.st_dev);
 }
 
 /* exclusive */

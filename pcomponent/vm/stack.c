@@ -34,6 +34,11 @@ uint64_t vm_stack_top(void)
 	return WINDOW_STACK_TOP;
 }
 
+void vm_stack_start(uint64_t sp)
+{
+	layout.stack_start = sp;
+}
+
 /* exclusive: how far down v may reach at least to addr; 0: not so far. */
 static uint64_t low_for(const struct vma *v, const struct vma *prev, uint64_t addr)
 {

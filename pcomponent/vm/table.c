@@ -34,6 +34,7 @@ static void sums_add(struct table_sums *s, const struct vma *v, uint64_t bytes)
 	if (v->flags & VMA_OURS)
 		return;
 	s->bytes += bytes;
+	s->peak = s->bytes > s->peak ? s->bytes : s->peak;
 	s->data += table_is_data(v->flags, v->prot) ? bytes : 0;
 	s->locked += v->flags & VMA_LOCKED ? bytes : 0;
 	s->charged += v->flags & VMA_CHARGED ? bytes : 0;
@@ -242,6 +243,14 @@ struct table_sums table_sums_in(uint64_t start, uint64_t end)
 		sums_add(&s, &table[i], (table[i].end < end ? table[i].end : end) - from);
 	}
 	return s;
+}
+
+bool table_goes_on(const struct vma *a, const struct vma *b)
+{
+	const uint32_t told = ~(uint32_t)(VMA_BEYOND | VMA_REGISTERED | VMA_NORESERVE);
+
+	return b->start == a->end && !((a->flags ^ b->flags) & told) && a->prot == b->prot && a->name == b->name &&
+	       (!a->name || b->off == a->off + (a->end - a->start));
 }
 
 void table_set(struct vma *v, uint32_t flags, uint32_t prot)

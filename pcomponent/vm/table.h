@@ -29,6 +29,8 @@ uint64_t table_hole(uint64_t bytes, uint64_t top);
 void table_set(struct vma *v, uint32_t flags, uint32_t prot);
 /* Bytes that count against the budget; also without the lock, of some moment then. */
 uint64_t table_weight(void);
+/* Is b the continuation of a, in all that the program can tell? */
+bool table_goes_on(const struct vma *a, const struct vma *b);
 /* The size above which a NORESERVE mapping does not count. */
 void table_set_noreserve_max(uint64_t bytes);
 bool table_counts(const struct vma *v);
@@ -36,6 +38,7 @@ bool table_counts(const struct vma *v);
 /* Bytes of the program's mappings, as limits count them. */
 struct table_sums {
 	uint64_t bytes;	  /* all: RLIMIT_AS */
+	uint64_t peak;	  /* the most of it that there was */
 	uint64_t data;	  /* private, writable, no stack: RLIMIT_DATA */
 	uint64_t locked;  /* RLIMIT_MEMLOCK */
 	uint64_t charged; /* shared memory */

@@ -88,10 +88,10 @@ int vm_each_registered(int (*fn)(uint64_t start, uint64_t end));
 
 struct vm_file { /* a private file mapping's source; NULL: anonymous */
 	struct fs_image *image;
-	uint64_t off;	  /* page aligned */
-	uint64_t bytes;	  /* of the file from off on that exist, at most the mapping's length */
-	const char *path; /* for maps */
-	uint64_t ino;	  /* with the path: which file */
+	uint64_t off;	   /* page aligned */
+	uint64_t bytes;	   /* of the file from off on that exist, at most the mapping's length */
+	const char *path;  /* for maps */
+	uint64_t ino, dev; /* with the path: which file */
 };
 /*
  * MAP_FIXED, MAP_FIXED_NOREPLACE, MAP_32BIT, MAP_NORESERVE, MAP_SHARED, MAP_GROWSDOWN, MAP_LOCKED, MAP_POPULATE are looked
@@ -104,7 +104,8 @@ int64_t vm_map_host(struct thread *t, const uint64_t a[6], uint64_t bytes);
 int vm_unmap(uint64_t addr, uint64_t bytes);
 /* grows_down: from the beginning of the mapping at addr on, which must be one that grows down. */
 int vm_protect(struct thread *t, uint64_t addr, uint64_t bytes, uint32_t prot, bool grows_down);
-/* Where the program's break starts: behind its image. */
+/* Where the program's stack pointer starts; its break: behind its image. */
+void vm_stack_start(uint64_t sp);
 void vm_brk_start(uint64_t addr);
 /* Bytes the program may have local. */
 uint64_t vm_budget(void);
