@@ -45,7 +45,6 @@ void excache_budget_apply(uint64_t lines)
 
 void excache_charge(int64_t bytes)
 {
-	(void)__atomic_fetch_add(&excache.charged, bytes / (int64_t)PAGE_BYTES, __ATOMIC_RELAXED);
 	room_pool_add(-(bytes / (int64_t)PAGE_BYTES));
 }
 

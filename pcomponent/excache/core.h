@@ -17,7 +17,6 @@ struct excache {
 	int fd_floor;
 	uint64_t budget;      /* lines; atomic, as fill_max: changed while threads fault */
 	unsigned fill_max;    /* zero lines filled at once */
-	int64_t charged;      /* lines' worth of the budget that other memory has; atomic */
 	uint32_t kernel_used; /* STATS_KERNEL_* */
 	void (*connected)(void);
 	void (*message)(const char *fmt, ...);

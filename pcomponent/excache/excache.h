@@ -97,7 +97,10 @@ int excache_fault(struct excache_port *, uint64_t addr, bool write, uint64_t sta
 /* shared: make room ahead of demand until the headroom is free again; called by faults and after registration. */
 int excache_reclaim(struct excache_port *);
 
-/* exclusive: so many bytes of the budget are taken, or given back (negative), by memory that is no line. */
+/*
+ * So many bytes of the budget are taken, or given back (negative), by memory that is no line, and is there. What is too
+ * much then is evicted by the next who needs room.
+ */
 void excache_charge(int64_t bytes);
 
 /*

@@ -129,12 +129,9 @@ static void add_room(struct excache_port *p, void *arg)
 
 void room_account(void)
 {
-	int64_t unused = room_pool(), lines, charged = __atomic_load_n(&excache.charged, __ATOMIC_RELAXED);
+	int64_t unused = room_pool(), lines;
 
 	ports_each(add_room, &unused);
-	/* Memory just charged is not there before room has been made for it. */
-	if (unused < 0 && charged > 0)
-		unused += -unused < charged ? -unused : charged;
 	lines = (int64_t)__atomic_load_n(&excache.budget, __ATOMIC_RELAXED) - unused;
 	STAT_SET(excache.stats->resident_bytes, lines > 0 ? (uint64_t)lines * PAGE_BYTES : 0);
 	if (lines > 0)

@@ -26,6 +26,7 @@ static int resolve_line(struct thread *t, uint64_t addr, bool write)
 			err = excache_port_open(&t->port);
 		if (t->port)
 			err = excache_fault(t->port, addr, write, start, end);
+		vm_charge();
 	}
 	vm_unlock_shared(t);
 	return err;

@@ -30,5 +30,5 @@ void vm_forked(void)
 		if (v->flags & PARENTS_OWN)
 			table_set(v, v->flags & ~PARENTS_OWN, v->prot);
 	}
-	layout_charge();
+	charge_now();
 }

@@ -65,6 +65,7 @@ int vm_budget_set(uint64_t budget_bytes)
 	err = layout_settle(&reclaim);
 	if (err)
 		__atomic_store_n(&layout.budget, old, __ATOMIC_RELAXED);
+	charge_now();
 	vm_unlock_exclusive();
 	return err;
 }
@@ -133,8 +134,7 @@ int layout_room(uint64_t start, uint64_t end, uint32_t flags, uint32_t prot)
 	return 0;
 }
 
-/* What is pinned leaves room in the budget for the rest, once all is under the ExCache. */
-static uint64_t pin_max(bool registered)
+uint64_t layout_pin_max(bool registered)
 {
 	uint64_t kept = layout.budget / 4 < UNPINNED_BYTES_MIN ? UNPINNED_BYTES_MIN : layout.budget / 4;
 
@@ -143,19 +143,9 @@ static uint64_t pin_max(bool registered)
 	return layout.budget > kept ? layout.budget - kept : 0;
 }
 
-bool layout_charge(void)
-{
-	int64_t more = (int64_t)(table_sums().charged - layout.charged);
-
-	layout.charged = table_sums().charged;
-	if (more)
-		excache_charge(more);
-	return more > 0;
-}
-
 int layout_pin_room(uint64_t bytes)
 {
-	return table_sums().pinned + bytes > pin_max(layout.registered) ? -ENOMEM : 0;
+	return table_sums().pinned + bytes > layout_pin_max(layout.registered) ? -ENOMEM : 0;
 }
 
 int layout_add(const struct vma *v, bool *reclaim)
@@ -172,7 +162,11 @@ int layout_add(const struct vma *v, bool *reclaim)
 		in.flags |= VMA_REGISTERED;
 	}
 	err = table_insert(&in);
-	return err ? err : layout_settle(reclaim);
+	if (!err)
+		err = layout_settle(reclaim);
+	if (!err && (v->flags & VMA_CHARGED))
+		charge_now();
+	return err;
 }
 
 int layout_settle(bool *reclaim)
@@ -182,10 +176,8 @@ int layout_settle(bool *reclaim)
 	int err;
 
 	local_bound();
-	if (table_sums().pinned > pin_max(all || layout.registered))
+	if (table_sums().pinned > layout_pin_max(all || layout.registered))
 		return -ENOMEM;
-	if (layout_charge() && layout.registered)
-		*reclaim = true;
 	if (layout.registered)
 		return 0; /* every mapping was registered when it was entered */
 	if (all) {
@@ -220,7 +212,7 @@ void layout_reclaim(struct thread *t)
 
 int layout_clear(uint64_t start, uint64_t end, bool host_too)
 {
-	bool named = false;
+	bool named = false, charged = false;
 	struct vma *v;
 	int err;
 
@@ -236,9 +228,11 @@ int layout_clear(uint64_t start, uint64_t end, bool host_too)
 		if (host_too && munmap((void *)v->start, v->end - v->start))
 			return -errno;
 		named |= v->name != 0;
+		charged |= (v->flags & VMA_CHARGED) != 0;
 	}
 	table_remove(start, end);
-	layout_charge();
+	if (charged)
+		charge_now();
 	if (named)
 		names_sweep();
 	return 0;

@@ -10,7 +10,7 @@ struct layout {
 	uint64_t resident_peak;	     /* the most that was resident when somebody asked */
 	uint64_t brk_start, brk_end; /* brk_end: as the program set it, not aligned */
 	bool registered;	     /* all of it is under the ExCache */
-	uint64_t charged;	     /* what the ExCache has been told of table_sums().charged */
+	uint64_t charged;	     /* bytes of shared memory that the ExCache has been told of */
 	uint32_t lock_future;	     /* VMA_LOCKED, VMA_LOCKONFAULT: of new mappings (mlockall) */
 };
 extern struct layout layout;
@@ -27,11 +27,12 @@ void layout_reclaim(struct thread *t);
 /* exclusive: make [start, end) free of mappings: contents, registration, table. */
 int layout_clear(uint64_t start, uint64_t end, bool host_too);
 
-/*
- * exclusive: shared memory takes from the budget what the ExCache cannot use: tell it of changes. True: so much more that
- * it may have to make room.
- */
-bool layout_charge(void);
+/* exclusive: the most that may be pinned, so that the rest has room in the budget once all is under the ExCache. */
+uint64_t layout_pin_max(bool registered);
+/* exclusive: what of shared memory is there now is charged to the budget. */
+void charge_now(void);
+/* Bytes of a mapping that is not under the ExCache that are resident: the host kernel knows. */
+uint64_t layout_resident(const struct vma *v);
 
 /* exclusive: where a mapping goes that is asked for with these MAP_ flags: its address, or -errno. */
 int64_t layout_place(uint64_t addr, uint64_t bytes, uint32_t flags);

@@ -17,8 +17,7 @@ static const char *label(const struct vma *v)
 	return names_get(v->name);
 }
 
-/* Resident bytes of a mapping that is not under the ExCache: the host kernel knows. */
-static uint64_t resident_native(const struct vma *v)
+uint64_t layout_resident(const struct vma *v)
 {
 	unsigned char vec[1024];
 	uint64_t at, n, i, pages = 0;
@@ -35,7 +34,7 @@ static uint64_t resident_native(const struct vma *v)
 
 static uint64_t resident_of(const struct vma *v)
 {
-	return v->flags & VMA_REGISTERED ? excache_resident(v->start, v->end, NULL) : resident_native(v);
+	return v->flags & VMA_REGISTERED ? excache_resident(v->start, v->end, NULL) : layout_resident(v);
 }
 
 static uint64_t away_of(const struct vma *v)

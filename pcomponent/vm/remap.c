@@ -199,8 +199,6 @@ static int room_for(const struct remap *r, const struct vma *v)
 		if (layout_pin_room(more))
 			return -ENOMEM;
 	}
-	if ((v->flags & VMA_CHARGED) && layout_pin_room(more))
-		return -ENOMEM;
 	return layout_room(at, at + more, v->flags, v->prot);
 }
 

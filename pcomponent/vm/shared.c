@@ -1,7 +1,6 @@
 /*
  * Mappings of host objects, and shared memory: anonymous, of memfd and of /dev/shm. Processes of one processor component
- * share it as the host kernel has it; it is no part of the ExCache, and is charged to the budget in full, mapped is
- * resident.
+ * share it as the host kernel has it. It is no part of the ExCache; what of it is there is charged to the budget (charge.c).
  */
 #include <errno.h>
 #include <stdio.h>
@@ -46,9 +45,7 @@ static int64_t map_locked(struct vma *v, const uint64_t a[6], uint64_t bytes, in
 	v->start = (uint64_t)at;
 	v->end = (uint64_t)at + bytes;
 	describe(v, fd);
-	if ((err = layout_room(v->start, v->end, v->flags, v->prot)) ||
-	    ((v->flags & VMA_CHARGED) && (err = layout_pin_room(bytes))) ||
-	    (err = layout_clear(v->start, v->end, false)))
+	if ((err = layout_room(v->start, v->end, v->flags, v->prot)) || (err = layout_clear(v->start, v->end, false)))
 		return err;
 	if (mmap((void *)at, bytes, (int)v->prot, (int)((flags & ~(uint32_t)NOT_TOLD) | MAP_FIXED), fd, (off_t)a[5]) ==
 	    MAP_FAILED)

@@ -56,7 +56,7 @@ static int64_t attach(int id, uint64_t addr, int flags, const struct shmid_ds *d
 	v.end = v.start + bytes;
 	snprintf(text, sizeof(text), "/SYSV%08x (deleted)", (unsigned)ds->shm_perm.__key);
 	v.name = names_add_text(text, (uint64_t)id, 0);
-	if (layout_room(v.start, v.end, v.flags, prot) || layout_pin_room(bytes))
+	if (layout_room(v.start, v.end, v.flags, prot))
 		return -ENOMEM;
 	/* First what can refuse it: where something else is to go, that stays until then */
 	err = host3(SYS_shmat, id, at, flags & ~SHM_RND);

@@ -42,7 +42,7 @@ struct table_sums {
 	uint64_t data;	  /* private, writable, no stack: RLIMIT_DATA */
 	uint64_t locked;  /* RLIMIT_MEMLOCK */
 	uint64_t charged; /* shared memory */
-	uint64_t pinned;  /* this, and what is locked and has contents that the ExCache would hold */
+	uint64_t pinned;  /* locked, with contents that the ExCache would hold */
 };
 struct table_sums table_sums(void);
 /* Of the parts in [start, end) alone. */

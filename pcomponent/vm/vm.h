@@ -36,7 +36,7 @@ enum vma_flags {
 	VMA_DONTFORK = 4096,
 	VMA_WIPEONFORK = 8192,
 	VMA_DONTDUMP = 16384, /* not in a core file */
-	VMA_CHARGED = 32768,  /* of VMA_HOST: memory, which counts against the budget as if it were pinned */
+	VMA_CHARGED = 32768,  /* of VMA_HOST: memory, and this process pays for it (charge.c) */
 	VMA_SYSV = 65536,     /* attached by shmat */
 };
 
@@ -68,6 +68,9 @@ void vm_lock_helper(struct thread *t);
 
 /* shared: is addr in registered memory, and in which mapping? */
 bool vm_registered(uint64_t addr, uint64_t *start, uint64_t *end);
+/* shared, after a miss: now and then, see what of shared memory is there (charge.c). */
+void vm_charge(void);
+
 /*
  * Faults that the host kernel has no mapping or no access for; they take the lock themselves. grow: nothing is mapped at
  * addr, but what lies above it grows down: true, try again. beyond: a mapping may not be accessed as the end of its file

@@ -1,6 +1,6 @@
 /*
- * pinned lock KB ROUNDS: locks so much, then uses it between walks over more memory than a small ExCache holds. share KB: maps
- * so much shared memory. Says the error where that is refused.
+ * pinned lock KB ROUNDS: locks so much, and uses it after a walk over more memory than a small ExCache holds. share KB ROUNDS:
+ * the same with shared memory, and one more walk. Says the error where that is refused.
  */
 #include <stdbool.h>
 #include <sys/mman.h>
@@ -27,5 +27,7 @@ int main(int argc, char **argv)
 	for (long n = 0; n < rounds; n++)
 		for (i = 0; i < bytes; i += PAGE)
 			p[i]++;
+	for (i = 0; !lock && i < 6UL << 20; i += PAGE)
+		walked[i]++;
 	return 0;
 }
