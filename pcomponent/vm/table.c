@@ -38,7 +38,7 @@ static void sums_add(struct table_sums *s, const struct vma *v, uint64_t bytes)
 	s->data += table_is_data(v->flags, v->prot) ? bytes : 0;
 	s->locked += v->flags & VMA_LOCKED ? bytes : 0;
 	s->charged += v->flags & VMA_CHARGED ? bytes : 0;
-	if ((v->flags & VMA_CHARGED) || ((v->flags & VMA_LOCKED) && v->prot && !(v->flags & (VMA_HOST | VMA_BEYOND))))
+	if ((v->flags & VMA_LOCKED) && v->prot && !(v->flags & (VMA_HOST | VMA_BEYOND)))
 		s->pinned += bytes;
 }
 
