@@ -238,6 +238,8 @@ void signal_fault(struct thread *t, struct trap_frame *f, const siginfo_t *info)
 		signal_enter(t, f, info);
 		return;
 	}
+	if (sig != f->info.si_signo) /* a fault that the host kernel does not see as the program does */
+		signal_die(sig);
 	/* Let the access fault again, natively: right status, right core. */
 	host4(SYS_rt_sigaction, sig, &dfl, 0, 8);
 }
