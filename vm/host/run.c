@@ -133,25 +133,19 @@ static char **environment(void)
 	return env;
 }
 
-/*
- * The program is the user's, also inside. Not on verbs: a storage component takes on the user's identity for each call on a
- * file, and the kernel then refuses it the device that it had opened as root (ib_safe_file_access). There it is root's.
- */
-static void user_take(struct session_start *start, const struct plan *plan)
-{
-	if (strcmp(plan->fabric, "verbs") == 0)
-		return;
-	start->uid = geteuid();
-	start->gid = getegid();
-}
-
 int vm_run(int argc, char **argv)
 {
 	static struct running r;
 	static struct plan plan;
 	char cwd[PATH_MAX];
 	struct session_start start = {
-		.argv = r.argv, .envp = environment(), .cwd = cwd, .folder = true, .terminal = true
+		.argv = r.argv,
+		.envp = environment(),
+		.cwd = cwd,
+		.folder = true,
+		.terminal = true,
+		.uid = geteuid(),
+		.gid = getegid(), /* the program is the user's, also inside */
 	};
 	const struct vm_node *node;
 	struct signals signals;
@@ -182,7 +176,6 @@ int vm_run(int argc, char **argv)
 		return EXIT_ASHLAR;
 	if (node->kind != VM_PROCESSOR)
 		return cli_error("%s is no processor node", node->name);
-	user_take(&start, &plan);
 	ret = attach(&s, &plan, node, &start, &signals);
 	err = r.stats ? stats_fetch(&s, node, &r) : 0;
 	return ret ? ret : err;
