@@ -50,9 +50,13 @@ int excache_open(const struct excache_config *);
 /* Undo it: all ports are closed, no registered memory is left. For tests; a process that ends need not. */
 void excache_close(void);
 
-/* Watch: descriptors of the memory connections, for the service thread; dead: it hung up, fail its transfers. */
+/*
+ * Watch: descriptors of the memory connections, for the service thread; dead: it hung up, fail its transfers. Not every
+ * fabric's descriptor shows that: look takes what came, the end among it; to be called now and then.
+ */
 unsigned excache_watch_fds(int *fds, unsigned max);
 void excache_watch_dead(int fd);
+void excache_watch_look(void);
 
 int excache_port_open(struct excache_port **out);
 void excache_port_close(struct excache_port *);

@@ -140,8 +140,15 @@ ashlar vm resume m1 || fail "resume"
 vm_is m1 running || fail "m1 is $(vm_state m1)"
 ashlar vm link m1 down && ashlar vm link m1 up || fail "link"
 
-# A monitor that ends takes its machine with it, and is started anew with all that has ended
+# A monitor that ends takes its machine with it, and is started anew with all that has ended. A program that needs nothing
+# of it is told, too
+start vm run -- "$python" -c 'import time; print("ready", flush=True); time.sleep(60)'
+wait_for 20 has_line "$tmp/out" ready || fail "it does not start: $(cat "$tmp/err")"
+sleep 1
 ashlar vm exec m1 kill -TERM 1
+wait_for 4 has_line "$tmp/err" 'memory component m1 is gone' || fail "no word of m1's end: $(cat "$tmp/err")"
+kill -TERM "$command"
+wait_status "$command"
 wait_for 10 vm_is m1 ended || fail "m1 is $(vm_state m1)"
 run ashlar vm status
 grep -q 'Kernel panic' "$tmp/err" || fail "no last lines: $(cat "$tmp/err")"
