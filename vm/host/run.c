@@ -35,6 +35,7 @@ struct running {
 	const char *stats; /* a file here; NULL: none */
 	char there[64];	   /* where it is written inside */
 	char *argv[OWN_WORDS_MAX + WORDS_MAX + 1];
+	char **envp;
 	unsigned n;
 };
 
@@ -140,7 +141,6 @@ int vm_run(int argc, char **argv)
 	char cwd[PATH_MAX];
 	struct session_start start = {
 		.argv = r.argv,
-		.envp = environment(),
 		.cwd = cwd,
 		.folder = true,
 		.terminal = true,
@@ -152,6 +152,7 @@ int vm_run(int argc, char **argv)
 	struct standing s;
 	int ret, err;
 
+	start.envp = r.envp = environment();
 	word(&r, "/ashlar/bin/ashlar");
 	word(&r, "run");
 	word(&r, "--rack");
