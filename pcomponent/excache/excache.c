@@ -112,6 +112,11 @@ void excache_watch_dead(int fd)
 	memory_fd_dead(fd);
 }
 
+void excache_watch_look(void)
+{
+	memory_look();
+}
+
 /* ---- faults ---- */
 
 /*

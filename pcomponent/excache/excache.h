@@ -54,10 +54,12 @@ void excache_close(void);
 
 /*
  * Watch: descriptors of the memory connections that there are now, for the service thread; dead: it hung up, fail its
- * transfers. excache_config.connected is called when a lazy one has come, by the thread that needed it.
+ * transfers. excache_config.connected is called when a lazy one has come, by the thread that needed it. Not every
+ * fabric's descriptor shows an end: look takes what came, the end among it; to be called now and then.
  */
 unsigned excache_watch_fds(int *fds, unsigned max);
 void excache_watch_dead(int fd);
+void excache_watch_look(void);
 
 int excache_port_open(struct excache_port **out);
 void excache_port_close(struct excache_port *);
