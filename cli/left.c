@@ -15,9 +15,7 @@
 #include "ashlar/rpc.h"
 #include "cli/left.h"
 
-#define SAY_MS 1000u  /* who waits for so long is told for what */
 #define KILL_MS 5000u /* killed processes that are not gone by then are left to the kernel */
-#define NAMED_MAX 8u  /* of those in one line */
 
 void left_adopt(void)
 {
@@ -32,28 +30,46 @@ static bool is_part(const struct private_rack *r, pid_t pid)
 	return false;
 }
 
+void left_say(const struct member_row *rows, uint32_t n, uint32_t total)
+{
+	char names[LEFT_NAMED_MAX * (NAME_BYTES + 16)] = "", more[32] = "";
+	size_t at = 0;
+
+	n = n < LEFT_NAMED_MAX ? n : LEFT_NAMED_MAX;
+	for (uint32_t i = 0; i < n; i++) {
+		char name[NAME_BYTES];
+
+		memcpy(name, rows[i].program, sizeof(name));
+		name[sizeof(name) - 1] = 0;
+		for (char *c = name; *c; c++)
+			if ((unsigned char)*c < ' ' || (unsigned char)*c > '~')
+				*c = '?';
+		at += (size_t)snprintf(names + at, sizeof(names) - at, "%s%s (%d)", i ? ", " : "", name,
+				       (int)rows[i].host_pid);
+	}
+	if (total > n)
+		snprintf(more, sizeof(more), " and %u more", total - n);
+	cli_error("the program has ended, and left running: %s%s; Ctrl-C ends them", names, more);
+}
+
 struct left {
-	unsigned n, named;
-	char names[400];
+	uint32_t n, named;
+	struct member_row rows[LEFT_NAMED_MAX];
 };
 
 static void name_add(struct left *l, pid_t pid)
 {
-	char path[64], comm[32] = "?";
-	size_t at = strlen(l->names);
+	struct member_row *row = &l->rows[l->named++];
+	char path[64];
 	FILE *f;
 
+	row->host_pid = pid;
 	snprintf(path, sizeof(path), "/proc/%d/comm", (int)pid);
 	f = fopen(path, "re");
-	if (f && fgets(comm, sizeof(comm), f))
-		comm[strcspn(comm, "\n")] = 0;
+	if (f && fgets(row->program, sizeof(row->program), f))
+		row->program[strcspn(row->program, "\n")] = 0;
 	if (f)
 		fclose(f);
-	for (char *c = comm; *c; c++)
-		if ((unsigned char)*c < ' ' || (unsigned char)*c > '~')
-			*c = '?';
-	snprintf(l->names + at, sizeof(l->names) - at, "%s%s (%d)", at ? ", " : "", comm, (int)pid);
-	l->named++;
 }
 
 /* Our children but for the program and the rack's: waited for where they have ended, else counted, named, killed. */
@@ -74,7 +90,7 @@ static void left_look(const struct private_rack *r, pid_t program, struct left *
 			if (pid == program || is_part(r, pid) || waitpid(pid, NULL, WNOHANG) == pid)
 				continue;
 			l->n++;
-			if (name && l->named < NAMED_MAX)
+			if (name && l->named < LEFT_NAMED_MAX)
 				name_add(l, pid);
 			if (end)
 				kill(pid, SIGKILL);
@@ -91,17 +107,6 @@ void left_reap(const struct private_rack *r, pid_t program)
 	struct left l;
 
 	left_look(r, program, &l, false, false);
-}
-
-static void say(const struct private_rack *r)
-{
-	struct left l;
-
-	left_look(r, 0, &l, true, false);
-	if (l.n > l.named)
-		snprintf(l.names + strlen(l.names), sizeof(l.names) - strlen(l.names), " and %u more", l.n - l.named);
-	if (l.n)
-		cli_error("the program has ended, and left running: %s; Ctrl-C ends them", l.names);
 }
 
 /* True: they are to be ended. */
@@ -134,11 +139,13 @@ void left_wait(const struct private_rack *r, struct signals *s, const struct pla
 		left_look(r, 0, &l, false, killed);
 		if (!l.n || (killed && now - killed > KILL_MS * NS_PER_MS))
 			return;
-		if (!said && !killed && now - begin >= SAY_MS * NS_PER_MS) {
-			say(r);
+		if (!said && !killed && now - begin >= LEFT_SAY_MS * NS_PER_MS) {
+			left_look(r, 0, &l, true, false);
+			if (l.n)
+				left_say(l.rows, l.named, l.n);
 			said = true;
 		}
-		poll(fds, killed ? 1 : 2, killed ? 20 : said ? -1 : (int)(SAY_MS - (now - begin) / NS_PER_MS));
+		poll(fds, killed ? 1 : 2, killed ? 20 : said ? -1 : (int)(LEFT_SAY_MS - (now - begin) / NS_PER_MS));
 		/* Without its node daemon no process of the rack's goes on. */
 		if ((asked_to_end(s) || (!killed && fds[1].revents)) && !killed)
 			killed = clock_ns();

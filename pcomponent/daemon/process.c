@@ -127,10 +127,10 @@ void dprocess_end(struct dprocess *p, const char *why, bool tell)
 		dmember_remove(container_of(p->members.next, struct dmember, link));
 	guards_end(p);
 	if (p->command) {
+		p->command->process = NULL; /* the command sees the end of its child by itself */
 		/* Its dispatcher may not have come yet, or be stopped: what we started we end. */
 		if (p->command->start)
-			start_kill(p->command->start);
-		p->command->process = NULL; /* the command sees the end of its child by itself */
+			start_tree_over(p->command->start);
 	}
 	budgets_look(d, 0);
 	if (tell)

@@ -37,6 +37,41 @@ void daemon_usage(void *ctx, const uint32_t *pids, uint32_t n, struct process_us
 	}
 }
 
+/* They are kept in the order of their coming, but one that became another program has a later number: by numbers. */
+static const struct dmember *member_above(struct dprocess *p, uint32_t after)
+{
+	const struct dmember *best = NULL;
+	struct list *pos, *next;
+
+	list_for_each_safe(pos, next, &p->members) {
+		const struct dmember *m = container_of(pos, struct dmember, link);
+
+		if (m->host_fd >= 0 && (after == UINT32_MAX || m->id > after) && (!best || m->id < best->id))
+			best = m;
+	}
+	return best;
+}
+
+int daemon_tree(void *ctx, uint32_t pid, uint32_t after, struct member_row *rows, uint32_t max)
+{
+	const struct daemon *d = ctx;
+	struct dprocess *p = dprocess_find(ctx, pid);
+	const struct dmember *m = p ? member_above(p, after) : NULL;
+	uint32_t n = 0;
+
+	if (!p)
+		return -ESRCH;
+	for (; n < max && m; m = member_above(p, m->id), n++) {
+		struct process_usage u = { 0 };
+
+		if (d->host->process_usage(m->host_fd, m->host_pid, &u))
+			memset(&u, 0, sizeof(u));
+		rows[n] = (struct member_row){ .member = m->id, .host_pid = m->host_pid, .state = u.state };
+		memcpy(rows[n].program, u.program, NAME_BYTES);
+	}
+	return (int)n;
+}
+
 /*
  * A command stops when its program stops, for the shell's sake. Where the program goes on or ends by our hand, the
  * command has to wake to see it; as the other end of a connection that stands, it is sure to be the one.

@@ -230,6 +230,7 @@ const struct rpc_service daemon_service = {
 		[IDX_D2P_WRITE] = start_write,
 		[IDX_D2P_SIGNAL] = start_signal,
 		[IDX_D2P_WAIT] = start_wait,
+		[IDX_D2P_TREE] = start_tree,
 		[IDX_D2P_STATS] = start_stats,
 	},
 	.closed = closed,

@@ -33,6 +33,8 @@ struct hostvm {
 	int (*copy)(void *host, uint64_t vpn, unsigned n, bool zero, bool protect);
 	/* Write-protect what is present in a run; other pages of it may be in any state, or missing. */
 	int (*protect)(void *host, uint64_t vpn, unsigned n);
+	/* May the evictor not touch it? NULL: it may touch all. */
+	bool (*pinned)(void *host, uint64_t vpn);
 	/* Do several threads run in this memory, so that each protect call interrupts other processors? NULL: no. */
 	bool (*threads)(void *host);
 	int (*unprotect)(void *host, uint64_t vpn);

@@ -10,6 +10,7 @@
 #include "pcomponent/excache/line.h"
 #include "pcomponent/excache/lines.h"
 #include "pcomponent/excache/pagemap.h"
+#include "pcomponent/excache/pin.h"
 #include "pcomponent/excache/port.h"
 #include "pcomponent/excache/reclaim.h"
 #include "pcomponent/excache/writeback.h"
@@ -203,6 +204,12 @@ static bool host_threads(void *host)
 	return excache.stats->threads_peak > 1;
 }
 
+static bool host_pinned(void *host, uint64_t vpn)
+{
+	(void)host;
+	return pin_has(vpn);
+}
+
 const struct hostvm hostvm_uffd = {
 	.line = host_line,
 	.epoch = host_epoch,
@@ -212,6 +219,7 @@ const struct hostvm hostvm_uffd = {
 	.admit = host_admit,
 	.copy = host_copy,
 	.threads = host_threads,
+	.pinned = host_pinned,
 	.protect = host_protect,
 	.unprotect = host_unprotect,
 	.drop = host_drop,

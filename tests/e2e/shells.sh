@@ -57,11 +57,11 @@ timeout 0.1 sleep 5; echo "timeout $?"
 echo "$BASHPID" | { read -r p; [ "$p" = "$$" ] && echo same; }
 wait -n 2>/dev/null; echo "nothing to wait for $?"
 ( exec -a other bash -c 'echo "$0 is the name"' )
-ulimit -n; ulimit -c 0; { bash -c 'kill -SEGV $$'; echo "segv $?"; } 2>/dev/null
+ulimit -c 0; { bash -c 'kill -SEGV $$'; echo "segv $?"; } 2>/dev/null
 x=$(exec 2>&1; echo err >&2); echo "$x"
 cat /dev/fd/3 3<<<"from a descriptor"
 time=$( { TIMEFORMAT=%R; time true; } 2>&1 ); [[ $time =~ ^[0-9.]+$ ]] && echo timed
-read -r -t 0.05 never < <(sleep 1); echo "read $?"
+read -r -t 0.05 never < <(sleep 0.2); echo "read $?"; wait
 exit 6
 END
 for kind in "dash posix" "bash posix" "bash bash"; do

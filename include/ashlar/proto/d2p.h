@@ -158,14 +158,25 @@ struct d2p_signal_rep {
 	uint64_t reserved0;
 };
 
-/* The reply comes when the program has ended. What it wrote may still have to be read. */
+/* The reply comes when the program has ended; tree: when all that it made has. What it wrote may still have to be read. */
 struct d2p_wait_req {
-	uint64_t reserved0;
+	uint32_t tree;
+	uint32_t reserved0;
 };
 struct d2p_wait_rep {
 	int32_t wait_status;
 	uint32_t reserved0;
 	uint64_t cpu_ns;
+};
+
+/* As X2G_TREE, of the process that was announced on this connection. -ESRCH: it is over. */
+struct d2p_tree_req {
+	uint32_t after;
+	uint32_t reserved0;
+};
+struct d2p_tree_rep {
+	uint32_t rows;
+	uint32_t reserved0;
 };
 
 /* Its struct stats_tree from off on; an empty tail: no more. */
