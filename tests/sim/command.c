@@ -15,7 +15,8 @@ static int ask_gmm(struct proc *p, struct net *net)
 
 	if (err)
 		return err;
-	if (sim_chance(300000))
+	p->promised = sim_chance(300000);
+	if (p->promised)
 		req.memory_bytes = (uint64_t)p->pages * PAGE_BYTES * 2;
 	err = rpc_call_sync(rpc, X2G_RUN, 0, 0, &req, NULL, 0, 0, &p->run, NULL, NULL);
 	rpc_close(rpc);
@@ -49,7 +50,8 @@ static void command_main(void *arg)
 		p->outcome = NOT_STARTED;
 	} else if (!sim_node_dead(p->command)) {
 		dispatcher_start(p);
-		while (p->node && !sim_node_dead(p->command))
+		p->impatient = sim_chance(500000);
+		while ((p->node || (p->children && !p->impatient)) && !sim_node_dead(p->command))
 			if (sim_wait(&p->wait, 0))
 				break;
 	}
@@ -93,7 +95,7 @@ void proc_kill(struct proc *p, bool command)
 
 bool proc_over(const struct proc *p)
 {
-	return !p->command && !p->node;
+	return !p->command && !p->node && !p->children;
 }
 
 void proc_free(struct proc *p)

@@ -33,7 +33,7 @@ static void unlock_shared(struct proc *p)
 	p->readers--;
 }
 
-static void lock_exclusive(struct proc *p)
+void proc_lock(struct proc *p)
 {
 	while (p->writer)
 		sim_yield();
@@ -42,7 +42,7 @@ static void lock_exclusive(struct proc *p)
 		sim_yield();
 }
 
-static void unlock_exclusive(struct proc *p)
+void proc_unlock(struct proc *p)
 {
 	p->writer = false;
 }
@@ -108,14 +108,14 @@ static void pages_forget(struct thread *t, unsigned page, unsigned n)
 	struct proc *p = t->p;
 	uint64_t start = p->kernel->base + page * PAGE_BYTES;
 
-	lock_exclusive(p);
+	proc_lock(p);
 	if (!sim_node_dead(p->node)) {
 		kernel_unmap(p->kernel, page, n);
 		p->excache->forget(start, start + n * PAGE_BYTES);
 		memset(p->expect + page * PAGE_BYTES, 0, n * PAGE_BYTES);
 		memset(p->lost + page, 0, n);
 	}
-	unlock_exclusive(p);
+	proc_unlock(p);
 }
 
 /* What happens to a process that a fault cannot be resolved for. */
@@ -169,6 +169,13 @@ static int thread_step(struct thread *t)
 		err = files_step(t->p->files);
 		return err == -EPIPE ? err : 0;
 	}
+	if (what == 94 && t->index == 0 && t->p->forks < FORKS_MAX && sim_chance(200000)) {
+		t->p->forks++;
+		fork_step(t->p);
+		return 0;
+	}
+	if (what == 93 && t->index == 0)
+		(void)rpc_sync_step(t->p->daemon);
 	if (t->p->lost[page])
 		return 0;
 	off = (unsigned)sim_below(PAGE_BYTES);
@@ -229,6 +236,7 @@ static int placement_get(struct proc *p)
 	err = rpc_call_sync(p->daemon, D2P_HELLO, p->run.pid, 0, &req, NULL, 0, 0, &rep, p->placement, &n);
 	if (err)
 		return err;
+	budget_serve(p->daemon);
 	check(rep.n_memory && n == (rep.n_memory + 1) * sizeof(p->placement[0]), "a placement of %u bytes", n);
 	p->n_memory = rep.n_memory;
 	for (uint32_t i = 0; i < p->n_memory; i++) {

@@ -3,6 +3,7 @@
  * memory, faults, and what must be true at the end. One rack at a time.
  *
  *   rack.c    components: started, killed, started anew; nothing held at the end
+ *   fork.c    its forks, and their children
  *   command.c the `ashlar run` of a process     process.c its dispatcher: memory, threads, the check of every byte
  *   kernel.c  the host kernel below an ExCache  files.c   its files
  *   chaos.c   faults                            seed.c    one seed from begin to end     sim.c  the command line
@@ -33,7 +34,15 @@
 #define FILE_BYTES (96u << 10)
 
 /* Bugs that a switch plants, to see whether they are found. */
-enum plant { PLANT_NONE, PLANT_EARLY_ACK, PLANT_NO_PROTECT, PLANT_LOST_END, PLANT_MAX };
+enum plant {
+	PLANT_NONE,
+	PLANT_EARLY_ACK,
+	PLANT_NO_PROTECT,
+	PLANT_LOST_END,
+	PLANT_NO_SHARE,
+	PLANT_EARLY_FREE,
+	PLANT_MAX
+};
 extern const char *const plant_names[PLANT_MAX];
 
 struct options {
@@ -118,6 +127,9 @@ struct proc {
 	struct sim_waitq wait;
 	unsigned readers;
 	bool writer;
+	unsigned forks, children; /* so far; that live */
+	bool promised;		  /* so much memory and no more: what forks share, and leave unused, counts */
+	bool impatient;		  /* its command does not wait for children */
 	char said[256];
 };
 
@@ -134,6 +146,17 @@ struct proc *proc_any(void); /* NULL: none runs */
 void proc_free(struct proc *);
 struct proc *proc_self(void);
 void dispatcher_start(struct proc *);
+
+/* Anything that an unusual outcome may come from. */
+bool any_trouble(const struct proc *);
+void proc_lock(struct proc *); /* no thread is inside a fault */
+void proc_unlock(struct proc *);
+
+/* ---- forks ---- */
+
+#define FORKS_MAX 3u
+void fork_step(struct proc *);
+void budget_serve(struct rpc *daemon); /* take what the daemon says of it, and go on as before */
 
 /* ---- the host kernel below an ExCache ---- */
 
@@ -169,6 +192,10 @@ struct excache_api {
 	int (*fault)(struct excache_port *, uint64_t addr, bool write, uint64_t start, uint64_t end);
 	void (*flush)(void);
 	void (*usage)(struct backing_usage *);
+	int (*fork_prepare)(uint32_t member);
+	void (*fork_parent)(void);
+	uint64_t *(*line)(uint64_t vpn);
+	uint32_t (*slab_of)(uint64_t loc, uint64_t *slab, uint32_t *frame);
 };
 extern const struct excache_api excache_copy[SLOTS];
 
