@@ -39,7 +39,7 @@ static uint32_t service_pid;
 static struct rpc_request *resizing; /* the budget that is being carried out */
 static struct d2p_report_req reported;
 static pthread_mutex_t daemon_lock; /* daemon_rpc and resizing: a thread that forks asks the daemon itself */
-static int again_fd;		    /* eventfd: there is another connection to watch */
+static int again_fd = -1;	    /* eventfd: there is another connection to watch; -1: the thread is not there yet */
 
 /* With the daemon everything ends; memory components that let the process go for that are not the news. */
 static void daemon_first(void)
@@ -141,7 +141,8 @@ void service_watch_again(void)
 {
 	uint64_t one = 1;
 
-	(void)!write(again_fd, &one, sizeof(one));
+	if (again_fd >= 0)
+		(void)!write(again_fd, &one, sizeof(one));
 }
 
 /* What the daemon sent, and what is to be told to it; an error: it is gone. */
@@ -196,6 +197,12 @@ static void *service_main(void *arg)
 		if (n > 0)
 			service_look();
 	}
+}
+
+void service_forked(void)
+{
+	again_fd = -1;
+	watched_n = 0;
 }
 
 /* The threads of the dispatcher take no signal. */
