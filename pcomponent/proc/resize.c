@@ -18,6 +18,9 @@ static struct {
 	bool begun, asked, done;
 	uint64_t budget;
 	int err, fd;
+	bool core_asked, core_done;
+	int core_fd;
+	struct core_result core;
 	struct thread self; /* for the layout lock and its port; it runs no program code and takes no signal */
 } resizer = { .lock = PTHREAD_MUTEX_INITIALIZER, .wake = PTHREAD_COND_INITIALIZER };
 
@@ -56,26 +59,48 @@ static int resize(struct thread *t, uint64_t bytes)
 	return err;
 }
 
+/* Both under the lock, which they give up while they are at work. */
+static void resize_once(struct thread *t)
+{
+	uint64_t budget = resizer.budget;
+	int err;
+
+	pthread_mutex_unlock(&resizer.lock);
+	err = resize(t, budget);
+	pthread_mutex_lock(&resizer.lock);
+	resizer.asked = false;
+	resizer.done = true;
+	resizer.err = err;
+}
+
+static void core_once(struct thread *t)
+{
+	struct core_result r;
+
+	pthread_mutex_unlock(&resizer.lock);
+	core_write(t, resizer.core_fd, &r);
+	pthread_mutex_lock(&resizer.lock);
+	resizer.core_asked = false;
+	resizer.core_done = true;
+	resizer.core = r;
+}
+
 static void *resize_main(void *arg)
 {
 	struct thread *t = &resizer.self;
-	uint64_t one = 1, budget;
-	int err;
+	uint64_t one = 1;
 
 	(void)arg;
 	/* thread_self() is the first thread's until now. */
 	__asm__ volatile("wrgsbase %0" ::"r"(t));
 	pthread_mutex_lock(&resizer.lock);
 	for (;;) {
-		while (!resizer.begun || !resizer.asked)
+		while (!resizer.begun || (!resizer.asked && !resizer.core_asked))
 			pthread_cond_wait(&resizer.wake, &resizer.lock);
-		budget = resizer.budget;
-		pthread_mutex_unlock(&resizer.lock);
-		err = resize(t, budget);
-		pthread_mutex_lock(&resizer.lock);
-		resizer.asked = false;
-		resizer.done = true;
-		resizer.err = err;
+		if (resizer.asked)
+			resize_once(t);
+		else
+			core_once(t);
 		if (write(resizer.fd, &one, sizeof(one)) < 0)
 			return NULL; /* cannot be: the counter is far from full */
 	}
@@ -136,15 +161,45 @@ void resize_begin(void)
 	wake(true, false, 0);
 }
 
-bool resize_done(int *err)
+void resize_core_ask(int fd)
+{
+	pthread_mutex_lock(&resizer.lock);
+	resizer.core_asked = true;
+	resizer.core_fd = fd;
+	pthread_cond_signal(&resizer.wake);
+	pthread_mutex_unlock(&resizer.lock);
+}
+
+static void fd_quiet(void)
 {
 	uint64_t count;
+
+	while (read(resizer.fd, &count, sizeof(count)) > 0)
+		;
+}
+
+bool resize_done(int *err)
+{
 	bool done;
 
 	pthread_mutex_lock(&resizer.lock);
-	done = resizer.done && read(resizer.fd, &count, sizeof(count)) == sizeof(count);
+	fd_quiet();
+	done = resizer.done;
 	resizer.done = false;
 	*err = resizer.err;
+	pthread_mutex_unlock(&resizer.lock);
+	return done;
+}
+
+bool resize_core_done(struct core_result *r)
+{
+	bool done;
+
+	pthread_mutex_lock(&resizer.lock);
+	fd_quiet();
+	done = resizer.core_done;
+	resizer.core_done = false;
+	*r = resizer.core;
 	pthread_mutex_unlock(&resizer.lock);
 	return done;
 }

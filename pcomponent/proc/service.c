@@ -14,6 +14,7 @@
 #include "ashlar/stats.h"
 #include "pcomponent/excache/excache.h"
 #include "pcomponent/fs/fs.h"
+#include "pcomponent/proc/core_door.h"
 #include "pcomponent/proc/proc.h"
 #include "pcomponent/proc/resize.h"
 #include "pcomponent/proc/service.h"
@@ -26,8 +27,8 @@
 #define REPORT_MS 250u	     /* between two reports while there is something new to tell */
 #define REPORT_IDLE_MS 1000u /* looking for something new while there is not */
 
-/* The node daemon, the resizer, then the memory components. */
-enum { WATCH_DAEMON, WATCH_RESIZER, WATCH_MEMORY };
+/* The node daemon, the resizer, who asks for a core file, then the memory components. */
+enum { WATCH_DAEMON, WATCH_RESIZER, WATCH_CORE, WATCH_MEMORY };
 static struct pollfd watched[PROCESS_MEMORY_MAX + WATCH_MEMORY];
 static unsigned watched_n;
 static const char *daemon_label;
@@ -116,10 +117,14 @@ static void service_look(void)
 	bool gone = false;
 
 	for (i = 0; i < watched_n; i++)
-		gone |= i != WATCH_RESIZER && (watched[i].revents & GONE);
+		gone |= i != WATCH_RESIZER && i != WATCH_CORE && (watched[i].revents & GONE);
 	if (gone || rpc_sync_step(daemon_rpc))
 		daemon_first();
 	budget_look();
+	core_door_done();
+	if (watched[WATCH_CORE].revents & POLLIN)
+		core_door_look();
+	watched[WATCH_CORE].events = core_door_busy() ? 0 : POLLIN;
 	for (i = WATCH_MEMORY; i < watched_n; i++) {
 		if (!(watched[i].revents & GONE))
 			continue;
@@ -165,6 +170,7 @@ int service_open(struct net *net, struct rpc *daemon, uint32_t pid, const char *
 		return err;
 	watched[watched_n++] = (struct pollfd){ .fd = net_conn_fd(rpc_conn(daemon)), .events = POLLIN | POLLRDHUP };
 	watched[watched_n++] = (struct pollfd){ .fd = resize_fd(), .events = POLLIN };
+	watched[watched_n++] = (struct pollfd){ .fd = core_door_open(proc_fd_floor(), pid), .events = POLLIN };
 	for (i = 0; i < n; i++)
 		watched[watched_n++] = (struct pollfd){ .fd = fds[i], .events = POLLRDHUP };
 	sigfillset(&all);
