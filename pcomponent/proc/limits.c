@@ -53,6 +53,11 @@ int proc_fd_floor(void)
 	return (int)floor_fd;
 }
 
+uint64_t proc_nofile(void)
+{
+	return nofile.rlim_cur;
+}
+
 static long nofile_set(const struct rlimit *set)
 {
 	if (set->rlim_cur > set->rlim_max)

@@ -13,5 +13,7 @@ void proc_fail(int status, const char *fmt, ...) __attribute__((noreturn, format
 /* Descriptor numbers from here on are the dispatcher's. Set once at start, from the limits. 0 or -errno. */
 int proc_fd_floor_open(void);
 int proc_fd_floor(void);
+/* RLIMIT_NOFILE as the program has set it. */
+uint64_t proc_nofile(void);
 
 #endif
