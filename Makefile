@@ -51,6 +51,8 @@ flags_trap := -mgeneral-regs-only
 flags_fault :=
 flags_tests := $(SAN) -Wno-unused-parameter
 flags_programs := -O1 -Wno-unused-parameter
+# Built as anybody's program is: none of the flags above but warnings.
+CFLAGS_abi := -std=gnu11 -O1 -g -Wall -Wextra -Werror -Wno-unused-parameter -I. -D_GNU_SOURCE -pthread
 
 # ---- sources -------------------------------------------------------------------------------------------------------
 
@@ -121,6 +123,7 @@ UNIT     := $(wildcard tests/unit/*.c tests/proto/*.c tests/model/*.c) $(FUZZ)
 THREADED := $(shell grep -ls '^ \* also: tsan$$' $(UNIT))
 BENCH    := $(wildcard tests/bench/*.c)
 TPROGS   := $(wildcard tests/programs/*.c)
+ABI      := $(wildcard tests/abi/*.c)
 # These need an RDMA device: they are built here, and run where there is one. static.c is linked without libraries.
 VERBS    := $(wildcard tests/verbs/*.c)
 VERBS_STATIC := $(filter %/static.c,$(VERBS))
@@ -157,7 +160,7 @@ sub   = $(MAKE) --no-print-directory $(jobs)
 
 all: $(call lib,$(LIBS)) $(BINS) $(DISPATCHER) $(VM_PARTS)
 
-tests: $(call test_bins,$(TPROGS) $(VERBS)) bench-programs
+tests: $(call test_bins,$(TPROGS) $(ABI) $(VERBS)) bench-programs
 unit: $(call test_bins,$(UNIT)) $(SIM_BIN)
 bench-programs: $(call test_bins,$(BENCH))
 objects: $(call obj,$(SRCS) $(UNIT) $(BENCH) $(TPROGS) $(VERBS) $(SIM))
@@ -284,11 +287,13 @@ endef
 $(foreach p,$(PROGRAMS),$(eval $(call program,$(p))))
 
 # The dispatcher shares an address space with the program: nothing of the host's libraries may come with it.
-# The warnings of the linker are of functions that need libraries at run time, and that are not called.
+# The warnings of the linker are of functions that need libraries at run time, and that are not called: they are shown only
+# when it fails (its own option that hides them hides undefined symbols as well).
 $(B)/libexec/ashlar/dispatcher: $(call obj,pcomponent/dispatcher.c $(TABLE_static)) $(call lib,dispatcher verbs net proto base)
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
-	$(Q)$(CC) -static-pie -pthread -Wl,--no-warnings $(DISPATCHER_LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(LDLIBS_static)
+	$(Q)$(CC) -static-pie -pthread $(DISPATCHER_LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(LDLIBS_static) 2>$@.err || { cat $@.err >&2; exit 1; }
+	$(Q)rm -f $@.err
 
 # Alone in its machine but for the monitor: static, as it needs a few functions only.
 $(B)/libexec/ashlar/vm/agent: $(call obj,vm/guest/agent.c) $(call lib,guest pcomponent)
@@ -330,5 +335,10 @@ $(call test_bins,$(TPROGS)): $(B)/%: $(B)/obj/%.o
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
 	$(Q)$(link) -lm
+
+$(call test_bins,$(ABI)): $(B)/%: %.c $(B)/flags
+	$(call say,CC,$@)
+	@mkdir -p $(@D) $(B)/obj/$(<D)
+	$(Q)$(CC) $(CFLAGS_abi) -MMD -MP -MF $(B)/obj/$*.d -o $@ $<
 
 -include $(shell find $(B)/obj -name '*.d' 2>/dev/null)

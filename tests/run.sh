@@ -14,8 +14,14 @@
 #   # only: test-vm     not among all tests, but where a pattern names it (make test-vm)
 #   # also: asan ofi 6.1  run again with the sanitized monitors, under the name e2e-asan/..., on the fabric ofi:tcp, under
 #                       the name e2e-ofi/..., and with what Debian's own kernel has (ASHLAR_KERNEL=6.1), under e2e-6.1/...
+# A program of tests/abi is a test as well, abi/NAME: one behaviour of Linux, run natively, then with a tiny ExCache and
+# with an ample one (tests/abi/compare.sh): same output, same exit status, else it fails and shows the difference. Lines
+# of the same kind, but with //, stand in the head of its source:
+#   // timeout: 300     as above                 // also: ofi   again as abi-ofi/NAME (6.1: abi-6.1/NAME)
+#   // args: a b        what it is run with      // status: 3   what it ends with natively, where that is not 0
+#   // excache: 4M      what is tiny for it, where 1M is not enough
 # Tests find the fabric by ASHLAR_FABRIC, the programs by ASHLAR_BIN, the build folder by ASHLAR_BUILD, and the sources by ASHLAR_TOP.
-# House, unit, proto, model, fuzz, tsan and sim tests run two at a time; e2e and vm tests alone.
+# House, unit, proto, model, fuzz, tsan, sim and abi tests run two at a time; e2e and vm tests alone.
 
 set -u
 cd "$(dirname "$0")/.." || exit 1
@@ -32,6 +38,7 @@ export UBSAN_OPTIONS=${UBSAN_OPTIONS:-print_stacktrace=1}
 # Handlers of ours may use malloc and locks: they interrupt program code only, never our own.
 export TSAN_OPTIONS=${TSAN_OPTIONS:-halt_on_error=1:report_signal_unsafe=0}
 
+limit_abi=60
 limit_e2e=120
 limit_vm=400
 limit_other=300
@@ -66,7 +73,7 @@ wanted() {
 
 # What a script's head says: head_says FILE KEY
 head_says() {
-	sed -n "1,40s/^# $2:[[:space:]]*//p" "$1" | head -n 1
+	sed -nE "1,40s,^(#|//) $2:[[:space:]]*,,p" "$1" | head -n 1
 }
 
 names=() ; files=() ; limits=() ; bins=() ; fabrics=()
@@ -91,6 +98,18 @@ done
 for f in tests/sim/*.sh; do
 	t=$(head_says "$f" timeout)
 	add "sim/$(basename "$f" .sh)" "$f" "${t:-$limit_other}" "$ASHLAR_BUILD/asan/bin"
+done
+for f in tests/abi/*.c; do
+	n=$(basename "$f" .c)
+	t=$(head_says "$f" timeout)
+	add "abi/$n" tests/abi/compare.sh "${t:-$limit_abi}" "$ASHLAR_BUILD/bin"
+	also=" $(head_says "$f" also) "
+	case $also in
+	*" 6.1 "*) add "abi-6.1/$n" tests/abi/compare.sh "${t:-$limit_abi}" "$ASHLAR_BUILD/bin" ;;
+	esac
+	case $also in
+	*" ofi "*) add "abi-ofi/$n" tests/abi/compare.sh "${t:-$limit_abi}" "$ASHLAR_BUILD/bin" ofi:tcp ;;
+	esac
 done
 concurrent=${#names[@]}
 for f in tests/e2e/*.sh; do
@@ -151,7 +170,7 @@ fi
 
 start() { # index
 	local i=$1 log wrap=() kernel=
-	case ${names[i]} in e2e-6.1/*) kernel=6.1 ;; esac
+	case ${names[i]} in e2e-6.1/* | abi-6.1/*) kernel=6.1 ;; esac
 	case ${files[i]}${bins[i]} in */asan/tests/* | */tsan/tests/* | */asan/bin) wrap=("${fixed[@]}") ;; esac
 	log=$logs/${names[i]}.log
 	mkdir -p "${log%/*}"

@@ -189,7 +189,7 @@ struct ofi_pd {
 struct ofi_mr {
 	struct net_mr base;
 	struct ofi_pd *pd;
-	int fd;
+	int fd;	    /* common to all that share the memory */
 	void *wire; /* mapping that peers reach */
 	void *addr; /* the owner's mapping, or NULL */
 	struct fid_mr *read, *write;
@@ -364,6 +364,7 @@ int ofi_mr_fd(const struct net_mr *);
 int ofi_mr_register(struct ofi_mr *, unsigned access); /* makes the keys that are missing */
 int ofi_mr_seal(struct net_mr *);
 bool ofi_mr_sealed(const struct net_mr *);
+int ofi_mr_share(struct net_mr *, struct net_pd *to, struct net_mr **out);
 void ofi_mr_free(struct net_mr *);
 
 /* lane.c */

@@ -116,6 +116,7 @@ const struct net_provider net_provider_ofi = {
 	.mr_grant = ofi_mr_grant,
 	.mr_seal = ofi_mr_seal,
 	.mr_sealed = ofi_mr_sealed,
+	.mr_share = ofi_mr_share,
 	.mr_free = ofi_mr_free,
 	.data_open = ofi_data_open,
 	.data_close = ofi_data_close,

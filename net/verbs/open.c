@@ -82,6 +82,7 @@ const struct net_provider net_provider_verbs = {
 	.mr_grant = vb_mr_grant,
 	.mr_seal = vb_mr_seal,
 	.mr_sealed = vb_mr_sealed,
+	.mr_share = vb_mr_share,
 	.mr_free = vb_mr_free,
 	.data_open = vb_data_open,
 	.data_close = vb_data_close,

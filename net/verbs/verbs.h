@@ -263,7 +263,7 @@ struct vb_pd {
 struct vb_mr {
 	struct net_mr base;
 	struct vb_pd *pd;
-	int fd;
+	int fd;	    /* common to all that share the memory */
 	void *addr; /* the owner's mapping, or NULL */
 	struct ibv_mr *read, *write;
 	struct ibv_mr *local; /* atomic; made when it is first a local end */
@@ -487,6 +487,7 @@ int vb_mr_register(struct vb_mr *, unsigned access);			    /* makes the keys tha
 int vb_mr_local(struct vb_net *, const struct net_sge *, struct ibv_sge *); /* 0, -EINVAL, -ENOMEM, -ENOSPC */
 int vb_mr_seal(struct net_mr *);
 bool vb_mr_sealed(const struct net_mr *);
+int vb_mr_share(struct net_mr *, struct net_pd *to, struct net_mr **out);
 void vb_mr_free(struct net_mr *);
 
 /* lane.c */

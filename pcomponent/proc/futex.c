@@ -1,5 +1,5 @@
 /*
- * futex(2). The host kernel waits on the program's own addresses (its keys are address and mm), so the words must be
+ * futex(2) and futex_waitv(2). The host kernel waits on the program's own addresses (its keys are address and mm), so the words must be
  * resident when it looks at them: they are touched first, and a call that still met an evicted page (EFAULT, which has
  * no effect) is made again.
  */
@@ -8,11 +8,15 @@
 #include <sys/syscall.h>
 #include <time.h>
 #include "pcomponent/proc/calls.h"
+#include "pcomponent/proc/futex.h"
 #include "pcomponent/sys/thread.h"
 #include "pcomponent/sys/uaccess.h"
 #include "pcomponent/vm/window.h"
 
 #define TRIES_MAX 1000
+#ifndef SYS_futex_waitv
+#define SYS_futex_waitv 449
+#endif
 
 struct futex_kind {
 	bool waits, timeout, second, writes;
@@ -55,6 +59,22 @@ static bool kind_of(int cmd, struct futex_kind *k)
 	}
 }
 
+void futex_wake_one(uint64_t word)
+{
+	int tries;
+
+	for (tries = 0; tries < TRIES_MAX; tries++)
+		if (host3(SYS_futex, word, FUTEX_WAKE, 1) != -EFAULT || uaccess_touch(word, 1))
+			return;
+}
+
+static bool owned(const struct thread *t, uint64_t word)
+{
+	uint32_t v;
+
+	return !uaccess_load32(&v, word) && (v & FUTEX_TID_MASK) == (uint32_t)t->tid;
+}
+
 long sys_futex(struct thread *t, const uint64_t a[6])
 {
 	/* For a futex without the private flag the host kernel wants the page writable, whatever it does with it. */
@@ -62,6 +82,7 @@ long sys_futex(struct thread *t, const uint64_t a[6])
 	struct futex_kind k;
 	struct timespec ts;
 	uint64_t arg3 = a[3];
+	bool was_owned;
 	int tries;
 	long ret;
 
@@ -76,12 +97,67 @@ long sys_futex(struct thread *t, const uint64_t a[6])
 			return -EFAULT;
 		arg3 = (uint64_t)&ts;
 	}
+	was_owned = k.waits && k.writes && owned(t, a[0]);
 	for (tries = 0;; tries++) {
 		ret = k.waits ? host_block(t, SYS_futex, a[0], a[1], a[2], arg3, a[4], a[5])
 			      : host_call(SYS_futex, a[0], a[1], a[2], arg3, a[4], a[5]);
+		/*
+		 * A lock whose owner died goes to a waiter inside the waiter's own call, which then writes the word; on an
+		 * evicted page that fails, with the lock taken. If more wait, the next try is a deadlock with itself, after
+		 * the word was written.
+		 */
+		if (ret == -EDEADLK && tries > 0 && !was_owned && owned(t, a[0]))
+			return 0;
 		if (ret != -EFAULT || tries == TRIES_MAX)
 			return ret;
 		if (uaccess_touch(a[0], k.writes || write) || (k.second && uaccess_touch(a[4], k.writes || write)))
+			return -EFAULT;
+	}
+}
+
+/* The kernel's struct futex_waitv. */
+struct waitv {
+	uint64_t val, addr;
+	uint32_t flags, reserved;
+};
+#define WAITV_MAX 128
+#define WAITV_PRIVATE 128u
+
+/* Bring the words in. 0 or -EFAULT. */
+static long waitv_touch(const struct waitv *w, uint64_t n)
+{
+	uint64_t i;
+
+	for (i = 0; i < n; i++)
+		if (uaccess_touch(w[i].addr, !(w[i].flags & WAITV_PRIVATE)))
+			return -EFAULT;
+	return 0;
+}
+
+long sys_futex_waitv(struct thread *t, const uint64_t a[6])
+{
+	struct waitv *w;
+	struct timespec ts;
+	uint64_t i;
+	int tries;
+	long ret;
+
+	if (a[2] || !a[0] || a[1] < 1 || a[1] > WAITV_MAX)
+		return -EINVAL;
+	if (!(w = sys_scratch(t, a[1] * sizeof(*w))))
+		return -ENOMEM;
+	if (a[3] && uaccess_in(&ts, a[3], sizeof(ts)))
+		return -EFAULT;
+	if (uaccess_in(w, a[0], a[1] * sizeof(*w)))
+		return -EFAULT;
+	for (i = 0; i < a[1]; i++)
+		if (w[i].addr >= WINDOW_END)
+			return -EFAULT;
+	for (tries = 0;; tries++) {
+		ret = host_block(t, SYS_futex_waitv, (uint64_t)w, a[1], 0, a[3] ? (uint64_t)&ts : 0, a[4], 0);
+		if (ret != -EFAULT || tries == TRIES_MAX)
+			return ret;
+		if (waitv_touch(w, a[1]))
 			return -EFAULT;
 	}
 }

@@ -3,7 +3,9 @@
 #include <linux/futex.h>
 #include <sys/syscall.h>
 #include "pcomponent/proc/calls.h"
+#include "pcomponent/proc/futex.h"
 #include "pcomponent/proc/robust.h"
+#include "pcomponent/proc/threads.h"
 #include "pcomponent/sys/thread.h"
 #include "pcomponent/sys/uaccess.h"
 
@@ -15,17 +17,31 @@ struct robust_head {
 	uint64_t pending;
 };
 
-/* The owner died: say so in the word and wake one waiter. */
-static void owner_died(const struct thread *t, uint64_t word)
+/*
+ * The owner died: say so in the word and wake one waiter. (Those of a lock with inheritance are the host kernel's: it
+ * gives the lock to the first of them when the thread is gone.) pending: it was about to be taken or given up; if given
+ * up already, the one to take it may not have been woken yet.
+ */
+static void owner_died(const struct thread *t, uint64_t entry, int64_t offset, bool pending)
 {
+	uint64_t word = (entry & ~1UL) + (uint64_t)offset;
+	bool inherits = entry & 1, wake;
 	uint32_t v;
+	int changed;
 
-	if ((word & 3) || uaccess_load32(&v, word) || (v & FUTEX_TID_MASK) != (uint32_t)t->tid)
+	if ((word & 3) || uaccess_load32(&v, word))
 		return;
-	if (uaccess_store32(word, (v & FUTEX_WAITERS) | FUTEX_OWNER_DIED))
-		return;
-	if (v & FUTEX_WAITERS) {
-		host3(SYS_futex, word, FUTEX_WAKE, 1);
+	do {
+		wake = pending && v == 0;
+		if ((v & FUTEX_TID_MASK) != (uint32_t)t->tid)
+			break;
+		wake = v & FUTEX_WAITERS;
+		changed = uaccess_cas32(word, &v, (v & FUTEX_WAITERS) | FUTEX_OWNER_DIED);
+		if (changed < 0)
+			return;
+	} while (changed);
+	if (wake && !inherits) {
+		futex_wake_one(word);
 		host3(SYS_futex, word, FUTEX_WAKE | FUTEX_PRIVATE_FLAG, 1);
 	}
 }
@@ -43,12 +59,12 @@ void robust_exit(struct thread *t)
 
 		if (uaccess_in(&next, entry & ~1UL, 8))
 			return;
-		if (entry != head.pending)
-			owner_died(t, (entry & ~1UL) + (uint64_t)head.futex_offset);
+		if ((entry & ~1UL) != (head.pending & ~1UL))
+			owner_died(t, entry, head.futex_offset, false);
 		entry = next;
 	}
 	if (head.pending)
-		owner_died(t, (head.pending & ~1UL) + (uint64_t)head.futex_offset);
+		owner_died(t, head.pending, head.futex_offset, true);
 }
 
 long sys_set_robust_list(struct thread *t, const uint64_t a[6])
@@ -60,13 +76,35 @@ long sys_set_robust_list(struct thread *t, const uint64_t a[6])
 	return 0;
 }
 
+struct asked {
+	int tid;
+	bool found;
+	uint64_t list, len;
+};
+
+static void ask(struct thread *t, void *arg)
+{
+	struct asked *q = arg;
+
+	if (t->tid != q->tid)
+		return;
+	q->found = true;
+	q->list = t->robust_list;
+	q->len = t->robust_len;
+}
+
 long sys_get_robust_list(struct thread *t, const uint64_t a[6])
 {
-	if (a[0] && (int)a[0] != t->tid)
-		return -EPERM;
-	if (uaccess_out(a[1], &t->robust_list, 8) || uaccess_out(a[2], &t->robust_len, 8))
-		return -EFAULT;
-	return 0;
+	struct asked q = { .tid = a[0] ? (int)a[0] : t->tid };
+
+	ask(t, &q);
+	if (!q.found)
+		threads_each(ask, &q);
+	if (!q.found)
+		return host2(SYS_kill, q.tid, 0) == -ESRCH ? -ESRCH : -EPERM;
+	if (!q.len)
+		q.len = sizeof(struct robust_head); /* as the kernel says before one is set */
+	return uaccess_out(a[1], &q.list, 8) || uaccess_out(a[2], &q.len, 8) ? -EFAULT : 0;
 }
 
 long sys_set_tid_address(struct thread *t, const uint64_t a[6])

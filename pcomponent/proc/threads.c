@@ -5,7 +5,6 @@
  * so that registers, vector state and signal mask are the parent's, as clone(2) wants it.
  */
 #include <errno.h>
-#include <linux/futex.h>
 #include <pthread.h>
 #include <semaphore.h>
 #include <stdlib.h>
@@ -15,12 +14,14 @@
 #include <unistd.h>
 #include "ashlar/stats.h"
 #include "pcomponent/excache/excache.h"
+#include "pcomponent/proc/futex.h"
 #include "pcomponent/proc/proc.h"
 #include "pcomponent/proc/robust.h"
 #include "pcomponent/proc/threads.h"
 #include "pcomponent/sys/dispatch.h"
 #include "pcomponent/sys/thread.h"
 #include "pcomponent/sys/uaccess.h"
+#include "pcomponent/trap/sent.h"
 #include "pcomponent/trap/trap.h"
 
 #define PTHREAD_STACK_BYTES (64UL << 10)
@@ -102,6 +103,22 @@ uint32_t threads_remove(struct thread *t)
 	return left;
 }
 
+void threads_forked(struct thread *t)
+{
+	struct list *pos, *tmp;
+
+	list_for_each_safe(pos, tmp, &threads) {
+		struct thread *other = container_of(pos, struct thread, link);
+
+		if (other == t)
+			continue;
+		list_del(&other->link);
+		other->port = NULL; /* the ExCache's to forget */
+		thread_free(other);
+	}
+	count = 1;
+}
+
 uint32_t threads_count(void)
 {
 	uint32_t n;
@@ -110,6 +127,22 @@ uint32_t threads_count(void)
 	n = count;
 	pthread_mutex_unlock(&list_lock);
 	return n;
+}
+
+/* fork: the child finds the list whole. */
+static void list_hold(void)
+{
+	pthread_mutex_lock(&list_lock);
+}
+
+static void list_release(void)
+{
+	pthread_mutex_unlock(&list_lock);
+}
+
+__attribute__((constructor)) static void list_at_fork(void)
+{
+	pthread_atfork(list_hold, list_release, list_release);
 }
 
 void threads_each(void (*fn)(struct thread *t, void *arg), void *arg)
@@ -142,7 +175,7 @@ static void *thread_main(void *arg)
 	struct start *s = arg;
 	struct thread *t = s->t;
 	struct trap_frame *frame = s->frame;
-	uint64_t fs = s->fs;
+	uint64_t fs = s->fs, ours = SIGS_ALL_BLOCKED;
 
 	t->tid = (int)syscall(SYS_gettid);
 	s->err = trap_thread_enter(t);
@@ -151,6 +184,7 @@ static void *thread_main(void *arg)
 		return NULL;
 	}
 	threads_add(t);
+	host4(SYS_rt_sigprocmask, SIG_SETMASK, &ours, 0, 8);
 	/* The kernel would do this before the first instruction of the child. */
 	if (s->parent_settid)
 		uaccess_store32(s->parent_settid, (uint32_t)t->tid);
@@ -188,6 +222,7 @@ int thread_start(const struct trap_frame *frame, uint64_t fs, uint64_t parent_se
 		 uint64_t child_cleartid, struct thread *parent)
 {
 	struct start s = { .fs = fs, .parent_settid = parent_settid, .child_settid = child_settid };
+	uint64_t all = ~0UL, old;
 	pthread_attr_t attr;
 	pthread_t id;
 	int err;
@@ -206,7 +241,10 @@ int thread_start(const struct trap_frame *frame, uint64_t fs, uint64_t parent_se
 	pthread_attr_init(&attr);
 	pthread_attr_setstacksize(&attr, PTHREAD_STACK_BYTES);
 	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+	/* It takes no signal before it has a trap stack. */
+	host4(SYS_rt_sigprocmask, SIG_SETMASK, &all, &old, 8);
 	err = pthread_create(&id, &attr, thread_main, &s);
+	host4(SYS_rt_sigprocmask, SIG_SETMASK, &old, 0, 8);
 	pthread_attr_destroy(&attr);
 	if (err)
 		goto undo;
@@ -227,20 +265,19 @@ undo:
 
 static void clear_tid(uint64_t word)
 {
-	int tries;
-
-	if (!word || uaccess_store32(word, 0))
-		return;
-	/* A waiter in pthread_join uses a shared futex: its key needs the page to be there. */
-	for (tries = 0; tries < 100; tries++)
-		if (host3(SYS_futex, word, FUTEX_WAKE, 1) != -EFAULT || uaccess_touch(word, 1))
-			return;
+	if (word && !uaccess_store32(word, 0))
+		futex_wake_one(word);
 }
 
 void thread_exit(struct thread *t, int status)
 {
+	uint64_t all = ~0UL;
+
 	robust_exit(t);
 	clear_tid(t->clear_child_tid);
+	/* From here on nothing of the program's is touched; the trap stack goes. */
+	host4(SYS_rt_sigprocmask, SIG_SETMASK, &all, 0, 8);
+	sent_thread_ends(t);
 	if (threads_remove(t) == 0)
 		proc_exit(status);
 	if (t->port) {

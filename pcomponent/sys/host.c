@@ -11,6 +11,8 @@
 #include "pcomponent/sys/dispatch.h"
 #include "pcomponent/sys/thread.h"
 #include "pcomponent/sys/uaccess.h"
+#include "pcomponent/trap/held.h"
+#include "pcomponent/trap/sent.h"
 #include "pcomponent/trap/trap.h"
 
 long host_call(long nr, uint64_t a0, uint64_t a1, uint64_t a2, uint64_t a3, uint64_t a4, uint64_t a5)
@@ -29,12 +31,15 @@ long host_call(long nr, uint64_t a0, uint64_t a1, uint64_t a2, uint64_t a3, uint
 
 long host_block(struct thread *t, long nr, uint64_t a0, uint64_t a1, uint64_t a2, uint64_t a3, uint64_t a4, uint64_t a5)
 {
-	uint64_t mask = t->frame->sigmask, all = SIGS_ALL_BLOCKED;
+	/* Neither miss nor trap can come in the stub, so the mask may hold our own signals there. */
+	uint64_t mask = signal_mask(t) | signal_ours_ignored(), all = SIGS_ALL_BLOCKED;
 	long ret;
 
 	if (t->pending)
 		return -SYS_RESTART;
 	host4(SYS_rt_sigprocmask, SIG_SETMASK, &mask, 0, 8);
+	if (held_any())
+		sent_give_back(t);
 	ret = entry_stub(a0, a1, a2, a3, a4, a5, nr);
 	host4(SYS_rt_sigprocmask, SIG_SETMASK, &all, 0, 8);
 	return ret;

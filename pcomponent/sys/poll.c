@@ -1,7 +1,4 @@
-/*
- * Waiting calls that bring a signal mask of their own, and select's bit sets. The mask that the host kernel gets never
- * holds the dispatcher's signals.
- */
+/* Waiting calls that bring a signal mask of their own, and select's bit sets. */
 #include <errno.h>
 #include <poll.h>
 #include <string.h>
@@ -79,7 +76,7 @@ static long wait_mask(struct thread *t, uint64_t addr, uint64_t bytes, uint64_t 
 		return -EINVAL;
 	if (signal_wait_mask(t, addr))
 		return -EFAULT;
-	*mask = (uint64_t)&t->wait_mask;
+	*mask = (uint64_t)&t->wait_mask_host;
 	return 0;
 }
 
@@ -168,6 +165,5 @@ long sys_signalfd(struct thread *t, const uint64_t a[6])
 		return -EBADF;
 	if (uaccess_in(&mask, a[1], 8))
 		return -EFAULT;
-	mask &= ~SIGS_OURS;
 	return fd_adopt(host4(SYS_signalfd4, a[0], &mask, 8, t->call_nr == SYS_signalfd4 ? a[3] : 0));
 }

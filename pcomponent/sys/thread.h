@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include "ashlar/base/limits.h"
 #include "ashlar/base/list.h"
+#include "pcomponent/trap/held.h"
 
 struct trap_frame; /* host signal frame: trap/frame.h */
 struct excache_port;
@@ -34,7 +35,7 @@ struct thread {
 	/* Offsets below are known to trap/entry.S. */
 	struct thread *self; /* 0 */
 	uint64_t our_fs;     /* 8: FS base of the dispatcher's own thread */
-	uint64_t pending;    /* 16: a program signal waits in sig_info (set by the signal entry) */
+	uint64_t pending;    /* 16: PENDING_* of trap/sent.h: a program signal waits */
 
 	struct list link; /* all threads; under the thread list's lock */
 	int tid;	  /* of the host kernel, and of the program */
@@ -53,10 +54,13 @@ struct thread {
 	void *scratch_extra[THREAD_SCRATCH_EXTRA];
 	char *scratch;
 
-	/* Signals: kernel masks never hold SIGSYS, SIGSEGV, SIGBUS; what the program thinks of those three is here. */
-	uint64_t mask_virtual;
-	uint64_t wait_mask; /* mask in force during host_block */
-	bool wait_mask_set; /* the call brought its own mask (sigsuspend, ppoll ...) */
+	/* Signals: outside of host_block kernel masks never hold SIGSYS, SIGSEGV, SIGBUS; what the program blocks of them: */
+	uint64_t mask_virtual; /* others read it */
+	struct held held;      /* those that were sent to it and wait */
+	/* The call brought a mask of its own (sigsuspend, ppoll ...): the program's, and as the host kernel gets it. */
+	uint64_t wait_mask, wait_mask_host;
+	bool wait_mask_set;
+	uint64_t wait_set; /* sigtimedwait is under way for these */
 	siginfo_t sig_info;
 	stack_t altstack; /* the program's own */
 	void *trap_stack; /* THREAD_STACK_BYTES, behind the struct trap_head */

@@ -9,7 +9,9 @@
 #include "pcomponent/sys/dispatch.h"
 #include "pcomponent/sys/sys.h"
 #include "pcomponent/sys/thread.h"
+#include "pcomponent/trap/sent.h"
 #include "pcomponent/trap/trap.h"
+#include "pcomponent/vm/window.h"
 
 #define SYS_USER_DISPATCH_CODE 2
 
@@ -22,10 +24,44 @@ static bool ip_within(uint64_t ip, const char *start, const char *end)
 static void signal_note(struct thread *t, struct trap_frame *f)
 {
 	memcpy(&t->sig_info, &f->info, sizeof(f->info));
-	t->pending = 1;
+	(void)__atomic_fetch_or(&t->pending, PENDING_NOTED, __ATOMIC_RELAXED);
 	f->sigmask = SIGS_ALL_BLOCKED;
 	if (ip_within(f->regs.ip, entry_stub_start, entry_stub_end))
 		f->regs.ip = (uint64_t)entry_stub_abort;
+}
+
+/* Did the door interrupt our code? Also in the vDSO, which we call on stacks of our own. */
+static bool frame_ours(const struct trap_frame *f)
+{
+	return trap_ip_ours(f->regs.ip) || (f->regs.ip >= WINDOW_END && f->regs.sp >= WINDOW_END);
+}
+
+/* One of our three, sent: in the call stub it is like any other. */
+static void signal_sent(struct thread *t, struct trap_frame *f)
+{
+	if (ip_within(f->regs.ip, entry_stub_start, entry_stub_abort))
+		signal_note(t, f);
+	else
+		sent_arrives(t, f);
+}
+
+bool trap_pending(struct trap_frame *f)
+{
+	struct thread *t = thread_self();
+	uint64_t what;
+
+	if (frame_ours(f))
+		return false;
+	what = __atomic_exchange_n(&t->pending, 0, __ATOMIC_ACQUIRE);
+	if (what & PENDING_NOTED) {
+		siginfo_t info = t->sig_info;
+
+		signal_enter(t, f, &info);
+	}
+	t->wait_mask_set = false;
+	if (what & PENDING_LOOK)
+		sent_deliver(t, f);
+	return true;
 }
 
 void trap_signal(struct trap_frame *f, uint64_t *fs)
@@ -62,7 +98,7 @@ void trap_sigsys(struct trap_frame *f, uint64_t *fs)
 	long ret;
 
 	if (f->info.si_code != SYS_USER_DISPATCH_CODE) {
-		trap_signal(f, fs);
+		signal_sent(t, f);
 		return;
 	}
 	if (vdso_of_ours(t, f, fs))
@@ -72,13 +108,8 @@ void trap_sigsys(struct trap_frame *f, uint64_t *fs)
 		f->regs.ip -= 2;
 	else if (ret != SYS_FRAME_LOADED)
 		f->regs.ax = (uint64_t)ret;
-	if (t->pending) {
-		siginfo_t info = t->sig_info;
-
-		t->pending = 0;
-		signal_enter(t, f, &info);
-	}
-	t->wait_mask_set = false;
+	if (!t->pending) /* else it counts for the signal's handler: trap_pending */
+		t->wait_mask_set = false;
 }
 
 /*
@@ -104,19 +135,22 @@ void trap_fault(struct trap_frame *f, uint64_t *fs)
 {
 	struct thread *t = thread_self();
 	bool copying = ip_within(f->regs.ip, entry_copy_start, entry_copy_end);
+	siginfo_t seen;
 
+	(void)fs;
 	if (f->info.si_code <= 0) { /* sent by kill(2), not a fault */
-		trap_signal(f, fs);
+		signal_sent(t, f);
 		return;
 	}
 	/* Our code touches program memory in the user copies only; what else faults in it is no miss. */
 	if (trap_ip_ours(f->regs.ip) && !copying)
 		dispatcher_fault(f);
-	if (fault_resolve(t, f))
+	memcpy(&seen, &f->info, sizeof(seen));
+	if (fault_resolve(t, f, &seen))
 		return;
 	if (copying) {
 		f->regs.ip = (uint64_t)entry_copy_fault;
 		return;
 	}
-	signal_fault(t, f, &f->info);
+	signal_fault(t, f, &seen);
 }

@@ -26,6 +26,14 @@ bool trap_ip_ours(uint64_t ip)
 	return ip >= (uint64_t)__executable_start && ip < (uint64_t)__etext;
 }
 
+int trap_forked(void)
+{
+	return prctl(PR_SET_SYSCALL_USER_DISPATCH, PR_SYS_DISPATCH_ON, __executable_start, __etext - __executable_start,
+		     0) < 0
+		       ? -errno
+		       : 0;
+}
+
 int trap_thread_enter(struct thread *t)
 {
 	struct trap_head *head = (struct trap_head *)((char *)t->trap_stack - PAGE_BYTES);
@@ -41,10 +49,7 @@ int trap_thread_enter(struct thread *t)
 	__asm__ volatile("wrgsbase %0" ::"r"(t));
 	if (sigaltstack(&ss, NULL) < 0)
 		return -errno;
-	if (prctl(PR_SET_SYSCALL_USER_DISPATCH, PR_SYS_DISPATCH_ON, __executable_start, __etext - __executable_start,
-		  0) < 0)
-		return -errno;
-	return 0;
+	return trap_forked();
 }
 
 void trap_thread_leave(void)
@@ -52,11 +57,11 @@ void trap_thread_leave(void)
 	prctl(PR_SET_SYSCALL_USER_DISPATCH, PR_SYS_DISPATCH_OFF, 0, 0, 0);
 }
 
-static int door(int sig, void (*entry)(void))
+int trap_door(int sig, uint64_t flags)
 {
 	struct sig_action sa = {
-		.handler = (uint64_t)entry,
-		.flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER | 0x04000000 /* SA_RESTORER */,
+		.handler = (uint64_t)(sig == SIGSYS ? entry_sigsys : entry_fault),
+		.flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER | 0x04000000 /* SA_RESTORER */ | flags,
 		.restorer = (uint64_t)entry_restorer,
 		.mask = SIGS_ALL_BLOCKED,
 	};
@@ -68,7 +73,7 @@ int trap_open(void)
 {
 	int err;
 
-	if ((err = door(SIGSYS, entry_sigsys)) || (err = door(SIGSEGV, entry_fault)))
+	if ((err = trap_door(SIGSYS, 0)) || (err = trap_door(SIGSEGV, 0)))
 		return err;
-	return door(SIGBUS, entry_fault);
+	return trap_door(SIGBUS, 0);
 }

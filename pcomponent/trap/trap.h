@@ -4,7 +4,8 @@
  *
  * The handlers are not asynchronous to the dispatcher: system calls and faults come from program code, from uaccess
  * copies, or from a clock reading of ours (the vDSO's fall-back, answered on the spot), and program signals are blocked in all of our code but the stub of host_block. So they may take locks and use
- * malloc; the one rule is that program memory is touched only through uaccess, with no lock held.
+ * malloc; the one rule is that program memory is touched only through uaccess, with no lock held. The exception are
+ * SIGSYS, SIGSEGV and SIGBUS that somebody sends: they come anywhere, and are only held (trap/sent.h).
  */
 #ifndef PCOMPONENT_TRAP_TRAP_H
 #define PCOMPONENT_TRAP_TRAP_H
@@ -16,8 +17,12 @@ struct thread;
 
 /* Install the handlers for SIGSYS, SIGSEGV, SIGBUS. Once, before the program starts. 0 or -errno. */
 int trap_open(void);
+/* The same for one of them; flags: of the program's, SA_RESTART. */
+int trap_door(int sig, uint64_t flags);
 /* Make the calling pthread a program thread: %gs, trap stack, system calls dispatched from now on. 0 or -errno. */
 int trap_thread_enter(struct thread *t);
+/* In the child of a fork, on its one thread: system calls are dispatched as in the parent. 0 or -errno. */
+int trap_forked(void);
 /* The reverse, before the pthread ends. */
 void trap_thread_leave(void);
 
@@ -31,6 +36,8 @@ bool trap_ip_ours(uint64_t ip);
 void trap_sigsys(struct trap_frame *f, uint64_t *fs);
 void trap_fault(struct trap_frame *f, uint64_t *fs);
 void trap_signal(struct trap_frame *f, uint64_t *fs);
+/* Called where a door is left and thread.pending is set: f takes signals on. false: f is of our own code, which will. */
+bool trap_pending(struct trap_frame *f);
 
 /* Doors and labels of entry.S. */
 void entry_sigsys(void);
@@ -40,8 +47,10 @@ void entry_restorer(void);
 int entry_copy(void *dst, const void *src, uint64_t n);
 int entry_load32(uint32_t *dst, uint64_t src);
 int entry_store32(uint64_t dst, uint32_t v);
+int entry_cas32(uint64_t addr, uint32_t *expected, uint32_t v);
 int entry_touch(uint64_t addr);
 long entry_stub(uint64_t a0, uint64_t a1, uint64_t a2, uint64_t a3, uint64_t a4, uint64_t a5, long nr);
+extern const char entry_leave_start[], entry_leave_insn[], entry_resume_start[], entry_resume_insn[];
 extern const char entry_copy_start[], entry_copy_end[], entry_copy_fault[];
 extern const char entry_stub_start[], entry_stub_insn[], entry_stub_end[], entry_stub_abort[];
 
@@ -66,5 +75,7 @@ void signal_defaults_act(void);
 /* The mask the program believes it has, and setting it, in the frame of the call being served. */
 uint64_t signal_mask(const struct thread *t);
 void signal_set_mask(struct thread *t, uint64_t mask);
+/* Those of the dispatcher's three signals that the program ignores. */
+uint64_t signal_ours_ignored(void);
 
 #endif

@@ -29,6 +29,11 @@ int uaccess_store32(uint64_t dst, uint32_t v)
 	return outside(dst, 4) ? -EFAULT : entry_store32(dst, v);
 }
 
+int uaccess_cas32(uint64_t dst, uint32_t *expected, uint32_t v)
+{
+	return outside(dst, 4) ? -EFAULT : entry_cas32(dst, expected, v);
+}
+
 int uaccess_touch(uint64_t addr, int write)
 {
 	char byte;

@@ -3,7 +3,9 @@
 #define ASHLAR_BASE_LIMITS_H
 
 #define PAGE_SHIFT 12
-#define PAGE_BYTES 4096UL	     /* a line and a frame */
+#define PAGE_BYTES 4096UL     /* a line and a frame */
+#define EXCACHE_LINES_MIN 64u /* least ExCache: one instruction may touch 16 pages and more, threads as many each */
+#define EXCACHE_LEAST_BYTES (EXCACHE_LINES_MIN * PAGE_BYTES)
 #define SLAB_FRAMES_MAX 16384u	     /* frames of the largest slab (64 MB) */
 #define SLAB_FRAMES_DEFAULT 1024u    /* frames of a slab when nothing else is asked (4 MB) */
 #define MSG_BYTES_MAX 12288u	     /* one message, header included: two paths and a struct fit */
