@@ -7,7 +7,6 @@
 #include <string.h>
 #include <sys/auxv.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 #include "ashlar/base/clock.h"
@@ -66,15 +65,6 @@ static struct thread *first_thread(void)
 	return t;
 }
 
-static uint64_t stack_bytes(void)
-{
-	struct rlimit r;
-
-	if (getrlimit(RLIMIT_STACK, &r) || r.rlim_cur > (64UL << 20))
-		return r.rlim_cur == RLIM_INFINITY ? 64UL << 20 : 8UL << 20;
-	return r.rlim_cur < (256UL << 10) ? 256UL << 10 : r.rlim_cur;
-}
-
 /* The first instruction, with the registers and the signal mask that execve would leave. */
 static void start(struct thread *t, const struct load_result *r, uint64_t mask) __attribute__((noreturn));
 static void start(struct thread *t, const struct load_result *r, uint64_t mask)
@@ -118,7 +108,7 @@ int main(int argc, char **argv, char **envp)
 	exec = join_launch()->flags & LAUNCH_EXEC;
 	if (exec)
 		exec_state_read(fd, &before);
-	if ((err = proc_fd_floor_open(exec ? &before.limits : NULL)))
+	if ((err = proc_limits_open(exec ? &before.limits : NULL)))
 		proc_fail(125, "limit of open files: %s (ashlar doctor looks at limits)", strerror(-err));
 	message_open(proc_fd_floor());
 	if (!exec)
@@ -127,7 +117,7 @@ int main(int argc, char **argv, char **envp)
 	join_stats();
 	join_rack(exec ? fd : -1);
 	close(fd);
-	if ((err = vm_open(join_launch()->excache_bytes, stack_bytes())))
+	if ((err = vm_open(join_launch()->excache_bytes)))
 		proc_fail(125, "address space: %s", strerror(-err));
 	signal_inherit();
 	t = first_thread();

@@ -7,7 +7,6 @@
 #include <string.h>
 #include "ashlar/base/log.h"
 #include "ashlar/base/loop.h"
-#include "scomponent/identity.h"
 #include "scomponent/state.h"
 
 static void client_free(struct client *c)
@@ -60,8 +59,7 @@ struct client *client_of(struct rpc_request *rq)
 {
 	struct client *c = rpc_ctx(rpc_request_rpc(rq));
 
-	if (c->process && rpc_request_pid(rq) == c->process->pid &&
-	    identity_take(c->process->uid, c->process->gid) == 0)
+	if (c->process && rpc_request_pid(rq) == c->process->pid)
 		return c;
 	c->s->refused++;
 	return NULL;
@@ -177,6 +175,11 @@ int serve_left(struct rpc_request *rq, const void *body, const void *tail, uint3
 	return 0;
 }
 
+int client_run(struct client *c, identity_fn *fn, void *arg)
+{
+	return identity_run(&c->s->identity, c->process->uid, c->process->gid, fn, arg);
+}
+
 int serve_buffer(struct rpc_request *rq, const void *body, const void *tail, uint32_t tail_bytes, void *out)
 {
 	const struct p2s_buffer_req *req = body;
@@ -227,32 +230,64 @@ int serve_usage(struct rpc_request *rq, const void *body, const void *tail, uint
 	return 0;
 }
 
+/* Served in the user's name, whole: nothing of these has to do with the fabric. */
+static rpc_handler_fn *const as_user[] = {
+	[IDX_P2S_OPEN] = serve_open,	   [IDX_P2S_STAT] = serve_stat,		[IDX_P2S_STATFS] = serve_statfs,
+	[IDX_P2S_ACCESS] = serve_access,   [IDX_P2S_READLINK] = serve_readlink, [IDX_P2S_UNLINK] = serve_unlink,
+	[IDX_P2S_MKDIR] = serve_mkdir,	   [IDX_P2S_RENAME] = serve_rename,	[IDX_P2S_LINK] = serve_link,
+	[IDX_P2S_SYMLINK] = serve_symlink, [IDX_P2S_TRUNCATE] = serve_truncate, [IDX_P2S_CHMOD] = serve_chmod,
+	[IDX_P2S_CHOWN] = serve_chown,	   [IDX_P2S_UTIMENS] = serve_utimens,	[IDX_P2S_FALLOCATE] = serve_fallocate,
+	[IDX_P2S_PATH] = serve_path,	   [IDX_P2S_RESOLVE] = serve_resolve,
+};
+
+struct call {
+	struct rpc_request *rq;
+	const void *body, *tail;
+	uint32_t tail_bytes;
+	void *out;
+};
+
+static int call_run(void *arg)
+{
+	struct call *k = arg;
+
+	return as_user[rpc_request_index(k->rq)](k->rq, k->body, k->tail, k->tail_bytes, k->out);
+}
+
+static int serve_as_user(struct rpc_request *rq, const void *body, const void *tail, uint32_t tail_bytes, void *out)
+{
+	struct call k = { .rq = rq, .body = body, .tail = tail, .tail_bytes = tail_bytes, .out = out };
+	struct client *c = client_of(rq);
+
+	return c ? client_run(c, call_run, &k) : -EACCES;
+}
+
 const struct rpc_service client_service = {
 	.handler = {
 		[IDX_P2S_HELLO] = serve_hello,
 		[IDX_P2S_BUFFER] = serve_buffer,
-		[IDX_P2S_OPEN] = serve_open,
+		[IDX_P2S_OPEN] = serve_as_user,
 		[IDX_P2S_CLOSE] = serve_close,
 		[IDX_P2S_READ] = serve_read,
 		[IDX_P2S_WRITE] = serve_write,
 		[IDX_P2S_GETDENTS] = serve_getdents,
-		[IDX_P2S_STAT] = serve_stat,
-		[IDX_P2S_STATFS] = serve_statfs,
-		[IDX_P2S_ACCESS] = serve_access,
-		[IDX_P2S_READLINK] = serve_readlink,
-		[IDX_P2S_UNLINK] = serve_unlink,
-		[IDX_P2S_MKDIR] = serve_mkdir,
-		[IDX_P2S_RENAME] = serve_rename,
-		[IDX_P2S_LINK] = serve_link,
-		[IDX_P2S_SYMLINK] = serve_symlink,
-		[IDX_P2S_TRUNCATE] = serve_truncate,
-		[IDX_P2S_CHMOD] = serve_chmod,
-		[IDX_P2S_CHOWN] = serve_chown,
-		[IDX_P2S_UTIMENS] = serve_utimens,
+		[IDX_P2S_STAT] = serve_as_user,
+		[IDX_P2S_STATFS] = serve_as_user,
+		[IDX_P2S_ACCESS] = serve_as_user,
+		[IDX_P2S_READLINK] = serve_as_user,
+		[IDX_P2S_UNLINK] = serve_as_user,
+		[IDX_P2S_MKDIR] = serve_as_user,
+		[IDX_P2S_RENAME] = serve_as_user,
+		[IDX_P2S_LINK] = serve_as_user,
+		[IDX_P2S_SYMLINK] = serve_as_user,
+		[IDX_P2S_TRUNCATE] = serve_as_user,
+		[IDX_P2S_CHMOD] = serve_as_user,
+		[IDX_P2S_CHOWN] = serve_as_user,
+		[IDX_P2S_UTIMENS] = serve_as_user,
 		[IDX_P2S_SYNC] = serve_sync,
-		[IDX_P2S_FALLOCATE] = serve_fallocate,
-		[IDX_P2S_PATH] = serve_path,
-		[IDX_P2S_RESOLVE] = serve_resolve,
+		[IDX_P2S_FALLOCATE] = serve_as_user,
+		[IDX_P2S_PATH] = serve_as_user,
+		[IDX_P2S_RESOLVE] = serve_as_user,
 		[IDX_P2S_SEEK] = serve_seek,
 		[IDX_P2S_FLOCK] = serve_flock,
 		[IDX_P2S_USAGE] = serve_usage,

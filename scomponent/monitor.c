@@ -9,7 +9,6 @@
 #include <unistd.h>
 #include "ashlar/base/clock.h"
 #include "ashlar/base/log.h"
-#include "scomponent/identity.h"
 #include "scomponent/resolve.h"
 #include "scomponent/state.h"
 
@@ -209,6 +208,7 @@ void scomponent_close(struct scomponent *s)
 	peers_close(&s->clients);
 	list_for_each_safe(l, next, &s->processes)
 		process_free(container_of(l, struct process, link));
+	identity_close(&s->identity);
 	net_mr_free(s->io);
 	net_pd_close(s->pd);
 	close(s->root);

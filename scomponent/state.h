@@ -7,6 +7,7 @@
 #include "ashlar/base/loop.h"
 #include "component/peers.h"
 #include "scomponent/handles.h"
+#include "scomponent/identity.h"
 #include "scomponent/members.h"
 #include "scomponent/scomponent.h"
 
@@ -19,6 +20,7 @@ struct scomponent {
 	char root_path[PATH_MAX];
 	size_t root_len; /* 0 where the export is the machine's / */
 	bool readonly;
+	struct identity identity;
 	uint64_t handles, refused;
 	struct list processes;
 	struct peers clients;
@@ -69,6 +71,11 @@ void client_close(struct client *);
  * -EACCES (counted).
  */
 struct client *client_of(struct rpc_request *);
+/*
+ * Do what touches files in the name of its user (identity_run). Not for what only uses a file that is open: Linux asked
+ * for the user's rights when it was opened.
+ */
+int client_run(struct client *, identity_fn *fn, void *arg);
 
 int serve_guard(struct rpc_request *, const void *, const void *, uint32_t, void *);
 int serve_fork(struct rpc_request *, const void *, const void *, uint32_t, void *);

@@ -31,6 +31,7 @@ struct slab {
 	uint64_t id;
 	struct net_remote *remote; /* atomic; NULL: shared by a fork, and not used yet */
 	bool sealed;		   /* by a fork */
+	bool leaving;		   /* its frames are to be moved away */
 	uint32_t component, frames, free;
 	uint32_t run_max; /* no free run is longer (it may be shorter) */
 	uint64_t map[];	  /* bit set: in use */
@@ -368,9 +369,9 @@ static void run_mark(struct slab *s, uint32_t f, uint32_t n, bool use)
 }
 
 /* No good run: one in a new slab, or else a bad one. Where there is no frame at all it must be a new slab. */
-static uint32_t run_make(uint32_t want)
+static uint32_t run_make(uint32_t want, bool patient)
 {
-	int i = slab_get_any(open.total == open.used);
+	int i = slab_get_any(patient && open.total == open.used);
 
 	if (i > 0) {
 		cursor = (uint32_t)i;
@@ -386,7 +387,7 @@ static void reserve_keep(void)
 		(void)slab_get_any(false);
 }
 
-int backing_take(unsigned want, uint64_t *loc)
+static int frames_take(unsigned want, uint64_t *loc, bool patient)
 {
 	bool plenty = (open.total - open.used) * 4 > open.total;
 	uint32_t n = run_find(want < RUN_GOOD ? want : RUN_GOOD, want);
@@ -394,18 +395,28 @@ int backing_take(unsigned want, uint64_t *loc)
 	if (!n && plenty)
 		n = run_find(1, want);
 	if (!n)
-		n = run_make(want);
-	if (!n && all_dead())
-		return -EIO;
-	if (!n) {
-		say_full();
-		return -ENOMEM;
-	}
+		n = run_make(want, patient);
+	if (!n)
+		return all_dead() ? -EIO : -ENOMEM;
 	run_mark(slabs[cursor], cursor_frame, n, true);
 	*loc = (uint64_t)cursor << FRAME_BITS | cursor_frame;
 	cursor_frame += n;
 	usage_changed();
 	return (int)n;
+}
+
+int backing_take(unsigned want, uint64_t *loc)
+{
+	int n = frames_take(want, loc, true);
+
+	if (n == -ENOMEM)
+		say_full();
+	return n;
+}
+
+int backing_take_quietly(unsigned want, uint64_t *loc)
+{
+	return frames_take(want, loc, false);
 }
 
 static struct slab *slab_of(uint64_t loc)
@@ -536,6 +547,52 @@ void backing_trim(void)
 	if (open.used > 0)
 		reserve_keep();
 	usage_changed();
+}
+
+/* ---- slack ---- */
+
+#define DENSITIES 16u
+
+/* Of a sealed slab, 0 to DENSITIES - 1: what part of it is in use. */
+static uint32_t density(const struct slab *s)
+{
+	return (s->frames - s->free) * DENSITIES / (s->frames + 1);
+}
+
+static bool slab_sparse(uint32_t i, uint32_t below)
+{
+	const struct slab *s = slabs[i];
+
+	return s && s->sealed && s->free < s->frames && !memory_dead(s->component) && density(s) < below;
+}
+
+bool backing_sparse_choose(unsigned pages)
+{
+	uint64_t in_use[DENSITIES] = { 0 }, sum = 0, chosen = 0;
+	uint32_t below = 0;
+
+	if (sealed.total <= 2 * sealed.used + SLACK_FRAMES)
+		return false;
+	for (uint32_t i = 1; i < slabs_end; i++) {
+		if (!slab_sparse(i, DENSITIES))
+			continue;
+		in_use[density(slabs[i])] += slabs[i]->frames - slabs[i]->free;
+		chosen += slabs[i]->leaving ? slabs[i]->frames - slabs[i]->free : 0;
+	}
+	while (below < DENSITIES && sum < pages)
+		sum += in_use[below++];
+	for (uint32_t i = 1; i < slabs_end && chosen < pages; i++) {
+		if (!slab_sparse(i, below) || slabs[i]->leaving)
+			continue;
+		slabs[i]->leaving = true;
+		chosen += slabs[i]->frames - slabs[i]->free;
+	}
+	return chosen > 0;
+}
+
+bool backing_leaving(uint64_t loc)
+{
+	return slab_of(loc)->leaving;
 }
 
 /* ---- fork ---- */

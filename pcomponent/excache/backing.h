@@ -6,6 +6,7 @@
  */
 #ifndef PCOMPONENT_EXCACHE_BACKING_H
 #define PCOMPONENT_EXCACHE_BACKING_H
+#include <stdbool.h>
 #include <stdint.h>
 #include "ashlar/base/limits.h"
 #include "ashlar/net.h"
@@ -42,6 +43,17 @@ uint32_t backing_slab(uint64_t loc, uint64_t *slab, uint32_t *frame);
 int backing_fork(uint32_t member);
 /* In the child: all slabs are to be opened anew. */
 void backing_fork_child(void);
+
+/*
+ * Slack: a sealed slab with one live frame stays, and every fork seals. While sealed slabs have more than twice the frames
+ * that are in use of them (and SLACK_FRAMES), the sparsest are to be left: choose marks some whose frames are `pages` or
+ * more, where there are so many; false: there is no need. leaving: is this location in one of them? take_quietly: frames to
+ * move to; that there are none is not said.
+ */
+#define SLACK_FRAMES 512u
+bool backing_sparse_choose(unsigned pages);
+bool backing_leaving(uint64_t loc);
+int backing_take_quietly(unsigned want, uint64_t *loc);
 
 struct backing_usage {
 	uint64_t slabs, frames, used; /* used: frames */

@@ -43,6 +43,11 @@ void excache_budget_apply(uint64_t lines)
 	STAT_SET(excache.stats->budget_bytes, lines * PAGE_BYTES);
 }
 
+void excache_charge(int64_t bytes)
+{
+	room_pool_add(-(bytes / (int64_t)PAGE_BYTES));
+}
+
 /* Does what is resident fit, with the rights that ports hold as a part of it? */
 int excache_fit(struct excache_port *port)
 {

@@ -36,6 +36,9 @@ static inline uint32_t excache_epoch(void)
 {
 	return __atomic_load_n(&excache.epoch, __ATOMIC_RELAXED);
 }
+/* fork.c: what it opened for itself. */
+void fork_close(void);
+
 /* Evictor, or faults excluded. Before lines leave: what comes back later then has another generation. */
 void excache_epoch_next(void);
 

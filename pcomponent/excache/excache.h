@@ -54,10 +54,12 @@ void excache_close(void);
 
 /*
  * Watch: descriptors of the memory connections that there are now, for the service thread; dead: it hung up, fail its
- * transfers. excache_config.connected is called when a lazy one has come, by the thread that needed it.
+ * transfers. excache_config.connected is called when a lazy one has come, by the thread that needed it. Not every
+ * fabric's descriptor shows an end: look takes what came, the end among it; to be called now and then.
  */
 unsigned excache_watch_fds(int *fds, unsigned max);
 void excache_watch_dead(int fd);
+void excache_watch_look(void);
 
 int excache_port_open(struct excache_port **out);
 void excache_port_close(struct excache_port *);
@@ -77,6 +79,16 @@ int excache_move(uint64_t from, uint64_t to, uint64_t bytes);
 /* exclusive: bytes resident in [start, end), for /proc/self/status and mincore; vec (may be NULL) one byte per page. */
 uint64_t excache_resident(uint64_t start, uint64_t end, unsigned char *vec);
 
+/* exclusive: bytes of [start, end) whose contents are with a memory component only. */
+uint64_t excache_away(uint64_t start, uint64_t end);
+
+/*
+ * exclusive: lines of [start, end) stay once they are resident, until they are unpinned; the caller brings them in, and sees
+ * to it that enough of the budget is left for others. 0 or -ENOMEM. Forgetting and moving leave pins where they are.
+ */
+int excache_pin(uint64_t start, uint64_t end);
+void excache_unpin(uint64_t start, uint64_t end);
+
 /*
  * shared: resolve a fault of this thread at addr, in the registered mapping [start, end).
  * 0: try the access again. -EIO: its page is lost (transfer failed); -ENOMEM: no room and none can be made (the rack is
@@ -86,6 +98,12 @@ int excache_fault(struct excache_port *, uint64_t addr, bool write, uint64_t sta
 
 /* shared: make room ahead of demand until the headroom is free again; called by faults and after registration. */
 int excache_reclaim(struct excache_port *);
+
+/*
+ * So many bytes of the budget are taken, or given back (negative), by memory that is no line, and is there. What is too
+ * much then is evicted by the next who needs room.
+ */
+void excache_charge(int64_t bytes);
 
 /*
  * The budget from now on, at least EXCACHE_LINES_MIN lines. Any thread, one at a time. More is there at once; where it is

@@ -4,6 +4,7 @@
  * made here.
  */
 #include <errno.h>
+#include <limits.h>
 #include <string.h>
 #include "ashlar/base/limits.h"
 #include "pcomponent/excache/backing.h"
@@ -14,8 +15,25 @@
 #include "pcomponent/excache/port.h"
 #include "pcomponent/excache/present.h"
 #include "pcomponent/excache/reclaim.h"
+#include "pcomponent/excache/slack.h"
 #include "pcomponent/excache/uffd.h"
 #include "pcomponent/excache/writeback.h"
+
+static struct excache_port *port; /* to move lines by; opened when there is need */
+
+void fork_close(void)
+{
+	excache_port_close(port);
+	port = NULL;
+}
+
+/* What is open is sealed by each fork: those who fork often would gather sparse slabs. */
+static void slack_before_fork(void)
+{
+	if (!backing_sparse_choose(SLACK_FORK_PAGES) || (!port && excache_port_open(&port)))
+		return;
+	slack_reduce(port, SLACK_FORK_PAGES, ULONG_MAX);
+}
 
 int excache_fork_prepare(uint32_t member)
 {
@@ -23,6 +41,7 @@ int excache_fork_prepare(uint32_t member)
 
 	reclaim_lock();
 	reclaim_collect();
+	slack_before_fork();
 	err = backing_fork(member);
 	if (err) {
 		reclaim_unlock();
@@ -67,6 +86,7 @@ int excache_fork_child(const struct excache_config *c, int (*ranges)(int (*regis
 		return err;
 	pagemap_fork_child();
 	backing_fork_child();
+	port = NULL;
 	err = ports_fork_child();
 	if (!err)
 		err = writeback_fork_child(c->peek);

@@ -262,6 +262,27 @@ int memory_post(uint32_t component, enum msg_id id, const void *req, const void 
 	return err;
 }
 
+/* Whoever has the lock uses the connection, and hears of its end himself. */
+static void connection_look(uint32_t component)
+{
+	struct memory *m = &memory[component];
+	int err;
+
+	if (memory_dead(component) || pthread_mutex_trylock(&m->lock))
+		return;
+	err = rpc_sync_step(m->rpc);
+	memory_async_error(m);
+	pthread_mutex_unlock(&m->lock);
+	if (err == -EPIPE || err == -EPROTO)
+		memory_lost(component, err);
+}
+
+void memory_look(void)
+{
+	for (uint32_t i = 0; i < count; i++)
+		connection_look(i);
+}
+
 int memory_data_open(uint32_t component, enum net_class class, struct net_data **out)
 {
 	struct memory *m = &memory[component];

@@ -28,6 +28,7 @@ bool memory_dead(uint32_t component); /* thread-safe */
 void memory_lost(uint32_t component, int why);
 unsigned memory_fds(int *fds, unsigned max);
 void memory_fd_dead(int fd);
+void memory_look(void); /* take what lies unread on the connections; who has ended is lost */
 
 /* As rpc_call_sync and rpc_post_sync, under the component's lock. */
 int memory_call(uint32_t component, enum msg_id, const void *req, const void *tail, uint32_t tail_bytes,

@@ -85,6 +85,7 @@ void transfer_forget(void *, unsigned pages);
 
 /* Read a frame into the bounce page; write n pages to frames in a row. 0 or -EIO: its component is lost. */
 int port_fetch(struct excache_port *, uint64_t loc);
+int port_fetch_to(struct excache_port *, const struct net_sge *, uint64_t loc); /* the same, elsewhere, as background */
 int port_store(struct excache_port *, const struct net_sge *, unsigned n, uint64_t loc);
 
 /* Add the counters to the statistics page. */

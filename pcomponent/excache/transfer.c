@@ -78,6 +78,14 @@ int port_fetch(struct excache_port *p, uint64_t loc)
 	return transfer_retry(&t, loc, &sge, 1);
 }
 
+/* By the connections of stores: these are background. */
+int port_fetch_to(struct excache_port *p, const struct net_sge *sge, uint64_t loc)
+{
+	struct transfer t = { net_read_sync, NET_BACKGROUND, p->store };
+
+	return transfer_retry(&t, loc, sge, 1);
+}
+
 int port_store(struct excache_port *p, const struct net_sge *sge, unsigned n, uint64_t loc)
 {
 	struct transfer t = { net_write_sync, NET_BACKGROUND, p->store };

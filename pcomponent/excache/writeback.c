@@ -97,6 +97,12 @@ int writeback_read(const uint64_t *vpn, unsigned n, uint64_t *zeros)
 	return err;
 }
 
+void writeback_slot(unsigned i, struct net_sge *sge)
+{
+	slots.addr[i] = slot_page(i);
+	*sge = (struct net_sge){ slot_page(i), PAGE_BYTES, slots.mr };
+}
+
 unsigned writeback_sge(const uint8_t *slot, unsigned n, struct net_sge *sge)
 {
 	unsigned pieces = 0;

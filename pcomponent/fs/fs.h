@@ -44,6 +44,9 @@ int fs_image_open(const char *path, struct fs_image **out, struct wire_stat *st,
 int fs_image_from_fd(int fd, struct fs_image **out, struct wire_stat *st, char *canonical, size_t canonical_max);
 /* Read into local or freshly mapped, not yet registered memory: bytes read (short only at the end of the file) or -errno. */
 int64_t fs_image_pread(struct fs_image *, void *dst, uint64_t bytes, uint64_t off);
+/* Its state now: 0 or -errno. */
+int fs_image_stat(struct fs_image *, struct wire_stat *st);
+struct fs_image *fs_image_ref(struct fs_image *); /* one more fs_image_close is due */
 void fs_image_close(struct fs_image *);
 /* May the user execute it? 0 or -EACCES. */
 int fs_image_access_exec(const char *path);
@@ -75,9 +78,15 @@ int fs_exec_restore(const struct fs_config *c, int fd);
 
 /* ---- given by others, used by fs ------------------------------------------------------------------------------- */
 
-/* vm/: text of /proc/self/maps as the program should see it, into a malloc'ed buffer of *len bytes. */
-char *vm_maps_text(size_t *len);
-/* vm/: for /proc/self/status: VmSize and VmRSS in bytes of the program's own memory. */
-void vm_totals(uint64_t *size_bytes, uint64_t *resident_bytes);
+/* vm/: text of /proc/self/maps, or of smaps, as the program should see it, into a malloc'ed buffer of *len bytes. */
+char *vm_maps_text(bool smaps, size_t *len);
+/* vm/: the program's own memory, in bytes. */
+struct vm_totals {
+	uint64_t size, size_peak, resident, resident_shared, resident_peak;
+	uint64_t away; /* remote: as if it were swapped out */
+	uint64_t data, stack, locked;
+	uint64_t start_stack, start_brk; /* addresses */
+};
+void vm_totals(struct vm_totals *);
 
 #endif

@@ -106,6 +106,16 @@ int64_t fs_image_pread(struct fs_image *image, void *dst, uint64_t bytes, uint64
 	return (int64_t)done;
 }
 
+int fs_image_stat(struct fs_image *image, struct wire_stat *st)
+{
+	return (int)remote_stat_file(image_file(image), st);
+}
+
+struct fs_image *fs_image_ref(struct fs_image *image)
+{
+	return file_image(file_ref(image_file(image)));
+}
+
 void fs_image_close(struct fs_image *image)
 {
 	file_drop(image_file(image));

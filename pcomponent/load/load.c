@@ -171,6 +171,7 @@ void load_program(struct thread *t, const struct load_program *p, struct load_re
 	elf_close(&program);
 	out->entry = program.interp[0] ? interp.entry : prog.entry;
 	out->sp = stack_build(vm_stack_top(), out->argv, p->envp, path, &program, &prog, interp.bias);
+	vm_stack_start(out->sp);
 	if (!out->sp)
 		fail(path, -E2BIG, NULL);
 	snprintf(out->exe, sizeof(out->exe), "%s", program.path);

@@ -156,6 +156,7 @@ static void child_begins(struct thread *t, const struct member *m)
 	if (trap_forked())
 		proc_fail(125, "system call user dispatch in a forked process");
 	join_forked(&m->cap, m->id, vm_each_registered);
+	vm_forked();
 	vm_unlock_exclusive();
 	resize_forked();
 	join_serve();

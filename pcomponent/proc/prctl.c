@@ -11,6 +11,8 @@
 
 #define COMM_BYTES 16
 
+static int death_signal; /* PR_SET_PDEATHSIG */
+
 static long set_name(const uint64_t a[6])
 {
 	char name[COMM_BYTES] = "";
@@ -41,15 +43,16 @@ static long get_int(const uint64_t a[6])
 
 long sys_prctl(struct thread *t, const uint64_t a[6])
 {
-	(void)t;
 	switch (a[0]) {
 	case PR_SET_NAME:
 		return set_name(a);
 	case PR_GET_NAME:
 		return get_name(a);
-	case PR_GET_PDEATHSIG:
 	case PR_GET_CHILD_SUBREAPER:
+	case PR_GET_TSC:
 		return get_int(a);
+	case PR_GET_TID_ADDRESS:
+		return uaccess_out(a[1], &t->clear_child_tid, 8);
 	case PR_GET_DUMPABLE:
 	case PR_SET_DUMPABLE:
 	case PR_GET_KEEPCAPS:
@@ -57,6 +60,7 @@ long sys_prctl(struct thread *t, const uint64_t a[6])
 	case PR_GET_TIMERSLACK:
 	case PR_SET_TIMERSLACK:
 	case PR_CAPBSET_READ:
+	case PR_CAPBSET_DROP:
 	case PR_CAP_AMBIENT:
 	case PR_GET_NO_NEW_PRIVS:
 	case PR_SET_NO_NEW_PRIVS:
@@ -64,13 +68,24 @@ long sys_prctl(struct thread *t, const uint64_t a[6])
 	case PR_GET_THP_DISABLE:
 	case PR_SET_THP_DISABLE:
 	case PR_GET_SECUREBITS:
+	case PR_SET_SECUREBITS:
+	case PR_GET_TIMING:
+	case PR_SET_TIMING:
+	case PR_MCE_KILL:
+	case PR_MCE_KILL_GET:
+	case PR_GET_SPECULATION_CTRL:
 	case PR_GET_SECCOMP:
 		return host_call(SYS_prctl, a[0], a[1], a[2], a[3], a[4], 0);
 	case PR_SET_PDEATHSIG:
-		/* The first process's is SIGKILL, so that it does not outlive its command; its own parent is the shell. */
-		if (join_first())
-			return a[1] > 64 ? -EINVAL : 0;
-		return host_call(SYS_prctl, a[0], a[1], 0, 0, 0, 0);
+		/* The first process's is SIGKILL, so that it does not outlive its command: its wish is told to it, no more. */
+		if (a[1] > 64)
+			return -EINVAL;
+		if (!join_first())
+			return host_call(SYS_prctl, a[0], a[1], 0, 0, 0, 0);
+		death_signal = (int)a[1];
+		return 0;
+	case PR_GET_PDEATHSIG:
+		return join_first() ? uaccess_out(a[1], &death_signal, sizeof(death_signal)) : get_int(a);
 	case PR_SET_PTRACER:
 		return 0;
 	case PR_SET_MM:

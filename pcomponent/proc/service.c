@@ -26,7 +26,7 @@
 #define DAEMON_FIRST_MS 20
 #define GONE (POLLRDHUP | POLLHUP | POLLERR)
 #define REPORT_MS 250u	     /* between two reports while there is something new to tell */
-#define REPORT_IDLE_MS 1000u /* looking for something new while there is not */
+#define REPORT_IDLE_MS 1000u /* looking for something new while there is not, and for the end of memory components */
 
 /* The node daemon, the resizer, whoever has more to watch, then the memory components. */
 enum { WATCH_DAEMON, WATCH_RESIZER, WATCH_AGAIN, WATCH_MEMORY };
@@ -186,8 +186,10 @@ static void *service_main(void *arg)
 	for (;;) {
 		uint64_t now = clock_ns();
 
-		if (now >= due)
+		if (now >= due) {
+			excache_watch_look();
 			due = now + (report() ? REPORT_MS : REPORT_IDLE_MS) * NS_PER_MS;
+		}
 		n = poll(watched, watched_n, due > now ? (int)((due - now) / NS_PER_MS) + 1 : 0);
 		if (n < 0 && errno != EINTR)
 			return NULL;

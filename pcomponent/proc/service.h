@@ -1,6 +1,7 @@
 /*
  * The service thread: a thread of the dispatcher's own. It sleeps in poll(2) on the fabric's connections and acts when
- * one hangs up: a memory component's transfers fail from then on, the node daemon's end is the end of the process. It
+ * one hangs up: a memory component's transfers fail from then on, the node daemon's end is the end of the process. Where the
+ * fabric's descriptors do not show a hang-up (verbs) it finds that by a look, once a second. It
  * owns the connection to the node daemon: it tells it how much memory the process uses, and takes its changes of the
  * budget, which the resizer (proc/resize.h) carries out. It never touches program memory and takes no signal.
  */

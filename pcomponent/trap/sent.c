@@ -81,13 +81,19 @@ void sent_unblocked(struct thread *t)
 
 void sent_give_back(struct thread *t)
 {
+	/* Other threads do not have them blocked, as the host kernel sees it. */
+	bool alone = threads_count() == 1;
 	siginfo_t info;
 	unsigned i;
 
 	for (i = 0; i < HELD_SIGNALS; i++) {
 		if (held_take(&t->held, sigs[i], &info))
 			host4(SYS_rt_tgsigqueueinfo, getpid(), t->tid, sigs[i], &info);
-		if (held_take(&process, sigs[i], &info))
+		if (!held_take(&process, sigs[i], &info))
+			continue;
+		if (alone)
+			host3(SYS_rt_sigqueueinfo, getpid(), sigs[i], &info);
+		else
 			host4(SYS_rt_tgsigqueueinfo, getpid(), t->tid, sigs[i], &info);
 	}
 }

@@ -238,6 +238,8 @@ void signal_fault(struct thread *t, struct trap_frame *f, const siginfo_t *info)
 		signal_enter(t, f, info);
 		return;
 	}
+	if (sig != f->info.si_signo) /* a fault that the host kernel does not see as the program does */
+		signal_die(sig);
 	/* Let the access fault again, natively: right status, right core. */
 	host4(SYS_rt_sigaction, sig, &dfl, 0, 8);
 }
@@ -484,4 +486,11 @@ long sys_rt_sigtimedwait(struct thread *t, const uint64_t a[6])
 	if (ret > 0 && a[1] && uaccess_out(a[1], &info, sizeof(info)))
 		return -EFAULT;
 	return ret;
+}
+
+/* A program that makes this call itself has nothing to restart: the host kernel's own restarts take place in the stub. */
+long sys_restart_syscall(struct thread *t, const uint64_t a[6])
+{
+	(void)t, (void)a;
+	return -EINTR;
 }

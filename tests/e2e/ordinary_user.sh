@@ -3,7 +3,7 @@
 . "$(dirname "$0")/functions.sh"
 mkdir "$tmp/user"
 cp -r "$bin" "$tmp/user/bin" && mkdir -p "$tmp/user/libexec" && cp -r "$bin/../libexec/ashlar" "$tmp/user/libexec/"
-cp "$programs/walker" "$programs/signals" "$programs/files" "$programs/memwatch" "$tmp/user/"
+cp "$programs/walker" "$programs/signals" "$programs/files" "$programs/memwatch" "$build/tests/abi/credentials" "$tmp/user/"
 echo secret >"$tmp/user/secret"
 chmod 600 "$tmp/user/secret"
 mkdir "$tmp/user/work"
@@ -23,7 +23,7 @@ expect_status 0
 [ "$(cat "$tmp/out")" = "$(printf 'pass 1\npass 2\npass 3')" ] || fail "$(cat "$tmp/out")"
 echo "$(stat_of "$tmp/user/work/stats" excache.misses) misses"
 [ "$(stat_of "$tmp/user/work/stats" excache.misses)" -gt 1000 ] || fail "no misses"
-for program in "$tmp/user/signals" "$tmp/user/files"; do
+for program in "$tmp/user/signals" "$tmp/user/files" "$tmp/user/credentials"; do
 	try "$program" >"$tmp/native.out" 2>"$tmp/native.err" || fail "$program natively"
 	run try "$tmp/user/bin/ashlar" run --excache 1M -- "$program"
 	expect_status 0

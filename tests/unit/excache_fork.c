@@ -493,6 +493,41 @@ static void refused(void **state)
 	member_left(2);
 }
 
+/* Every fork seals what was open: with few pages written between them, slabs must not gather. */
+static void slabs_stay_bounded(void **state)
+{
+	uint64_t worst = 0;
+	pid_t child;
+
+	(void)state;
+	filled();
+	child_budget = BUDGET;
+	for (uint32_t n = 1; n <= 200; n++) {
+		/* Some of what was just written must leave, or there is nothing to be sealed. */
+		for (uint64_t p = 0; p < PAGES / 2; p++) {
+			uint64_t page = (p * 61 + n) % PAGES;
+
+			if (p % 64 == 0) {
+				page_fill(page, n + 1);
+				seen[page] = n + 1;
+			} else if (!page_holds(page, seen[page])) {
+				fail();
+			}
+		}
+		child = forked();
+		assert_true(child >= 0);
+		if (!child)
+			_exit(0);
+		assert_int_equal(ended(child), 0);
+		member_left(n);
+		usleep(3000);
+		worst = worst > frames_granted() ? worst : frames_granted();
+	}
+	assert_true(all_hold(seen));
+	printf("worst %lu frames of %lu pages\n", (unsigned long)worst, (unsigned long)PAGES);
+	assert_true(worst <= 2 * PAGES + 4 * 512);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -503,6 +538,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(parent_dies_first, start, end),
 		cmocka_unit_test_setup_teardown(memory_killed, start, end),
 		cmocka_unit_test_setup_teardown(refused, start, end),
+		cmocka_unit_test_setup_teardown(slabs_stay_bounded, start, end),
 	};
 
 	log_open("test", LOG_ERROR);

@@ -117,16 +117,15 @@ int uaccess_touch(uint64_t addr, int write)
 	return write ? uaccess_out(addr, &byte, 1) : 0;
 }
 
-char *vm_maps_text(size_t *len)
+char *vm_maps_text(bool smaps, size_t *len)
 {
 	*len = 5;
 	return strdup("maps\n");
 }
 
-void vm_totals(uint64_t *size_bytes, uint64_t *resident_bytes)
+void vm_totals(struct vm_totals *m)
 {
-	*size_bytes = 123 << 20;
-	*resident_bytes = 45 << 20;
+	*m = (struct vm_totals){ .size = 123 << 20, .resident = 45 << 20 };
 }
 
 uint32_t threads_count(void)
