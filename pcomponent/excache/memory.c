@@ -270,8 +270,9 @@ static void connection_look(uint32_t component)
 
 	if (memory_dead(component) || pthread_mutex_trylock(&m->lock))
 		return;
-	err = rpc_sync_step(m->rpc);
-	memory_async_error(m);
+	err = m->rpc ? rpc_sync_step(m->rpc) : 0; /* a lazy one: nobody has needed it yet */
+	if (m->rpc)
+		memory_async_error(m);
 	pthread_mutex_unlock(&m->lock);
 	if (err == -EPIPE || err == -EPROTO)
 		memory_lost(component, err);
