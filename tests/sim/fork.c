@@ -47,18 +47,6 @@ struct child {
 	uint8_t *page;
 };
 
-static int budget(struct rpc_request *rq, const void *body, const void *tail, uint32_t tail_bytes, void *rep)
-{
-	return 0;
-}
-
-void budget_serve(struct rpc *daemon)
-{
-	static const struct rpc_service service = { .handler = { [IDX_D2P_BUDGET] = budget } };
-
-	rpc_sync_serve(daemon, &service, NULL);
-}
-
 /* ---- the child ---- */
 
 static struct share *share_of(struct child *c, const struct kept *k)
@@ -81,7 +69,7 @@ static bool hello_daemon(struct child *c)
 		return false;
 	if (rpc_call_sync(c->daemon, D2P_HELLO, req.pid, 0, &req, NULL, 0, 0, &rep, parts, &n))
 		return false;
-	budget_serve(c->daemon);
+	members_serve(c->daemon);
 	check(rep.n_memory == c->p->n_memory, "a child has %u memory components", rep.n_memory);
 	for (uint32_t i = 0; i < rep.n_memory; i++)
 		c->memory_cap[i] = parts[1 + i].cap;
@@ -142,7 +130,7 @@ static int kept_read(struct child *c, const struct kept *k, const struct share *
 /* Nothing else but trouble may keep a child from its memory. */
 static void explained(const struct child *c, const char *what, int err)
 {
-	check(sim_node_dead(c->node) || c->p->harmed || c->p->impatient || any_trouble(c->p),
+	check(sim_node_dead(c->node) || c->p->harmed || c->p->left || proc_troubled(c->p),
 	      "a child of process %u: %s: %s", c->p->index, what, strerror(-err));
 }
 
@@ -299,7 +287,7 @@ void fork_step(struct proc *p)
 	if (!err)
 		return;
 	sim_trace("no fork: %s", strerror(-err));
-	check(sim_node_dead(p->node) || p->harmed || p->promised || any_trouble(p), "a fork of process %u fails: %s",
+	check(sim_node_dead(p->node) || p->harmed || p->promised || proc_troubled(p), "a fork of process %u fails: %s",
 	      p->index, strerror(-err));
 	unfork(p, rep.member);
 }

@@ -160,6 +160,8 @@ static int thread_step(struct thread *t)
 
 	if (sim_chance(400000))
 		sim_sleep(sim_below(8000));
+	if (t->p->forks && t->index == 0)
+		members_step(t->p);
 	if (what >= 98) {
 		n = (unsigned)sim_between(1, 24);
 		pages_forget(t, page, n < t->p->pages - page ? n : t->p->pages - page);
@@ -169,13 +171,11 @@ static int thread_step(struct thread *t)
 		err = files_step(t->p->files);
 		return err == -EPIPE ? err : 0;
 	}
-	if (what == 94 && t->index == 0 && t->p->forks < FORKS_MAX && sim_chance(200000)) {
-		t->p->forks++;
+	if (what == 94 && t->p->forks && t->index == 0 && t->p->memory_forks < MEMORY_FORKS_MAX && sim_chance(400000)) {
+		t->p->memory_forks++;
 		fork_step(t->p);
 		return 0;
 	}
-	if (what == 93 && t->index == 0)
-		(void)rpc_sync_step(t->p->daemon);
 	if (t->p->lost[page])
 		return 0;
 	off = (unsigned)sim_below(PAGE_BYTES);
@@ -236,7 +236,6 @@ static int placement_get(struct proc *p)
 	err = rpc_call_sync(p->daemon, D2P_HELLO, p->run.pid, 0, &req, NULL, 0, 0, &rep, p->placement, &n);
 	if (err)
 		return err;
-	budget_serve(p->daemon);
 	check(rep.n_memory && n == (rep.n_memory + 1) * sizeof(p->placement[0]), "a placement of %u bytes", n);
 	p->n_memory = rep.n_memory;
 	for (uint32_t i = 0; i < p->n_memory; i++) {
@@ -302,6 +301,7 @@ static void service_main(void *arg)
 
 static void threads_run(struct proc *p)
 {
+	members_serve(p->daemon);
 	p->service_left = 1;
 	sim_spawn(p->node, service_main, p);
 	p->threads_left = p->n_threads;
