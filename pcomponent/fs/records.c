@@ -125,7 +125,7 @@ static void look(struct handle *h, uint64_t number, void *arg)
 }
 
 void records_each(bool (*usable)(uint64_t handle, void *arg), bool (*fn)(const struct p2s_lock_req *, void *arg),
-	       void *arg)
+		  void *arg)
 {
 	struct list *l, *m;
 	struct p2s_lock_req req;

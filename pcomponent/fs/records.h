@@ -24,6 +24,6 @@ void records_child(void);
  * False ends it.
  */
 void records_each(bool (*usable)(uint64_t handle, void *arg), bool (*fn)(const struct p2s_lock_req *, void *arg),
-	       void *arg);
+		  void *arg);
 
 #endif
