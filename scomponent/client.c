@@ -151,10 +151,10 @@ int serve_fork(struct rpc_request *rq, const void *body, const void *tail, uint3
 
 	if (!c)
 		return -EACCES;
-	if (!req->member || tail_bytes != req->n * sizeof(uint64_t))
+	if (!req->member || req->exec > 1 || req->reserved0 || tail_bytes != req->n * sizeof(uint64_t))
 		return -EINVAL;
 	memcpy(ids, tail, tail_bytes);
-	return member_set_aside(c, req->member, ids, req->n, &rep->files);
+	return member_set_aside(c, req, ids, &rep->files);
 }
 
 int serve_left(struct rpc_request *rq, const void *body, const void *tail, uint32_t tail_bytes, void *out)
@@ -294,6 +294,7 @@ const struct rpc_service client_service = {
 		[IDX_P2S_GUARD] = serve_guard,
 		[IDX_P2S_FORK] = serve_fork,
 		[IDX_P2S_LEFT] = serve_left,
+		[IDX_P2S_LOCK] = serve_lock,
 	},
 	.closed = client_closed,
 	.hello = client_hello,

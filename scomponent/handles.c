@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 #include "scomponent/handles.h"
+#include "scomponent/locks.h"
 
 #define SLOTS_FIRST 16u
 
@@ -16,6 +17,7 @@ void handle_put(struct handle *f)
 {
 	if (--f->refs)
 		return;
+	locks_closed(f);
 	close(f->fd);
 	free(f);
 }

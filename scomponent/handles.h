@@ -8,12 +8,16 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct process;
+
 /* An open file description; closed when nobody has it any more. */
 struct handle {
 	int fd;
 	uint32_t refs;
-	bool append;	 /* O_APPEND is set on fd now */
-	uint64_t cookie; /* directories: where the last getdents ended */
+	bool append;		/* O_APPEND is set on fd now */
+	uint64_t cookie;	/* directories: where the last getdents ended */
+	uint64_t owner;		/* of record locks, where it has locker */
+	struct process *locker; /* tree whose process took a lock for this open file; NULL: none did */
 };
 
 struct handle_slot {

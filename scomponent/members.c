@@ -22,15 +22,34 @@ static struct member *member_make(struct process *p, uint32_t number)
 	if (!m)
 		return NULL;
 	m->number = number;
+	m->owner = locks_owner(&p->s->locks);
 	list_add_tail(&p->members, &m->link);
 	return m;
 }
 
+/* What it has locked goes to what it became by exec, or to nobody. */
+static void locks_leave(struct process *p, struct member *m)
+{
+	struct list *l;
+	struct member *heir;
+
+	for (l = p->members.prev; l != &p->members; l = l->prev) { /* the last exec is the one that worked */
+		heir = container_of(l, struct member, link);
+		if (heir->heir && heir->of == m->number) {
+			locks_pass(&p->s->locks, m->owner, heir->owner);
+			heir->heir = false;
+			return;
+		}
+	}
+	locks_end(&p->s->locks, p, m->owner);
+}
+
 /* Forget a member with nothing left. */
-static void member_trim(struct member *m)
+static void member_trim(struct process *p, struct member *m)
 {
 	if (m->clients || m->n_aside)
 		return;
+	locks_leave(p, m);
 	list_del(&m->link);
 	free(m->aside);
 	free(m);
@@ -56,25 +75,29 @@ static void aside_drop(struct process *p, struct member *m)
 
 int member_come(struct client *c, uint32_t number)
 {
-	struct member *m = member_find(c->process, number);
+	struct process *p = c->process;
+	struct member *m = member_find(p, number), *was;
 
 	if (!m)
-		m = member_make(c->process, number);
+		m = member_make(p, number);
 	if (!m)
 		return -ENOMEM;
 	if (m->n_aside && handles_adopt(&c->files, m->aside, m->n_aside))
 		return -ENOMEM; /* they wait for the next try */
 	handles_count(c, c->files.used);
-	aside_drop(c->process, m);
+	aside_drop(p, m);
 	m->clients++;
 	c->member = m;
+	was = m->heir ? member_find(p, m->of) : NULL;
+	if (was) /* its connections are about to close */
+		locks_leave(p, was);
 	return 0;
 }
 
 void member_gone(struct client *c)
 {
 	c->member->clients--;
-	member_trim(c->member);
+	member_trim(c->process, c->member);
 	c->member = NULL;
 }
 
@@ -109,29 +132,32 @@ static bool aside_room(struct member *m, uint32_t more)
 	return true;
 }
 
-int member_set_aside(struct client *c, uint32_t number, const uint64_t *ids, uint32_t n, uint64_t *files)
+int member_set_aside(struct client *c, const struct p2s_fork_req *req, const uint64_t *ids, uint64_t *files)
 {
-	struct member *m = member_find(c->process, number);
-	int64_t more = aside_check(c, m, ids, n);
+	struct process *p = c->process;
+	struct member *m = member_find(p, req->member);
+	int64_t more = aside_check(c, m, ids, req->n);
 	uint64_t id = 0;
 	uint32_t i;
 
 	if (more <= 0)
 		return (int)more;
 	if (!m)
-		m = member_make(c->process, number);
+		m = member_make(p, req->member);
 	if (!m)
 		return -ENOMEM;
 	if (!aside_room(m, (uint32_t)more)) {
-		member_trim(m);
+		member_trim(p, m);
 		return -ENOMEM;
 	}
-	c->process->waiting += !m->n_aside;
+	p->waiting += !m->n_aside;
 	for (i = 0; i < (uint32_t)more; i++) {
-		id = n ? ids[i] : handles_next(&c->files, id);
+		id = req->n ? ids[i] : handles_next(&c->files, id);
 		m->aside[m->n_aside++] = (struct handle_named){ id, handle_ref(handles_get(&c->files, id)) };
 	}
 	handles_count(c, (uint32_t)more);
+	m->heir = req->exec;
+	m->of = c->member->number;
 	*files = (uint64_t)more;
 	return 0;
 }
@@ -143,7 +169,7 @@ void member_left(struct process *p, uint32_t number)
 	if (!m)
 		return;
 	aside_drop(p, m);
-	member_trim(m);
+	member_trim(p, m);
 }
 
 void members_left(struct process *p)
@@ -154,6 +180,6 @@ void members_left(struct process *p)
 		struct member *m = container_of(l, struct member, link);
 
 		aside_drop(p, m);
-		member_trim(m);
+		member_trim(p, m);
 	}
 }

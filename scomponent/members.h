@@ -4,17 +4,23 @@
  */
 #ifndef SCOMPONENT_MEMBERS_H
 #define SCOMPONENT_MEMBERS_H
+#include <stdbool.h>
 #include <stdint.h>
 #include "ashlar/base/list.h"
 #include "scomponent/handles.h"
 
 struct client;
+struct p2s_fork_req;
 struct process;
 
 struct member {
 	struct list link;
 	uint32_t number;
 	uint32_t clients; /* its connections */
+	bool heir;	  /* of the locks of member `of`, when that is gone */
+	uint32_t of;
+	uint64_t owner;			    /* of record locks: locks.h */
+	uint64_t waits_for, waits_until_ns; /* another owner; 0: nobody */
 	struct handle_named *aside;
 	uint32_t n_aside, room;
 };
@@ -23,11 +29,8 @@ struct member {
 int member_come(struct client *, uint32_t number);
 /* The connection ends; its files are closed already. */
 void member_gone(struct client *);
-/*
- * Set open files of a connection aside; n 0: all of them. 0, or as p2s.h says of P2S_FORK; *files: how many. A failed one
- * has set nothing aside.
- */
-int member_set_aside(struct client *, uint32_t number, const uint64_t *ids, uint32_t n, uint64_t *files);
+/* P2S_FORK: set open files of a connection aside. *files: how many. */
+int member_set_aside(struct client *, const struct p2s_fork_req *, const uint64_t *ids, uint64_t *files);
 /* The member is over: close what waits for it. */
 void member_left(struct process *, uint32_t number);
 void members_left(struct process *); /* all of them */

@@ -8,6 +8,7 @@
 #include "component/peers.h"
 #include "scomponent/handles.h"
 #include "scomponent/identity.h"
+#include "scomponent/locks.h"
 #include "scomponent/members.h"
 #include "scomponent/scomponent.h"
 
@@ -24,6 +25,7 @@ struct scomponent {
 	uint64_t handles, refused;
 	struct list processes;
 	struct peers clients;
+	struct locks locks;
 	struct loop_timer orphans;
 	uint64_t lost_ns; /* who was admitted before this is an orphan: the gmm has gone since */
 };
@@ -35,6 +37,7 @@ struct process {
 	uint32_t pid, uid, gid, weight;
 	uint32_t handles; /* of all its connections, and set aside */
 	uint32_t clients; /* connections that proved to be its, the guard's among them */
+	uint32_t locks;	  /* ranges that they have locked */
 	uint32_t waiting; /* members for which files are set aside */
 	struct list members;
 	struct client *guard; /* NULL: none now */
@@ -79,6 +82,7 @@ int client_run(struct client *, identity_fn *fn, void *arg);
 
 int serve_guard(struct rpc_request *, const void *, const void *, uint32_t, void *);
 int serve_fork(struct rpc_request *, const void *, const void *, uint32_t, void *);
+int serve_lock(struct rpc_request *, const void *, const void *, uint32_t, void *);
 int serve_left(struct rpc_request *, const void *, const void *, uint32_t, void *);
 int serve_hello(struct rpc_request *, const void *, const void *, uint32_t, void *);
 int serve_buffer(struct rpc_request *, const void *, const void *, uint32_t, void *);

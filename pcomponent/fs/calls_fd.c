@@ -4,6 +4,7 @@
 #include <sys/syscall.h>
 #include "pcomponent/fs/calls.h"
 #include "pcomponent/fs/fdtable.h"
+#include "pcomponent/fs/lock.h"
 #include "pcomponent/sys/sys.h"
 #include "pcomponent/sys/uaccess.h"
 
@@ -48,7 +49,7 @@ static long getfl(struct file *f)
 	return err ? err : (long)flags;
 }
 
-static long fcntl_remote(struct file *f, int cmd, uint64_t arg)
+static long fcntl_remote(struct thread *t, struct file *f, int cmd, uint64_t arg)
 {
 	bool path_only = file_flags(f) & O_PATH;
 
@@ -63,7 +64,7 @@ static long fcntl_remote(struct file *f, int cmd, uint64_t arg)
 	case F_OFD_GETLK:
 	case F_OFD_SETLK:
 	case F_OFD_SETLKW:
-		return path_only ? -EBADF : -ENOLCK; /* locks come later; pretending would lose data */
+		return path_only ? -EBADF : lock_remote(t, f, cmd, arg);
 	case F_GETOWN:
 	case F_GETSIG:
 		return path_only ? -EBADF : 0;
@@ -176,7 +177,7 @@ long sys_fcntl(struct thread *t, const uint64_t a[6])
 	f = fd_remote(fd);
 	if (!f)
 		return fcntl_host(t, fd, cmd, a[2]);
-	ret = fcntl_remote(f, cmd, a[2]);
+	ret = fcntl_remote(t, f, cmd, a[2]);
 	file_put(f);
 	return ret;
 }

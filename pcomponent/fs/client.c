@@ -1,5 +1,6 @@
 /* Client: see client.h. */
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <pthread.h>
 #include <string.h>
@@ -9,6 +10,7 @@
 #include "pcomponent/fs/client.h"
 #include "pcomponent/fs/fs.h"
 #include "pcomponent/fs/handles.h"
+#include "pcomponent/fs/held.h"
 #include "pcomponent/fs/link.h"
 #include "pcomponent/sys/sys.h"
 
@@ -76,6 +78,8 @@ static int remember(enum msg_id id, const void *req, void *rep, const char *path
 
 	if (id == P2S_FLOCK && (h = handle_get(flock_req->handle)))
 		h->flock_op = flock_req->op & LOCK_UN ? 0 : flock_req->op & (LOCK_SH | LOCK_EX);
+	if (id == P2S_LOCK && ((const struct p2s_lock_req *)req)->op != P2S_LOCK_GET)
+		held_note(req);
 	if (id != P2S_OPEN)
 		return 0;
 	memcpy(where, path, path_bytes);
@@ -150,6 +154,7 @@ void client_close_handle(uint64_t number)
 	uint64_t real;
 
 	pthread_mutex_lock(&client.lock);
+	held_closed(number);
 	real = link_is_later() ? handle_close_later(number) : handle_remove(number);
 	if (real && !client.gone) {
 		client.messages++;
@@ -174,7 +179,7 @@ void client_unlock(void)
 static int set_aside(uint32_t member, const uint64_t *handles, uint32_t n)
 {
 	uint64_t real[MSG_TAIL_MAX / sizeof(uint64_t)];
-	struct p2s_fork_req req = { .member = member };
+	struct p2s_fork_req req = { .member = member, .exec = n > 0 };
 	struct p2s_fork_rep rep;
 	struct handle *h;
 	uint32_t i;
@@ -191,8 +196,9 @@ static int set_aside(uint32_t member, const uint64_t *handles, uint32_t n)
 	return call(P2S_FORK, &req, real, req.n * (uint32_t)sizeof(real[0]), &rep, NULL, NULL);
 }
 
-static void mark_forked(struct handle *h, void *arg)
+static void mark_forked(struct handle *h, uint64_t number, void *arg)
 {
+	(void)number;
 	(void)arg;
 	h->forked = true;
 }
@@ -225,7 +231,21 @@ void client_child(const struct fs_config *cfg)
 	pthread_mutex_init(&client.lock, NULL);
 	client.messages = 0;
 	tid = 0;
+	held_child();
 	client_open_later(cfg, handles_live());
+}
+
+void client_locks_leave(uint64_t handle)
+{
+	struct p2s_lock_req req = { .handle = handle, .end = INT64_MAX, .op = P2S_LOCK_SET, .type = F_UNLCK };
+	struct p2s_lock_rep rep;
+
+	if (!held_any())
+		return;
+	pthread_mutex_lock(&client.lock);
+	if (held_drop(handle))
+		call(P2S_LOCK, &req, NULL, 0, &rep, NULL, NULL);
+	pthread_mutex_unlock(&client.lock);
 }
 
 uint64_t client_messages(void)

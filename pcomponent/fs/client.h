@@ -18,9 +18,12 @@ void client_open_later(const struct fs_config *, uint64_t files);
 /* Make the io buffer, if there is none yet: 0 or -errno. */
 int client_buffer(void);
 
+/* A number of a file is closed: with it go the process's record locks on the file, whoever else has it open. */
+void client_locks_leave(uint64_t handle);
+
 /*
  * fork. lock: no call is under way until unlock, and none begins. set_aside, between them: for a member that is about to
- * be; n 0: all files, else those with these handles. 0 or -errno. child: as client_open_later, with what is known here of the files.
+ * be; n 0: all files, else (exec) those with these handles, and the record locks. 0 or -errno. child: as client_open_later, with what is known here of the files.
  */
 void client_lock(void);
 void client_unlock(void);

@@ -1,6 +1,6 @@
 /*
  * exec: what the next program keeps goes through a memfd, as a description of fixed layout: a head, then the handles, the
- * files, the numbers, and the paths of all of these, one behind the other. The bytes are the same process's own, but its
+ * files, the numbers, the record locks, and the paths of all of these, one behind the other. The bytes are the same process's own, but its
  * program may have got at the descriptor: nothing in them is believed that would lead out of our tables.
  */
 #include <errno.h>
@@ -16,6 +16,7 @@
 #include "pcomponent/fs/file.h"
 #include "pcomponent/fs/fs.h"
 #include "pcomponent/fs/handles.h"
+#include "pcomponent/fs/held.h"
 #include "pcomponent/sys/sys.h"
 
 #define SAVED_MAGIC 0x53465845u /* "EXFS" */
@@ -28,6 +29,8 @@ struct saved_head {
 	uint32_t n_handles, n_files, n_fds;
 	uint32_t cwd;	    /* index of its directory; NO_FILE: one of the host's, by cwd_bytes of path */
 	uint32_t cwd_bytes; /* its path comes first */
+	uint32_t n_locks;
+	uint32_t reserved0;
 };
 
 struct saved_handle {
@@ -48,6 +51,11 @@ struct saved_fd {
 	uint32_t fd, file;
 };
 
+struct saved_lock {
+	uint64_t handle, start, end;
+	uint32_t type, ofd;
+};
+
 /* ---- save ---- */
 
 struct saving {
@@ -56,6 +64,9 @@ struct saving {
 	struct saved_file *files;
 	struct saved_fd *fds;
 	const struct file **file; /* of files */
+	struct saved_lock *locks;
+	uint64_t *closing; /* handles of numbers that exec closes */
+	uint32_t n_closing;
 	char *paths;
 	size_t n_paths;
 	int err;
@@ -97,11 +108,14 @@ static uint32_t file_index(struct saving *s, struct file *f)
 	return i;
 }
 
-static void fd_save(int fd, struct file *f, void *arg)
+static void fd_save(int fd, struct file *f, bool cloexec, void *arg)
 {
 	struct saving *s = arg;
 
-	s->fds[s->head.n_fds++] = (struct saved_fd){ (uint32_t)fd, file_index(s, f) };
+	if (cloexec && f->kind == FILE_REMOTE)
+		s->closing[s->n_closing++] = f->handle;
+	if (!cloexec)
+		s->fds[s->head.n_fds++] = (struct saved_fd){ (uint32_t)fd, file_index(s, f) };
 }
 
 static void handle_save(struct saving *s, uint64_t number)
@@ -131,6 +145,35 @@ static void cwd_save(struct saving *s, const struct cwd *c)
 	path_save(s, c->path, s->head.cwd_bytes);
 }
 
+static bool lock_usable(uint64_t handle, void *arg)
+{
+	const struct saving *s = arg;
+	uint32_t i;
+
+	for (i = 0; i < s->head.n_handles; i++)
+		if (s->handles[i].number == handle)
+			return true;
+	return false;
+}
+
+/* One without a handle that is kept is of no file that the next program can name, or close. */
+static bool lock_save(const struct p2s_lock_req *req, void *arg)
+{
+	struct saving *s = arg;
+	struct saved_lock *more;
+
+	if (!req->handle)
+		return true;
+	more = realloc(s->locks, (s->head.n_locks + 1) * sizeof(*more));
+	if (!more) {
+		s->err = -ENOMEM;
+		return false;
+	}
+	s->locks = more;
+	more[s->head.n_locks++] = (struct saved_lock){ req->handle, req->start, req->end, req->type, req->ofd };
+	return true;
+}
+
 /* Set the handles of the saved files aside, then note them: what they are at the component may change by the former. */
 static void handles_save(struct saving *s, uint32_t member)
 {
@@ -149,6 +192,8 @@ static void handles_save(struct saving *s, uint32_t member)
 		s->err = client_set_aside(member, numbers, n);
 	for (i = 0; i < n && !s->err; i++)
 		handle_save(s, numbers[i]);
+	if (!s->err)
+		held_each(lock_usable, lock_save, s);
 	client_unlock();
 	free(numbers);
 }
@@ -175,6 +220,8 @@ static int saving_write(const struct saving *s, int fd)
 		err = bytes_write(fd, s->files, s->head.n_files * sizeof(*s->files));
 	if (!err)
 		err = bytes_write(fd, s->fds, s->head.n_fds * sizeof(*s->fds));
+	if (!err)
+		err = bytes_write(fd, s->locks, s->head.n_locks * sizeof(*s->locks));
 	return err ? err : bytes_write(fd, s->paths, s->n_paths);
 }
 
@@ -189,12 +236,15 @@ int fs_exec_save(uint32_t member, int fd)
 	s.files = calloc(n, sizeof(*s.files));
 	s.fds = calloc(n, sizeof(*s.fds));
 	s.file = calloc(n, sizeof(*s.file));
-	if (!s.handles || !s.files || !s.fds || !s.file)
+	s.closing = calloc(n, sizeof(*s.closing));
+	if (!s.handles || !s.files || !s.fds || !s.file || !s.closing)
 		s.err = -ENOMEM;
 	if (!s.err) {
-		fd_each_kept(fd_save, &s);
+		fd_each(fd_save, &s);
 		cwd_save(&s, c);
 	}
+	for (i = 0; !s.err && i < s.n_closing; i++)
+		client_locks_leave(s.closing[i]);
 	if (!s.err)
 		handles_save(&s, member);
 	for (i = 0; !s.err && i < s.head.n_files; i++)
@@ -206,6 +256,8 @@ int fs_exec_save(uint32_t member, int fd)
 	free(s.files);
 	free(s.fds);
 	free(s.file);
+	free(s.closing);
+	free(s.locks);
 	free(s.paths);
 	return s.err;
 }
@@ -217,6 +269,7 @@ struct restoring {
 	struct saved_handle *handles;
 	struct saved_file *files;
 	struct saved_fd *fds;
+	struct saved_lock *locks;
 	const char *paths;
 	size_t n_paths;
 	struct file **file;
@@ -254,13 +307,16 @@ static int parts_find(struct restoring *r, char *bytes, size_t n)
 
 	memcpy(&r->head, bytes, sizeof(r->head));
 	fixed = sizeof(r->head) + (uint64_t)r->head.n_handles * sizeof(*r->handles) +
-		(uint64_t)r->head.n_files * sizeof(*r->files) + (uint64_t)r->head.n_fds * sizeof(*r->fds);
-	if (r->head.magic != SAVED_MAGIC || fixed > n || r->head.umask & ~0777u || r->head.limit > INT_MAX)
+		(uint64_t)r->head.n_files * sizeof(*r->files) + (uint64_t)r->head.n_fds * sizeof(*r->fds) +
+		(uint64_t)r->head.n_locks * sizeof(*r->locks);
+	if (r->head.magic != SAVED_MAGIC || r->head.reserved0 || fixed > n || r->head.umask & ~0777u ||
+	    r->head.limit > INT_MAX)
 		return -EINVAL;
 	r->handles = (struct saved_handle *)(bytes + sizeof(r->head));
 	r->files = (struct saved_file *)(r->handles + r->head.n_handles);
 	r->fds = (struct saved_fd *)(r->files + r->head.n_files);
-	r->paths = (const char *)(r->fds + r->head.n_fds);
+	r->locks = (struct saved_lock *)(r->fds + r->head.n_fds);
+	r->paths = (const char *)(r->locks + r->head.n_locks);
 	r->n_paths = n - fixed;
 	return 0;
 }
@@ -325,6 +381,19 @@ static int file_restore(struct restoring *r, uint32_t i)
 	return 0;
 }
 
+static int lock_restore(const struct saved_lock *in)
+{
+	const struct p2s_lock_req req = {
+		.handle = in->handle, .start = in->start, .end = in->end, .type = in->type, .ofd = in->ofd
+	};
+
+	if (!handle_get(in->handle) || in->start > in->end || in->end > INT64_MAX || in->ofd > 1 ||
+	    (in->type != F_RDLCK && in->type != F_WRLCK))
+		return -EINVAL;
+	held_note(&req);
+	return 0;
+}
+
 static int cwd_restore(struct restoring *r, const char *path)
 {
 	struct file *dir = r->head.cwd == NO_FILE ? NULL : r->file[r->head.cwd];
@@ -346,6 +415,8 @@ static int parts_restore(struct restoring *r)
 		err = file_restore(r, i);
 	for (i = 0; !err && i < r->head.n_fds; i++)
 		err = r->fds[i].file < r->head.n_files ? fd_restore(r->fds[i].fd, r->file[r->fds[i].file]) : -EINVAL;
+	for (i = 0; !err && i < r->head.n_locks; i++)
+		err = lock_restore(&r->locks[i]);
 	if (!err)
 		err = cwd_restore(r, cwd);
 	free(cwd);

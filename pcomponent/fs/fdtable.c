@@ -8,6 +8,7 @@
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+#include "pcomponent/fs/client.h"
 #include "pcomponent/fs/fdtable.h"
 #include "pcomponent/sys/sys.h"
 
@@ -172,6 +173,16 @@ void fd_unreserve(int fd)
 	file_drop(old);
 }
 
+/* What stood behind a number that was closed or taken over. */
+static void closed(struct file *old)
+{
+	if (!old)
+		return;
+	if (old->kind == FILE_REMOTE)
+		client_locks_leave(old->handle);
+	file_drop(old);
+}
+
 long fd_close(int fd)
 {
 	struct file *old = NULL;
@@ -187,7 +198,7 @@ long fd_close(int fd)
 		ret = host1(SYS_close, fd);
 	}
 	pthread_mutex_unlock(&table.lock);
-	file_drop(old);
+	closed(old);
 	return ret;
 }
 
@@ -205,7 +216,7 @@ long fd_dup(int fd, int from, bool cloexec)
 	if (ret >= 0)
 		old = entry_set((int)ret, has_entry(fd) ? file_hold(table.file[fd]) : NULL);
 	pthread_mutex_unlock(&table.lock);
-	file_drop(old);
+	closed(old);
 	return ret;
 }
 
@@ -221,7 +232,7 @@ long fd_dup_to(int fd, int to, int flags)
 	if (ret >= 0)
 		old = entry_set(to, has_entry(fd) ? file_hold(table.file[fd]) : NULL);
 	pthread_mutex_unlock(&table.lock);
-	file_drop(old);
+	closed(old);
 	return ret;
 }
 
@@ -260,7 +271,7 @@ long fd_close_range(unsigned first, unsigned last, unsigned flags)
 		end = last - first < CHUNK ? last : first + CHUNK - 1;
 		close_chunk(first, end, old);
 		for (i = 0; i <= end - first; i++)
-			file_drop(old[i]);
+			closed(old[i]);
 		first = end + 1;
 	}
 	return first > last ? 0 : host3(SYS_close_range, first, last, 0);
@@ -354,14 +365,14 @@ int fdtable_child(void)
 
 /* ---- exec ---- */
 
-void fd_each_kept(void (*fn)(int fd, struct file *, void *arg), void *arg)
+void fd_each(void (*fn)(int fd, struct file *, bool cloexec, void *arg), void *arg)
 {
 	int fd;
 
 	pthread_mutex_lock(&table.lock);
 	for (fd = 0; fd < table.top; fd++)
-		if (has_entry(fd) && !is_reserved(fd) && !(host3(SYS_fcntl, fd, F_GETFD, 0) & FD_CLOEXEC))
-			fn(fd, table.file[fd], arg);
+		if (has_entry(fd) && !is_reserved(fd))
+			fn(fd, table.file[fd], host3(SYS_fcntl, fd, F_GETFD, 0) & FD_CLOEXEC, arg);
 	pthread_mutex_unlock(&table.lock);
 }
 

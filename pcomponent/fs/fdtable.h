@@ -51,10 +51,10 @@ void fdtable_parent(void);
 int fdtable_child(void); /* 0 or -errno */
 
 /*
- * exec. Each number with a file behind it that is not closed on exec; how many numbers have one at all. restore: f (held)
- * stands behind a number that is open, and free in the table; -EINVAL.
+ * exec. Each number with a file behind it, under the lock; how many there are. restore: f (held) stands behind a number
+ * that is open, and free in the table; -EINVAL.
  */
-void fd_each_kept(void (*fn)(int fd, struct file *, void *arg), void *arg);
+void fd_each(void (*fn)(int fd, struct file *, bool cloexec, void *arg), void *arg);
 unsigned fd_count(void);
 int fd_restore(uint32_t fd, struct file *f);
 

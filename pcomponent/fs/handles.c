@@ -118,11 +118,11 @@ int handle_add_as(uint64_t number, const struct handle *h)
 	return 0;
 }
 
-void handles_each(void (*fn)(struct handle *, void *arg), void *arg)
+void handles_each(void (*fn)(struct handle *, uint64_t number, void *arg), void *arg)
 {
 	for (uint64_t i = 0; i < n_handles; i++)
 		if (handles[i].used)
-			fn(&handles[i], arg);
+			fn(&handles[i], i + 1, arg);
 }
 
 static int translate(uint64_t *number)

@@ -37,7 +37,7 @@ void handles_close(void (*fn)(uint64_t real));
 /* Be known under a given number, free so far; path is taken over. 0, -ENOMEM or -EINVAL. */
 int handle_add_as(uint64_t number, const struct handle *);
 /* Call fn for each open file. */
-void handles_each(void (*fn)(struct handle *, void *arg), void *arg);
+void handles_each(void (*fn)(struct handle *, uint64_t number, void *arg), void *arg);
 
 /* Put the component's handles for our numbers into a copy of a request. -EIO: the file is lost. */
 int handles_translate(enum msg_id, void *req);

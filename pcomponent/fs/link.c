@@ -11,6 +11,7 @@
 #include "ashlar/rpc.h"
 #include "pcomponent/fs/fs.h"
 #include "pcomponent/fs/handles.h"
+#include "pcomponent/fs/held.h"
 #include "pcomponent/fs/link.h"
 #include "pcomponent/sys/sys.h"
 #include "pcomponent/trap/trap.h"
@@ -240,21 +241,55 @@ struct reopening {
 	int err; /* the connection failed once more */
 };
 
-static void reopen(struct handle *h, void *arg)
+static void lost(struct handle *h, int err)
+{
+	h->real = 0;
+	sys_message("%s is lost with the end of storage component %s (%s): it gives EIO", h->path, link_state.name,
+		    strerror(-err));
+}
+
+static void reopen(struct handle *h, uint64_t number, void *arg)
 {
 	struct reopening *r = arg;
 	int err;
 
+	(void)number;
 	if (r->err || !h->real)
 		return; /* not now, or lost before */
 	err = open_again(h);
 	if (link_failed(err)) {
 		r->err = err;
 	} else if (err) {
-		h->real = 0;
-		sys_message("%s is lost with the end of storage component %s (%s): it gives EIO", h->path,
-			    link_state.name, strerror(-err));
+		lost(h, err);
 	}
+}
+
+static bool any_open(uint64_t handle, void *arg)
+{
+	(void)arg;
+	return handle_get(handle)->real;
+}
+
+/* A lock that another has now: who had it believes that he is alone. */
+static bool lock_again(const struct p2s_lock_req *locked, void *arg)
+{
+	struct reopening *r = arg;
+	struct handle *h = handle_get(locked->handle);
+	struct p2s_lock_req req = *locked;
+	struct p2s_lock_rep rep;
+	int err;
+
+	if (!h)
+		return true; /* the file is lost */
+	req.handle = h->real;
+	err = call(P2S_LOCK, &req, NULL, RESTORE_CALL_MS, &rep, NULL, NULL);
+	if (link_failed(err)) {
+		r->err = err;
+	} else if (err && !(req.ofd && h->forked)) {
+		link_close_handle(h->real, link_state.pid);
+		lost(h, err);
+	}
+	return !r->err;
 }
 
 static void close_now(uint64_t real)
@@ -277,6 +312,8 @@ static int handles_restore(uint64_t files)
 	handles_close(known ? close_now : forget);
 	if (!known)
 		handles_each(reopen, &r);
+	if (!known && !r.err)
+		held_each(any_open, lock_again, &r);
 	return r.err;
 }
 
