@@ -1,10 +1,10 @@
-/* Held: see held.h. */
+/* Records: see records.h. */
 #include <fcntl.h>
 #include <stdlib.h>
 #include <unistd.h>
 #include "ashlar/base/ranges.h"
 #include "pcomponent/fs/handles.h"
-#include "pcomponent/fs/held.h"
+#include "pcomponent/fs/records.h"
 
 /* Ranges of one owner in one file: of the process, or of the open file description behind a handle. */
 struct held {
@@ -17,7 +17,7 @@ struct held {
 static struct list all = { &all, &all };
 static uint32_t n; /* ranges; atomic */
 
-bool held_any(void)
+bool records_any(void)
 {
 	return __atomic_load_n(&n, __ATOMIC_RELAXED) > 0;
 }
@@ -27,7 +27,7 @@ static bool is_of(const struct held *k, const struct handle *h)
 	return k->ino == h->ino && k->dev[0] == h->dev[0] && k->dev[1] == h->dev[1];
 }
 
-static struct held *held_find(uint64_t handle, bool ofd)
+static struct held *records_find(uint64_t handle, bool ofd)
 {
 	const struct handle *h = handle_get(handle);
 	struct list *l;
@@ -41,7 +41,7 @@ static struct held *held_find(uint64_t handle, bool ofd)
 	return NULL;
 }
 
-static struct held *held_make(uint64_t handle, bool ofd)
+static struct held *records_make(uint64_t handle, bool ofd)
 {
 	const struct handle *h = handle_get(handle);
 	struct held *k = h ? calloc(1, sizeof(*k)) : NULL;
@@ -57,7 +57,7 @@ static struct held *held_make(uint64_t handle, bool ofd)
 	return k;
 }
 
-static void held_free(struct held *k)
+static void records_free(struct held *k)
 {
 	ranges_drop(&k->ranges, 0, &n);
 	list_del(&k->link);
@@ -65,44 +65,44 @@ static void held_free(struct held *k)
 }
 
 /* Without memory for it a lock is not taken again after a restart; nothing else is lost. */
-void held_note(const struct p2s_lock_req *req)
+void records_note(const struct p2s_lock_req *req)
 {
 	const struct range r = { .start = req->start, .end = req->end, .type = req->type };
-	struct held *k = held_find(req->handle, req->ofd);
+	struct held *k = records_find(req->handle, req->ofd);
 
 	if (!k && req->type != F_UNLCK)
-		k = held_make(req->handle, req->ofd);
+		k = records_make(req->handle, req->ofd);
 	if (!k)
 		return;
 	(void)!ranges_set(&k->ranges, &r, &n);
 	if (list_empty(&k->ranges))
-		held_free(k);
+		records_free(k);
 }
 
-bool held_drop(uint64_t handle)
+bool records_drop(uint64_t handle)
 {
-	struct held *k = held_find(handle, false);
+	struct held *k = records_find(handle, false);
 
 	if (k)
-		held_free(k);
+		records_free(k);
 	return k != NULL;
 }
 
-void held_closed(uint64_t handle)
+void records_closed(uint64_t handle)
 {
-	struct held *k = held_find(handle, true);
+	struct held *k = records_find(handle, true);
 
 	if (k)
-		held_free(k);
+		records_free(k);
 }
 
-void held_child(void)
+void records_child(void)
 {
 	struct list *l, *next;
 
 	list_for_each_safe(l, next, &all)
 		if (!container_of(l, struct held, link)->ofd)
-			held_free(container_of(l, struct held, link));
+			records_free(container_of(l, struct held, link));
 }
 
 struct search {
@@ -124,7 +124,7 @@ static void look(struct handle *h, uint64_t number, void *arg)
 		s->found = number;
 }
 
-void held_each(bool (*usable)(uint64_t handle, void *arg), bool (*fn)(const struct p2s_lock_req *, void *arg),
+void records_each(bool (*usable)(uint64_t handle, void *arg), bool (*fn)(const struct p2s_lock_req *, void *arg),
 	       void *arg)
 {
 	struct list *l, *m;
