@@ -30,6 +30,7 @@ int cmd_run(int argc, char **argv);
 int cmd_rack(int argc, char **argv);
 int cmd_ps(int argc, char **argv);
 int cmd_kill(int argc, char **argv);
+int cmd_core(int argc, char **argv);
 int cmd_doctor(int argc, char **argv);
 int cmd_vm(int argc, char **argv); /* vm/host/vm.c */
 /* Their part of --help. */
@@ -37,6 +38,7 @@ void run_usage(void);
 void rack_usage(void);
 void ps_usage(void);
 void kill_usage(void);
+void core_usage(void);
 void doctor_usage(void);
 
 #endif

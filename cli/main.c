@@ -21,6 +21,8 @@ static void usage(void)
 	printf("\n");
 	kill_usage();
 	printf("\n");
+	core_usage();
+	printf("\n");
 	printf("Usage: ashlar vm up|run|exec|status|console|kill|restart|pause|resume|link|down ...\n"
 	       "A rack of virtual machines of this host; ashlar vm says more after --help.\n"
 	       "\n");
@@ -31,8 +33,8 @@ static const struct command {
 	const char *name;
 	int (*run)(int argc, char **argv);
 } commands[] = {
-	{ "run", cmd_run },   { "rack", cmd_rack },	{ "ps", cmd_ps },
-	{ "kill", cmd_kill }, { "doctor", cmd_doctor }, { "vm", cmd_vm },
+	{ "run", cmd_run },   { "rack", cmd_rack },	{ "ps", cmd_ps }, { "kill", cmd_kill },
+	{ "core", cmd_core }, { "doctor", cmd_doctor }, { "vm", cmd_vm },
 };
 
 int main(int argc, char **argv)

@@ -10,7 +10,7 @@ libfabric-dev libfabric1
 libibverbs-dev librdmacm-dev libnl-3-dev libnl-route-3-dev ibverbs-providers
 clang-format cppcheck
 python3 sqlite3 perl mawk grep xz-utils zstd openssl bc
-procps util-linux
+procps util-linux gdb
 qemu-system-x86 busybox-static cpio kmod e2fsprogs iproute2 perftest ibverbs-providers
 musl-tools libklibc-dev klibc-utils dietlibc-dev
 shfmt gron ripgrep sd

@@ -54,4 +54,16 @@ struct launch_config {
 };
 _Static_assert(sizeof(struct launch_config) == 472, "launch_config has no holes");
 
+/*
+ * Where a running process is asked for a core file (pcomponent/proc/core_door.h): the name of its abstract socket, with
+ * its pid of the host and that of the rack, and what it answers.
+ */
+#define CORE_DOOR_FORMAT "ashlar-core-%d-%u"
+#define CORE_DOOR_MAGIC 0x45524f43u /* "CORE" */
+struct core_answer {
+	uint32_t magic;
+	int32_t err;		     /* 0 or -errno */
+	uint64_t bytes, pages, lost; /* of the file; pages in it; pages that could not be had and are zeros there */
+};
+
 #endif

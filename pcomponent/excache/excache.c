@@ -333,6 +333,20 @@ uint64_t excache_away(uint64_t start, uint64_t end)
 	return n * PAGE_BYTES;
 }
 
+uint64_t excache_next(uint64_t from, uint64_t end)
+{
+	uint64_t stop = end >> PAGE_SHIFT, vpn = from >> PAGE_SHIFT;
+
+	while ((vpn = lines_next(vpn, stop)) < stop) {
+		uint64_t w = line_load(lines_peek(vpn));
+
+		if (line_state(w) != LINE_AWAY || line_loc(w))
+			return vpn << PAGE_SHIFT;
+		vpn++;
+	}
+	return end;
+}
+
 static void count_port(struct excache_port *p, void *arg)
 {
 	(void)arg;

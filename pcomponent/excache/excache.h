@@ -111,6 +111,8 @@ void excache_charge(int64_t bytes);
  */
 void excache_budget_set(uint64_t bytes);
 uint64_t excache_budget(void);
+/* shared: the first address in [from, end) of a page that ever had contents, or end. For registered memory. */
+uint64_t excache_next(uint64_t from, uint64_t end);
 /* shared: evict one batch where more is resident than the budget allows. 1: still too much, 0: it fits, -errno: the
  * write-back failed. */
 int excache_fit(struct excache_port *);

@@ -111,9 +111,9 @@ int line_evict(const struct hostvm *hv, void *host, struct line_ref *v, unsigned
 
 /*
  * Evictor only: move lines out of the frames that they are in, so that a slab becomes free. Of n lines those that are not
- * resident get the frames from loc on in turn; clean ones become dirty. Skips what changes meanwhile. *used: how many of
- * the frames were used, from loc on. Returns how many old ones were freed, or -errno of the transfer: nothing was moved,
- * but clean ones are dirty, and if *used is not 0 the frames must not be used again.
+ * resident get the frames from loc on in turn; clean ones become dirty. Skips what changes meanwhile. *used: of the
+ * frames, from loc on, so many were written, the caller has the others back. Returns how many old ones were freed, or
+ * -errno of the transfer: nothing was moved, but clean ones are dirty, and the *used frames must not be used again.
  */
 int line_relocate(const struct hostvm *hv, void *host, const uint64_t *vpn, unsigned n, uint64_t loc, unsigned frames,
 		  unsigned *used);

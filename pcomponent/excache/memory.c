@@ -266,12 +266,14 @@ int memory_post(uint32_t component, enum msg_id id, const void *req, const void 
 static void connection_look(uint32_t component)
 {
 	struct memory *m = &memory[component];
-	int err;
+	int err = 0;
 
 	if (memory_dead(component) || pthread_mutex_trylock(&m->lock))
 		return;
-	err = rpc_sync_step(m->rpc);
-	memory_async_error(m);
+	if (m->rpc) { /* not yet connected to, it has nothing to say */
+		err = rpc_sync_step(m->rpc);
+		memory_async_error(m);
+	}
 	pthread_mutex_unlock(&m->lock);
 	if (err == -EPIPE || err == -EPROTO)
 		memory_lost(component, err);

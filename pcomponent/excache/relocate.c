@@ -14,7 +14,7 @@ struct moving {
 	uint64_t was[LINE_BATCH];
 };
 
-static void frame_end(const struct hostvm *hv, void *host, uint64_t vpn, uint64_t loc)
+static void frame_left(const struct hostvm *hv, void *host, uint64_t vpn, uint64_t loc)
 {
 	hv->unmapped(host, vpn, loc);
 	hv->frame_put(host, loc);
@@ -25,21 +25,26 @@ static int clean_leave(const struct hostvm *hv, void *host, uint64_t vpn, uint64
 {
 	if (!line_cas(word, w, line_to(w, LINE_UNPROT, 0)))
 		return 0;
-	frame_end(hv, host, vpn, line_loc(w));
+	frame_left(hv, host, vpn, line_loc(w));
 	line_store(word, line_to(w, LINE_DIRTY, 0));
 	return 1;
 }
 
-static int moving_store(const struct hostvm *hv, void *host, const struct moving *m, uint64_t loc)
+/* *used: of the frames from loc on, written or not. */
+static int moving_store(const struct hostvm *hv, void *host, const struct moving *m, uint64_t loc, unsigned *used)
 {
 	uint8_t slot[LINE_BATCH];
 	int err = 0;
 
+	*used = 0;
 	for (unsigned i = 0; i < m->n && !err; i++) {
 		slot[i] = (uint8_t)i;
 		err = hv->fetch_slot(host, i, line_loc(m->was[i]));
 	}
-	return err ? err : hv->store(host, slot, m->n, loc);
+	if (err || !m->n)
+		return err;
+	*used = m->n;
+	return hv->store(host, slot, m->n, loc);
 }
 
 int line_relocate(const struct hostvm *hv, void *host, const uint64_t *vpn, unsigned n, uint64_t loc, unsigned frames,
@@ -62,8 +67,7 @@ int line_relocate(const struct hostvm *hv, void *host, const uint64_t *vpn, unsi
 		m.word[m.n] = word;
 		m.was[m.n++] = w;
 	}
-	*used = m.n;
-	err = m.n ? moving_store(hv, host, &m, loc) : 0;
+	err = moving_store(hv, host, &m, loc, used);
 	for (unsigned i = 0; i < m.n; i++) {
 		uint64_t old = line_loc(m.was[i]);
 

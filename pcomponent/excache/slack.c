@@ -33,8 +33,6 @@ static bool lines_leave(struct excache_port *port, const uint64_t *vpn, unsigned
 	if (frames <= 0)
 		return false;
 	err = line_relocate(&hostvm_uffd, port, vpn, n, loc, (unsigned)frames, &used);
-	if (err < 0)
-		used = used ? (unsigned)frames : 0;
 	if (used < (unsigned)frames)
 		backing_put(loc + used, (unsigned)frames - used);
 	return err >= 0;

@@ -53,6 +53,8 @@ int fs_image_access_exec(const char *path);
 
 /* Tell /proc/self/{exe,cmdline} what they are. argv is kept by reference. */
 void fs_proc_self(const char *exe_canonical, char *const argv[]);
+/* The program's words with blanks between them, as many as have room. */
+void fs_proc_args(char *to, size_t bytes);
 
 /* ---- fork and exec ---------------------------------------------------------------------------------------------- */
 

@@ -24,6 +24,22 @@ void proctext_argv(char *const argv[])
 	argv_told = argv;
 }
 
+void fs_proc_args(char *to, size_t bytes)
+{
+	size_t n = 0, one;
+	int i;
+
+	for (i = 0; argv_told && argv_told[i] && n + 1 < bytes; i++) {
+		one = strlen(argv_told[i]);
+		if (one > bytes - n - 1)
+			one = bytes - n - 1;
+		memcpy(to + n, argv_told[i], one);
+		n += one;
+		to[n++] = ' ';
+	}
+	to[n ? n - 1 : 0] = 0;
+}
+
 static char *cmdline_text(size_t *len)
 {
 	size_t n = 0, one;

@@ -89,17 +89,25 @@ static void list_put(struct builder *b, uint64_t *at, char *const list[], uint64
 	at[n] = 0;
 }
 
+static Elf64_auxv_t auxv[40];
+static unsigned auxv_n;
+
+const void *stack_auxv(uint32_t *bytes)
+{
+	*bytes = auxv_n * (uint32_t)sizeof(auxv[0]);
+	return auxv;
+}
+
 uint64_t stack_build(uint64_t top, char *const argv[], char *const envp[], const char *exe, const struct elf_file *e,
 		     const struct elf_mapped *prog, uint64_t interp_base)
 {
 	uint64_t argc, envc, text = strings_bytes(argv, &argc) + strings_bytes(envp, &envc) + strlen(exe) + 1;
 	uint64_t words = 1 + argc + 1 + envc + 1, execfn, random, platform, sp = 0, *vec;
-	Elf64_auxv_t av[40];
 	struct builder b = { .top = top };
 	char noise[16];
 	unsigned n;
 
-	b.bytes = b.sp = (text + words * 8 + sizeof(av) + 1024 + 63) & ~63UL;
+	b.bytes = b.sp = (text + words * 8 + sizeof(auxv) + 1024 + 63) & ~63UL;
 	if (b.bytes > ARGS_BYTES_MAX || !(b.buf = malloc(b.bytes)) || !(vec = malloc(words * 8)))
 		return 0;
 	memset(b.buf, 0, b.bytes);
@@ -112,11 +120,11 @@ uint64_t stack_build(uint64_t top, char *const argv[], char *const envp[], const
 	if (getrandom(noise, sizeof(noise), 0) != sizeof(noise))
 		memset(noise, 1, sizeof(noise));
 	random = put(&b, noise, sizeof(noise));
-	n = auxv_fill(av, e, prog, interp_base, random, execfn, platform);
+	n = auxv_n = auxv_fill(auxv, e, prog, interp_base, random, execfn, platform);
 	b.sp &= ~15UL;
-	if ((words * 8 + n * sizeof(av[0])) & 15)
+	if ((words * 8 + n * sizeof(auxv[0])) & 15)
 		b.sp -= 8;
-	put(&b, av, n * sizeof(av[0]));
+	put(&b, auxv, n * sizeof(auxv[0]));
 	sp = put(&b, vec, words * 8);
 	if (uaccess_out(sp, b.buf + b.sp, b.bytes - b.sp))
 		sp = 0;

@@ -10,4 +10,7 @@ struct elf_mapped;
 uint64_t stack_build(uint64_t top, char *const argv[], char *const envp[], const char *exe, const struct elf_file *e,
 		     const struct elf_mapped *prog, uint64_t interp_base);
 
+/* The auxiliary vector of the last one that was built; its length in bytes. */
+const void *stack_auxv(uint32_t *bytes);
+
 #endif

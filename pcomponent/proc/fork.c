@@ -152,6 +152,7 @@ static void child_begins(struct thread *t, const struct member *m)
 	t->robust_list = 0;
 	t->port = NULL;
 	descriptors_close();
+	service_forked();
 	threads_forked(t);
 	if (trap_forked())
 		proc_fail(125, "system call user dispatch in a forked process");

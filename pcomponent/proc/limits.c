@@ -92,7 +92,7 @@ static struct rlimit *memory_limit(uint64_t what)
 
 uint64_t proc_limit(int what)
 {
-	struct rlimit *own = memory_limit((uint64_t)what), host;
+	struct rlimit *own = what == RLIMIT_NOFILE ? &nofile : memory_limit((uint64_t)what), host;
 
 	if (own)
 		return __atomic_load_n(&own->rlim_cur, __ATOMIC_RELAXED);

@@ -19,6 +19,9 @@ static struct {
 	bool begun, asked, done, thread;
 	uint64_t budget;
 	int err, fd;
+	bool core_asked, core_done;
+	int core_fd;
+	struct core_result core;
 	struct thread self; /* for the layout lock and its port; it runs no program code and takes no signal */
 } resizer = { .lock = PTHREAD_MUTEX_INITIALIZER, .wake = PTHREAD_COND_INITIALIZER };
 
@@ -70,28 +73,50 @@ int resize_to(struct thread *t, uint64_t bytes)
 	return err;
 }
 
+/* Both under the lock, which they give up while they are at work. */
+static void resize_once(struct thread *t)
+{
+	uint64_t budget = resizer.budget;
+	int err;
+
+	pthread_mutex_unlock(&resizer.lock);
+	resize_block();
+	err = resize_to(t, budget);
+	resize_unblock();
+	pthread_mutex_lock(&resizer.lock);
+	resizer.asked = false;
+	resizer.done = true;
+	resizer.err = err;
+}
+
+static void core_once(struct thread *t)
+{
+	struct core_result r;
+
+	pthread_mutex_unlock(&resizer.lock);
+	core_write(t, resizer.core_fd, &r);
+	pthread_mutex_lock(&resizer.lock);
+	resizer.core_asked = false;
+	resizer.core_done = true;
+	resizer.core = r;
+}
+
 static void *resize_main(void *arg)
 {
 	struct thread *t = &resizer.self;
-	uint64_t one = 1, budget;
-	int err;
+	uint64_t one = 1;
 
 	(void)arg;
 	/* thread_self() is the first thread's until now. */
 	__asm__ volatile("wrgsbase %0" ::"r"(t));
 	pthread_mutex_lock(&resizer.lock);
 	for (;;) {
-		while (!resizer.begun || !resizer.asked)
+		while (!resizer.begun || (!resizer.asked && !resizer.core_asked))
 			pthread_cond_wait(&resizer.wake, &resizer.lock);
-		budget = resizer.budget;
-		pthread_mutex_unlock(&resizer.lock);
-		resize_block();
-		err = resize_to(t, budget);
-		resize_unblock();
-		pthread_mutex_lock(&resizer.lock);
-		resizer.asked = false;
-		resizer.done = true;
-		resizer.err = err;
+		if (resizer.asked)
+			resize_once(t);
+		else
+			core_once(t);
 		if (write(resizer.fd, &one, sizeof(one)) < 0)
 			return NULL; /* cannot be: the counter is far from full */
 	}
@@ -143,46 +168,86 @@ int resize_fd(void)
 	return resizer.fd;
 }
 
-static void wake(bool begun, bool asked, uint64_t budget)
+/* Something is to be done: by the thread, which begins with the first such thing. 0, or why there is none. Under the lock. */
+static int asked(void)
+{
+	int err = resizer.thread ? 0 : thread_begin();
+
+	resizer.thread |= !err;
+	pthread_cond_signal(&resizer.wake);
+	return err;
+}
+
+/* Nobody is there to do it: so it is through. */
+static void failed(void)
 {
 	uint64_t one = 1;
 
-	pthread_mutex_lock(&resizer.lock);
-	resizer.begun |= begun;
-	if (asked) {
-		resizer.asked = true;
-		resizer.budget = budget;
-	}
-	if (asked && !resizer.thread) {
-		resizer.err = thread_begin();
-		resizer.thread = !resizer.err;
-		resizer.done = !resizer.thread;
-	}
-	if (resizer.done && !resizer.thread)
-		(void)!write(resizer.fd, &one, sizeof(one));
-	pthread_cond_signal(&resizer.wake);
-	pthread_mutex_unlock(&resizer.lock);
+	(void)!write(resizer.fd, &one, sizeof(one));
 }
 
 void resize_ask(uint64_t budget_bytes)
 {
-	wake(false, true, budget_bytes);
+	pthread_mutex_lock(&resizer.lock);
+	resizer.budget = budget_bytes;
+	resizer.err = asked();
+	resizer.asked = !resizer.err;
+	resizer.done = resizer.err != 0;
+	if (resizer.err)
+		failed();
+	pthread_mutex_unlock(&resizer.lock);
 }
 
 void resize_begin(void)
 {
-	wake(true, false, 0);
+	pthread_mutex_lock(&resizer.lock);
+	resizer.begun = true;
+	pthread_cond_signal(&resizer.wake);
+	pthread_mutex_unlock(&resizer.lock);
+}
+
+void resize_core_ask(int fd)
+{
+	pthread_mutex_lock(&resizer.lock);
+	resizer.core_fd = fd;
+	resizer.core = (struct core_result){ .err = asked() };
+	resizer.core_asked = !resizer.core.err;
+	resizer.core_done = resizer.core.err != 0;
+	if (resizer.core.err)
+		failed();
+	pthread_mutex_unlock(&resizer.lock);
+}
+
+static void fd_quiet(void)
+{
+	uint64_t count;
+
+	while (read(resizer.fd, &count, sizeof(count)) > 0)
+		;
 }
 
 bool resize_done(int *err)
 {
-	uint64_t count;
 	bool done;
 
 	pthread_mutex_lock(&resizer.lock);
-	done = resizer.done && read(resizer.fd, &count, sizeof(count)) == sizeof(count);
+	fd_quiet();
+	done = resizer.done;
 	resizer.done = false;
 	*err = resizer.err;
+	pthread_mutex_unlock(&resizer.lock);
+	return done;
+}
+
+bool resize_core_done(struct core_result *r)
+{
+	bool done;
+
+	pthread_mutex_lock(&resizer.lock);
+	fd_quiet();
+	done = resizer.core_done;
+	resizer.core_done = false;
+	*r = resizer.core;
 	pthread_mutex_unlock(&resizer.lock);
 	return done;
 }

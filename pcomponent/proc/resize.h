@@ -1,12 +1,14 @@
 /*
- * The resizer: the thread of the dispatcher that gives local memory back when the budget shrinks, also while the program
+ * The resizer: the helper thread of the dispatcher that gives local memory back when the budget shrinks, also while the program
  * sleeps or waits in a system call. The service thread hands it a budget and hears of the end by a descriptor. It is not
- * the service thread itself, as evicting waits for memory components, whose end that one must see.
+ * the service thread itself, as evicting waits for memory components, whose end that one must see. It also writes core
+ * files, for the same reason.
  */
 #ifndef PCOMPONENT_PROC_RESIZE_H
 #define PCOMPONENT_PROC_RESIZE_H
 #include <stdbool.h>
 #include <stdint.h>
+#include "pcomponent/proc/core.h"
 
 /* Before the service thread, once. 0 or -errno. */
 int resize_open(int fd_floor);
@@ -16,6 +18,10 @@ int resize_fd(void);
 void resize_ask(uint64_t budget_bytes);
 /* The service thread: true once for each resize_ask, when it is through; *err 0, or -errno: the budget is as before. */
 bool resize_done(int *err);
+/* The service thread: write a core file to fd, which stays the caller's. One at a time. */
+void resize_core_ask(int fd);
+/* The service thread: true once for each resize_core_ask, when it is through. */
+bool resize_core_done(struct core_result *r);
 /* The program is about to start: what was asked for until now begins. */
 void resize_begin(void);
 

@@ -16,6 +16,7 @@
 #include "ashlar/stats.h"
 #include "pcomponent/excache/excache.h"
 #include "pcomponent/fs/fs.h"
+#include "pcomponent/proc/core_door.h"
 #include "pcomponent/proc/proc.h"
 #include "pcomponent/proc/resize.h"
 #include "pcomponent/proc/service.h"
@@ -28,8 +29,8 @@
 #define REPORT_MS 250u	     /* between two reports while there is something new to tell */
 #define REPORT_IDLE_MS 1000u /* looking for something new while there is not, and for the end of memory components */
 
-/* The node daemon, the resizer, whoever has more to watch, then the memory components. */
-enum { WATCH_DAEMON, WATCH_RESIZER, WATCH_AGAIN, WATCH_MEMORY };
+/* The node daemon, the resizer, whoever has more to watch, who asks for a core file, then the memory components. */
+enum { WATCH_DAEMON, WATCH_RESIZER, WATCH_AGAIN, WATCH_CORE, WATCH_MEMORY };
 static struct pollfd watched[PROCESS_MEMORY_MAX + WATCH_MEMORY];
 static unsigned watched_n;
 static const char *daemon_label;
@@ -39,7 +40,7 @@ static uint32_t service_pid;
 static struct rpc_request *resizing; /* the budget that is being carried out */
 static struct d2p_report_req reported;
 static pthread_mutex_t daemon_lock; /* daemon_rpc and resizing: a thread that forks asks the daemon itself */
-static int again_fd;		    /* eventfd: there is another connection to watch */
+static int again_fd = -1;	    /* eventfd: there is another connection to watch; -1: the thread is not there yet */
 
 /* With the daemon everything ends; memory components that let the process go for that are not the news. */
 static void daemon_first(void)
@@ -141,7 +142,8 @@ void service_watch_again(void)
 {
 	uint64_t one = 1;
 
-	(void)!write(again_fd, &one, sizeof(one));
+	if (again_fd >= 0)
+		(void)!write(again_fd, &one, sizeof(one));
 }
 
 /* What the daemon sent, and what is to be told to it; an error: it is gone. */
@@ -164,9 +166,13 @@ static void service_look(void)
 	unsigned i;
 
 	for (i = 0; i < watched_n; i++)
-		gone |= i != WATCH_RESIZER && i != WATCH_AGAIN && (watched[i].revents & GONE);
+		gone |= i != WATCH_RESIZER && i != WATCH_AGAIN && i != WATCH_CORE && (watched[i].revents & GONE);
 	if (daemon_look() || gone)
 		daemon_first();
+	core_door_done();
+	if (watched[WATCH_CORE].revents & POLLIN)
+		core_door_look();
+	watched[WATCH_CORE].events = core_door_busy() ? 0 : POLLIN;
 	for (i = WATCH_MEMORY; i < watched_n; i++) {
 		if (!(watched[i].revents & GONE))
 			continue;
@@ -196,6 +202,12 @@ static void *service_main(void *arg)
 		if (n > 0)
 			service_look();
 	}
+}
+
+void service_forked(void)
+{
+	again_fd = -1;
+	watched_n = 0;
 }
 
 /* The threads of the dispatcher take no signal. */
@@ -258,6 +270,7 @@ int service_open(struct net *net, struct rpc *daemon, uint32_t pid, const char *
 		return err;
 	watched[WATCH_DAEMON] = (struct pollfd){ .fd = net_conn_fd(rpc_conn(daemon)), .events = POLLIN | POLLRDHUP };
 	watched[WATCH_AGAIN] = (struct pollfd){ .fd = again_fd, .events = POLLIN };
+	watched[WATCH_CORE] = (struct pollfd){ .fd = core_door_open(proc_fd_floor(), pid), .events = POLLIN };
 	memory_watch();
 	return threads_begin();
 }

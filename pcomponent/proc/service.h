@@ -20,6 +20,8 @@ void service_memory_message(const char *fmt, ...) __attribute__((format(printf, 
 /* Bring the counters that others keep (fabric, files) into the statistics page. */
 void service_stats(void);
 
+/* In the child of a fork, first of all: the parent's connections are not ours to watch. */
+void service_forked(void);
 /* For the ExCache: there are more connections to watch than there were. Any thread. */
 void service_watch_again(void);
 /* A request of a program thread's own to the node daemon: 0, or -errno as rpc_call_sync. */

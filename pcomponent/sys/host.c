@@ -13,6 +13,7 @@
 #include "pcomponent/sys/uaccess.h"
 #include "pcomponent/trap/held.h"
 #include "pcomponent/trap/sent.h"
+#include "pcomponent/trap/stop.h"
 #include "pcomponent/trap/trap.h"
 
 long host_call(long nr, uint64_t a0, uint64_t a1, uint64_t a2, uint64_t a3, uint64_t a4, uint64_t a5)
@@ -37,11 +38,13 @@ long host_block(struct thread *t, long nr, uint64_t a0, uint64_t a1, uint64_t a2
 
 	if (t->pending)
 		return -SYS_RESTART;
+	stop_enter_host(t);
 	host4(SYS_rt_sigprocmask, SIG_SETMASK, &mask, 0, 8);
 	if (held_any())
 		sent_give_back(t);
 	ret = entry_stub(a0, a1, a2, a3, a4, a5, nr);
 	host4(SYS_rt_sigprocmask, SIG_SETMASK, &all, 0, 8);
+	stop_leave_host(t);
 	return ret;
 }
 

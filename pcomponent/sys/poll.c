@@ -3,11 +3,13 @@
 #include <poll.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/resource.h>
 #include <sys/select.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include "pcomponent/fs/fdtable.h"
 #include "pcomponent/proc/calls.h"
+#include "pcomponent/proc/proc.h"
 #include "pcomponent/sys/calls.h"
 #include "pcomponent/sys/thread.h"
 #include "pcomponent/sys/uaccess.h"
@@ -111,23 +113,40 @@ long sys_pselect6(struct thread *t, const uint64_t a[6])
 	return ret;
 }
 
-long sys_ppoll(struct thread *t, const uint64_t a[6])
+/* n descriptors at addr, copied; the program's limit of open files binds their number. */
+static long pollfds_in(struct thread *t, uint64_t addr, uint64_t n, struct pollfd **fds)
 {
-	struct timespec ts;
+	if (n > proc_limit(RLIMIT_NOFILE))
+		return -EINVAL;
+	if (!(*fds = sys_scratch(t, n * sizeof(**fds) + 1)))
+		return -ENOMEM;
+	return uaccess_in(*fds, addr, n * sizeof(**fds));
+}
+
+long sys_poll(struct thread *t, const uint64_t a[6])
+{
+	uint64_t n = (uint32_t)a[1];
 	struct pollfd *fds;
-	uint64_t mask;
 	long ret;
 
-	if (a[1] > SETS_FDS_MAX * 16)
-		return -EINVAL;
-	if (!(fds = sys_scratch(t, a[1] * sizeof(*fds) + 1)))
-		return -ENOMEM;
-	if (uaccess_in(fds, a[0], a[1] * sizeof(*fds)))
-		return -EFAULT;
-	if ((ret = timeout_in(a[2], &ts)) || (ret = wait_mask(t, a[3], a[4], &mask)))
+	if ((ret = pollfds_in(t, a[0], n, &fds)))
 		return ret;
-	ret = host_block(t, SYS_ppoll, (uint64_t)fds, a[1], a[2] ? (uint64_t)&ts : 0, mask, 8, 0);
-	if (ret >= 0 && uaccess_out(a[0], fds, a[1] * sizeof(*fds)))
+	ret = host_block(t, SYS_poll, (uint64_t)fds, n, a[2], 0, 0, 0);
+	return ret >= 0 && uaccess_out(a[0], fds, n * sizeof(*fds)) ? -EFAULT : ret;
+}
+
+long sys_ppoll(struct thread *t, const uint64_t a[6])
+{
+	uint64_t mask, n = (uint32_t)a[1];
+	struct pollfd *fds;
+	struct timespec ts;
+	long ret;
+
+	if ((ret = timeout_in(a[2], &ts)) || (ret = wait_mask(t, a[3], a[4], &mask)) ||
+	    (ret = pollfds_in(t, a[0], n, &fds)))
+		return ret;
+	ret = host_block(t, SYS_ppoll, (uint64_t)fds, n, a[2] ? (uint64_t)&ts : 0, mask, 8, 0);
+	if (ret >= 0 && uaccess_out(a[0], fds, n * sizeof(*fds)))
 		return -EFAULT;
 	if (a[2] && ret != -SYS_RESTART)
 		uaccess_out(a[2], &ts, sizeof(ts));

@@ -65,6 +65,11 @@ struct thread {
 	stack_t altstack; /* the program's own */
 	void *trap_stack; /* THREAD_STACK_BYTES, behind the struct trap_head */
 
+	/* trap/stop.h: others read these. */
+	struct trap_frame *stop_frame;
+	uint64_t stop_fs;
+	uint32_t in_host; /* in host_block */
+
 	/* Threads as the kernel keeps them for a program, kept by us: it would write to evicted pages. */
 	uint64_t clear_child_tid, robust_list, robust_len;
 	struct trap_frame *start_frame; /* what it was started from; freed at its end */

@@ -10,6 +10,7 @@
 #include "pcomponent/sys/sys.h"
 #include "pcomponent/sys/thread.h"
 #include "pcomponent/trap/sent.h"
+#include "pcomponent/trap/stop.h"
 #include "pcomponent/trap/trap.h"
 #include "pcomponent/vm/window.h"
 
@@ -36,16 +37,36 @@ static bool frame_ours(const struct trap_frame *f)
 	return trap_ip_ours(f->regs.ip) || (f->regs.ip >= WINDOW_END && f->regs.sp >= WINDOW_END);
 }
 
-/* One of our three, sent: in the call stub it is like any other. */
-static void signal_sent(struct thread *t, struct trap_frame *f)
+static bool ip_upto(uint64_t ip, const char *start, const char *last)
 {
-	if (ip_within(f->regs.ip, entry_stub_start, entry_stub_abort))
-		signal_note(t, f);
-	else
-		sent_arrives(t, f);
+	return ip >= (uint64_t)start && ip <= (uint64_t)last;
 }
 
-bool trap_pending(struct trap_frame *f)
+/*
+ * One of our three, sent: in the call stub it is like any other. Elsewhere it waits for the way out of a door; on that
+ * way it is too late for the question whether one waits, so it is asked here, for the frame that is about to be loaded.
+ */
+static void signal_sent(struct thread *t, struct trap_frame *f)
+{
+	bool in_stub = ip_within(f->regs.ip, entry_stub_start, entry_stub_abort);
+
+	if (f->info.si_code == STOP_CODE) {
+		if (in_stub)
+			return;
+		(void)__atomic_fetch_or(&t->pending, PENDING_STOP, __ATOMIC_RELAXED);
+	} else if (in_stub) {
+		signal_note(t, f);
+		return;
+	} else {
+		sent_arrives(t, f);
+	}
+	if (ip_upto(f->regs.ip, entry_leave_start, entry_leave_insn))
+		(void)trap_pending((struct trap_frame *)f->regs.bx, (const uint64_t *)f->regs.bx - 1);
+	else if (ip_upto(f->regs.ip, entry_resume_start, entry_resume_insn))
+		(void)trap_pending((struct trap_frame *)f->regs.bx, &f->regs.bp);
+}
+
+bool trap_pending(struct trap_frame *f, const uint64_t *fs)
 {
 	struct thread *t = thread_self();
 	uint64_t what;
@@ -61,6 +82,8 @@ bool trap_pending(struct trap_frame *f)
 	t->wait_mask_set = false;
 	if (what & PENDING_LOOK)
 		sent_deliver(t, f);
+	if (what & PENDING_STOP)
+		stop_here(t, f, fs);
 	return true;
 }
 

@@ -64,6 +64,7 @@ entry_lost_end:
 	.type entry_look, @function
 entry_look:
 	mov %rbx, %rdi
+	mov %rsp, %rsi
 	call trap_pending
 	test %al, %al
 	jz entry_leave
@@ -80,8 +81,9 @@ entry_leave_start:
 	cmpq $0, %gs:16
 	jne entry_look
 entry_leave:
-	pop %rax
+	mov (%rsp), %rax	/* stays there for whom a signal brings here */
 	wrfsbase %rax
+	add $8, %rsp
 	ret			/* to entry_restorer, which the kernel has put there */
 	.size entry_leave_start, . - entry_leave_start
 	.globl entry_restorer
@@ -97,16 +99,17 @@ entry_leave_insn:
 	.globl trap_resume, entry_resume_start, entry_resume_insn
 	.type trap_resume, @function
 1:	mov %rbx, %rdi
+	mov %rsp, %rsi
 	call trap_pending
 	jmp entry_resume_start
 trap_resume:
 	mov %rdi, %rbx
+	mov %rsi, %rbp
 	push %rsi
 entry_resume_start:
 	cmpq $0, %gs:16
 	jne 1b
-	pop %rsi
-	wrfsbase %rsi
+	wrfsbase %rbp
 	lea 8(%rbx), %rsp
 	mov $15, %eax
 entry_resume_insn:

@@ -11,11 +11,6 @@
 static const int sigs[HELD_SIGNALS] = { SIGSYS, SIGSEGV, SIGBUS };
 static struct held process; /* sent to the process, blocked by the thread that took it */
 
-static bool ip_upto(uint64_t ip, const char *start, const char *last)
-{
-	return ip >= (uint64_t)start && ip <= (uint64_t)last;
-}
-
 void sent_arrives(struct thread *t, struct trap_frame *f)
 {
 	bool blocked = t->mask_virtual & SIG_BIT(f->info.si_signo);
@@ -24,10 +19,6 @@ void sent_arrives(struct thread *t, struct trap_frame *f)
 	held_put(others ? &process : &t->held, &f->info);
 	if (!blocked || others)
 		(void)__atomic_fetch_or(&t->pending, PENDING_LOOK, __ATOMIC_RELAXED);
-	/* Too late for the door that is being left to look: do it for that one. */
-	if (ip_upto(f->regs.ip, entry_leave_start, entry_leave_insn) ||
-	    ip_upto(f->regs.ip, entry_resume_start, entry_resume_insn))
-		(void)trap_pending((struct trap_frame *)f->regs.bx);
 }
 
 /* ---- the process's ---- */

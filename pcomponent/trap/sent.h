@@ -16,11 +16,12 @@
 struct thread;
 struct trap_frame;
 
-/* thread.pending: a signal of host_block is in sig_info; something is held that the thread must look at. */
+/* thread.pending: a signal of host_block is in sig_info; something is held that the thread must look at; trap/stop.h. */
 #define PENDING_NOTED 1u
 #define PENDING_LOOK 2u
+#define PENDING_STOP 4u
 
-/* In a door: f->info was sent and met f in code that is not the call stub. */
+/* In a door: f->info was sent and met f in code that is not the call stub. The way out of a door takes it on. */
 void sent_arrives(struct thread *t, struct trap_frame *f);
 /* Let the program's frame f take on what is held and not blocked; what waits for the process is offered to others. */
 void sent_deliver(struct thread *t, struct trap_frame *f);

@@ -37,7 +37,7 @@ void trap_sigsys(struct trap_frame *f, uint64_t *fs);
 void trap_fault(struct trap_frame *f, uint64_t *fs);
 void trap_signal(struct trap_frame *f, uint64_t *fs);
 /* Called where a door is left and thread.pending is set: f takes signals on. false: f is of our own code, which will. */
-bool trap_pending(struct trap_frame *f);
+bool trap_pending(struct trap_frame *f, const uint64_t *fs);
 
 /* Doors and labels of entry.S. */
 void entry_sigsys(void);

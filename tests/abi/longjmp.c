@@ -16,10 +16,7 @@ static void on_signal(int sig, siginfo_t *info, void *uc)
 
 static char *none;
 
-static __attribute__((noinline)) int divide(volatile int a, volatile int b)
-{
-	return a / b;
-}
+static volatile int seven = 7, none_at_all;
 
 static void fault(int sig)
 {
@@ -28,7 +25,7 @@ static void fault(int sig)
 		*(volatile char *)none = 1;
 		break;
 	case SIGFPE:
-		divide(7, 0);
+		seven = seven / none_at_all;
 		break;
 	case SIGILL:
 		__asm__ volatile("ud2");

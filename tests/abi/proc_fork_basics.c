@@ -100,7 +100,7 @@ static void signals(void)
 
 static void ends(void)
 {
-	int status;
+	int status, go[2];
 	siginfo_t info;
 	struct rusage use;
 	pid_t pid = fork();
@@ -112,14 +112,16 @@ static void ends(void)
 		raise(SIGKILL);
 	}
 	CHECK(wait4(pid, &status, 0, &use) == pid && WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+	MUST(pipe(go) == 0);
 	pid = fork();
 	if (!pid) {
 		raise(SIGSTOP);
-		_exit(3);
+		_exit(read(go[0], &status, 1) == 1 ? 3 : 4);
 	}
 	CHECK(waitpid(pid, &status, WUNTRACED) == pid && WIFSTOPPED(status) && WSTOPSIG(status) == SIGSTOP);
 	kill(pid, SIGCONT);
 	CHECK(waitpid(pid, &status, WCONTINUED) == pid && WIFCONTINUED(status));
+	CHECK(write(go[1], "x", 1) == 1);
 	CHECK(waitid(P_PID, (id_t)pid, &info, WEXITED | WNOWAIT) == 0 && info.si_status == 3);
 	CHECK(info.si_code == CLD_EXITED && info.si_pid == pid && info.si_signo == SIGCHLD);
 	CHECK(waitpid(-1, &status, 0) == pid && WEXITSTATUS(status) == 3);

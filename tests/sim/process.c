@@ -160,6 +160,8 @@ static int thread_step(struct thread *t)
 
 	if (sim_chance(400000))
 		sim_sleep(sim_below(8000));
+	if (t->p->forks && t->index == 0)
+		members_step(t->p);
 	if (what >= 98) {
 		n = (unsigned)sim_between(1, 24);
 		pages_forget(t, page, n < t->p->pages - page ? n : t->p->pages - page);
@@ -294,6 +296,7 @@ static void service_main(void *arg)
 
 static void threads_run(struct proc *p)
 {
+	members_serve(p->daemon);
 	p->service_left = 1;
 	sim_spawn(p->node, service_main, p);
 	p->threads_left = p->n_threads;

@@ -5,6 +5,7 @@
  *   rack.c    components: started, killed, started anew; nothing held at the end
  *   command.c the `ashlar run` of a process     process.c its dispatcher: memory, threads, the check of every byte
  *   kernel.c  the host kernel below an ExCache  files.c   its files
+ *   members.c processes that a program makes
  *   chaos.c   faults                            seed.c    one seed from begin to end     sim.c  the command line
  */
 #ifndef TESTS_SIM_RACK_H
@@ -77,6 +78,7 @@ extern struct rack rack;
 void rack_open(unsigned memories, uint64_t memory_bytes);
 void part_start(struct part *);
 void part_kill(struct part *);
+bool rack_runs(uint32_t pid);	   /* the node daemon knows it */
 bool part_up(const struct part *); /* it runs, and has joined */
 struct part *part_of_memory(const char *name);
 /* Wait until all have joined; false: they do not. */
@@ -94,7 +96,9 @@ enum outcome { RUNNING, NOT_STARTED, FINISHED, KILLED, LOST_MEMORY, FULL_MEMORY 
 struct proc {
 	unsigned index, slot;
 	enum outcome outcome;
-	bool harmed; /* its command or its dispatcher was killed */
+	bool harmed;	  /* its command or its dispatcher was killed */
+	bool left;	  /* its command went before all of its members */
+	unsigned members; /* processes that it made, and they */
 	uint64_t begin_ns;
 	struct sim_node *command, *node;
 	struct x2g_run_rep run;
@@ -108,7 +112,7 @@ struct proc {
 	struct excache_config config;
 	struct excache_memory memory[PROCESS_MEMORY_MAX];
 	struct stats_page *stats;
-	bool wants_files;
+	bool wants_files, forks;
 	struct files *files;
 	unsigned pages, n_threads, threads_left, service_left;
 	unsigned steps;	 /* of each thread */
@@ -123,7 +127,7 @@ struct proc {
 
 struct workload {
 	unsigned pages, threads, steps, budget_lines;
-	bool files;
+	bool files, forks;
 };
 
 struct proc *proc_start(unsigned index, unsigned slot, const struct workload *);
@@ -134,6 +138,14 @@ struct proc *proc_any(void); /* NULL: none runs */
 void proc_free(struct proc *);
 struct proc *proc_self(void);
 void dispatcher_start(struct proc *);
+
+bool proc_troubled(const struct proc *); /* something has happened in its time that it may feel */
+
+/* ---- processes that a program makes ---- */
+
+void members_serve(struct rpc *daemon); /* what the node daemon asks of a dispatcher */
+void members_step(struct proc *);
+void member_kill(struct proc *); /* one, if there is any */
 
 /* ---- the host kernel below an ExCache ---- */
 

@@ -71,7 +71,7 @@ static bool trouble(const struct part *part, const struct proc *p)
 	return part->trouble_ns >= p->begin_ns;
 }
 
-static bool any_trouble(const struct proc *p)
+bool proc_troubled(const struct proc *p)
 {
 	for (unsigned i = 0; i < rack.n_parts; i++)
 		if (trouble(&rack.part[i], p))
@@ -99,10 +99,10 @@ static void judge(const struct proc *p)
 	case FINISHED:
 		break;
 	case NOT_STARTED:
-		allowed = any_trouble(p) || plan.small || p->harmed;
+		allowed = proc_troubled(p) || plan.small || p->harmed;
 		break;
 	case KILLED:
-		allowed = any_trouble(p) || p->harmed;
+		allowed = proc_troubled(p) || p->harmed;
 		break;
 	case LOST_MEMORY:
 		allowed = memory_trouble(p);
@@ -125,6 +125,7 @@ static struct workload workload_draw(void)
 	w.budget_lines = (unsigned)sim_between(64, 128);
 	w.pages = (unsigned)sim_between(w.budget_lines / 2, w.budget_lines * 4);
 	w.steps = (unsigned)sim_between(300, 5000) / w.threads;
+	w.forks = sim_chance(500000);
 	return w;
 }
 
@@ -183,7 +184,9 @@ static void nothing_held(void)
 
 static void fresh_process(void)
 {
-	struct workload w = { .threads = 2, .files = true, .budget_lines = 64, .pages = 160, .steps = 60 };
+	struct workload w = {
+		.threads = 2, .files = true, .forks = true, .budget_lines = 64, .pages = 160, .steps = 60
+	};
 	struct proc *p = proc_start(PROCS_MAX - 1, 0, &w);
 
 	while (!proc_over(p))
