@@ -141,7 +141,7 @@ int fs_image_stat(struct fs_image *image, struct wire_stat *st)
 
 struct fs_image *fs_image_ref(struct fs_image *image)
 {
-	return file_image(file_ref(image_file(image)));
+	return file_image(file_hold(image_file(image)));
 }
 
 void fs_image_close(struct fs_image *image)
