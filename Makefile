@@ -287,11 +287,13 @@ endef
 $(foreach p,$(PROGRAMS),$(eval $(call program,$(p))))
 
 # The dispatcher shares an address space with the program: nothing of the host's libraries may come with it.
-# The warnings of the linker are of functions that need libraries at run time, and that are not called.
+# The warnings of the linker are of functions that need libraries at run time, and that are not called: they are shown only
+# when it fails (its own option that hides them hides undefined symbols as well).
 $(B)/libexec/ashlar/dispatcher: $(call obj,pcomponent/dispatcher.c $(TABLE_static)) $(call lib,dispatcher verbs net proto base)
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
-	$(Q)$(CC) -static-pie -pthread -Wl,--no-warnings $(DISPATCHER_LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(LDLIBS_static)
+	$(Q)$(CC) -static-pie -pthread $(DISPATCHER_LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(LDLIBS_static) 2>$@.err || { cat $@.err >&2; exit 1; }
+	$(Q)rm -f $@.err
 
 # Alone in its machine but for the monitor: static, as it needs a few functions only.
 $(B)/libexec/ashlar/vm/agent: $(call obj,vm/guest/agent.c) $(call lib,guest pcomponent)

@@ -13,8 +13,9 @@
 void kill_usage(void)
 {
 	printf("Usage: ashlar kill [--rack NAME|FILE] [-SIGNAL | -s SIGNAL] PID...\n"
-	       "Send a signal (a name or a number; default: TERM) to processes of a rack. 0 only looks whether it\n"
-	       "could be sent. Each PID that gets none is named.\n"
+	       "Send a signal (a name or a number; default: TERM) to programs of a rack, by their pids there. KILL ends\n"
+	       "all processes that the program made as well; others are the program's own, or, when it has ended, all\n"
+	       "its processes'. 0 only looks whether it could be sent. Each PID that gets none is named.\n"
 	       "\n"
 	       "Options:\n"
 	       "  --rack NAME|FILE  which rack (default: the one that ASHLAR_RACK names, or the only one of ours)\n"

@@ -47,7 +47,7 @@ static void config_fill(struct launch_config *c, const struct run_options *o, co
 	c->excache_bytes = p->excache_bytes;
 	c->pid = p->pid;
 	c->log_level = o->log_level;
-	c->flags = o->kernel_6_1 ? LAUNCH_KERNEL_6_1 : 0u;
+	c->flags = LAUNCH_FIRST | (o->kernel_6_1 ? LAUNCH_KERNEL_6_1 : 0u);
 	c->storage_wait_s = o->storage_wait_s;
 	snprintf(c->fabric, sizeof(c->fabric), "%s", fabric_rack(o->fabric));
 	relay_address(p->daemon_addr, c->relay);

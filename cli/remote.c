@@ -13,6 +13,7 @@
 #include "ashlar/base/clock.h"
 #include "ashlar/base/loop.h"
 #include "ashlar/rpc.h"
+#include "cli/left.h"
 #include "cli/relay.h"
 #include "cli/run.h"
 
@@ -32,9 +33,10 @@ struct remote {
 	struct rpc *rpc;
 	struct rpc_counters counters;
 	struct relay relay;
-	bool started, waited, gmm_lost, over;
+	bool started, waited, tree_over, gmm_lost, over;
+	struct loop_timer say; /* what the program left running */
+	uint64_t begin_ns;
 	unsigned unheard; /* signals on their way */
-	int32_t wait_status;
 	uint64_t stats_off;
 	int result;
 };
@@ -59,8 +61,8 @@ static void stats_came(void *arg, int err, const void *rep, const void *tail, ui
 	(void)rep;
 	if (err == -ECANCELED)
 		return;
-	if (!err && bytes && bytes <= sizeof(*r->stats->page) - r->stats_off) {
-		memcpy((char *)r->stats->page + r->stats_off, tail, bytes);
+	if (!err && bytes && bytes <= sizeof(*r->stats->tree) - r->stats_off) {
+		memcpy((char *)r->stats->tree + r->stats_off, tail, bytes);
 		r->stats_off += bytes;
 		stats_ask(r);
 		return;
@@ -76,16 +78,43 @@ static void stats_ask(struct remote *r)
 		finish(r, 0);
 }
 
-/* It has ended, and all that it wrote is written: then its counters. */
+/* It has ended, and all that it made; all that they wrote is written: then their counters. */
 static void look(void *arg)
 {
 	struct remote *r = arg;
 
-	if (!r->waited || !relay_done(&r->relay) || r->over || r->stats_off)
-		return;
-	r->ending->exit_status = WIFEXITED(r->wait_status) ? WEXITSTATUS(r->wait_status)
-							   : 128 + WTERMSIG(r->wait_status);
-	stats_ask(r);
+	if (r->waited && r->tree_over && relay_done(&r->relay) && !r->over && !r->stats_off)
+		stats_ask(r);
+}
+
+static void tree_came(void *arg, int err, const void *rep, const void *tail, uint32_t bytes)
+{
+	const struct member_row *row = tail;
+	struct remote *r = arg;
+
+	(void)rep;
+	if (!err && !r->over && !r->tree_over && bytes >= sizeof(*row))
+		left_say(row, bytes / (uint32_t)sizeof(*row), bytes / (uint32_t)sizeof(*row));
+}
+
+static void say(void *arg)
+{
+	struct d2p_tree_req req = { .after = UINT32_MAX };
+	struct remote *r = arg;
+
+	if (r->rpc && !r->tree_over)
+		rpc_call(r->rpc, D2P_TREE, r->place->pid, &req, NULL, 0, RPC_DEADLINE_MS, tree_came, r);
+}
+
+static void tree_over(void *arg, int err, const void *rep, const void *tail, uint32_t bytes)
+{
+	struct remote *r = arg;
+
+	(void)rep, (void)tail, (void)bytes;
+	if (err)
+		return; /* closed() says why */
+	r->tree_over = true;
+	look(r);
 }
 
 static void waited(void *arg, int err, const void *rep, const void *tail, uint32_t bytes)
@@ -97,8 +126,15 @@ static void waited(void *arg, int err, const void *rep, const void *tail, uint32
 	if (err)
 		return; /* closed() says why */
 	r->waited = true;
-	r->wait_status = w->wait_status;
+	r->ending->exit_status = WIFEXITED(w->wait_status) ? WEXITSTATUS(w->wait_status)
+							   : 128 + WTERMSIG(w->wait_status);
 	r->ending->cpu_ns = w->cpu_ns;
+	r->ending->wall_ns = clock_ns() - r->begin_ns;
+	/* From here on Ctrl-C is for us. */
+	terminal_restore();
+	r->say.fn = say;
+	r->say.arg = r;
+	loop_timer_set(r->loop, &r->say, loop_now(r->loop) + LEFT_SAY_MS * NS_PER_MS);
 	look(r);
 }
 
@@ -113,7 +149,8 @@ static void closed(struct rpc *rpc, int err)
 		return;
 	terminal_restore();
 	cli_error("pcomponent %s is gone; the program ends with it", r->place->daemon_name);
-	r->ending->exit_status = EXIT_ASHLAR;
+	if (!r->waited)
+		r->ending->exit_status = EXIT_ASHLAR;
 	finish(r, r->started ? 0 : EXIT_ASHLAR);
 }
 
@@ -157,7 +194,7 @@ static void stop(struct remote *r, int number)
 	if (!r->relay.terminal)
 		pass_on(r, SIGSTOP);
 	signals_stop_like(number);
-	if (r->relay.terminal)
+	if (r->relay.terminal && !r->waited)
 		terminal_raw();
 	else
 		pass_on(r, SIGCONT);
@@ -171,7 +208,9 @@ static void signal_take(struct remote *r, const struct signal_seen *seen)
 
 	if (number == SIGCHLD || (number == SIGPIPE && seen->terminal))
 		return; /* SIGPIPE: of our own writing */
-	if (ends(number) && (!r->started || r->unheard)) {
+	if (ends(number) && r->waited) {
+		finish(r, 0); /* our connection's end is that of what is left */
+	} else if (ends(number) && (!r->started || r->unheard)) {
 		if (r->started)
 			cli_error("pcomponent %s does not answer; the program is left to it", r->place->daemon_name);
 		finish(r, 128 + number);
@@ -206,7 +245,7 @@ static void gmm_ready(void *arg, uint32_t events)
 
 static void started(void *arg, int err, const void *rep, const void *tail, uint32_t bytes)
 {
-	struct d2p_wait_req req = { 0 };
+	struct d2p_wait_req req = { .tree = 0 }, tree = { .tree = 1 };
 	struct remote *r = arg;
 
 	(void)rep, (void)tail, (void)bytes;
@@ -224,6 +263,7 @@ static void started(void *arg, int err, const void *rep, const void *tail, uint3
 		return;
 	r->started = true;
 	rpc_call(r->rpc, D2P_WAIT, r->place->pid, &req, NULL, 0, FOREVER_MS, waited, r);
+	rpc_call(r->rpc, D2P_WAIT, r->place->pid, &tree, NULL, 0, FOREVER_MS, tree_over, r);
 	if (r->relay.terminal)
 		terminal_raw();
 	relay_begin(&r->relay);
@@ -364,6 +404,8 @@ static void end(struct remote *r)
 	relay_end(&r->relay);
 	terminal_restore();
 	r->over = true;
+	if (r->loop)
+		loop_timer_del(r->loop, &r->say);
 	if (r->rpc)
 		rpc_close(r->rpc);
 	if (r->net)
@@ -376,7 +418,6 @@ int remote_run(const struct run_options *o, struct place *place, struct signals 
 	       struct ending *ending)
 {
 	static struct remote r;
-	uint64_t begin_ns = clock_ns();
 	int err;
 
 	r.options = o;
@@ -384,12 +425,14 @@ int remote_run(const struct run_options *o, struct place *place, struct signals 
 	r.signals = signals;
 	r.stats = stats;
 	r.ending = ending;
+	r.begin_ns = clock_ns();
 	err = begin(&r);
 	if (!err && !r.over)
 		err = loop_run(r.loop);
 	if (!err)
 		err = r.result;
-	ending->wall_ns = clock_ns() - begin_ns;
+	if (!r.waited)
+		ending->wall_ns = clock_ns() - r.begin_ns;
 	end(&r);
 	return err;
 }

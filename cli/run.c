@@ -4,8 +4,9 @@
  *  1. options, signals, the stats page
  *  2. a private rack, or the rack file
  *  3. a place: the gmm chooses components, the node daemon hears of the process (cli/place.c)
- *  4. the dispatcher is started as our child (cli/launch.c), and watched to its end (cli/watch.c); on a rack that stands
- *     the node daemon starts it, and what goes in and out of it is relayed (cli/remote.c, cli/relay.c)
+ *  4. the dispatcher is started as our child (cli/launch.c), and watched to its end (cli/watch.c), and so is what it
+ *     leaves running (cli/left.c); on a rack that stands the node daemon starts it, and what goes in and out of it is
+ *     relayed (cli/remote.c, cli/relay.c)
  *  5. counters are written, the rack is taken down
  */
 #include <errno.h>
@@ -13,6 +14,7 @@
 #include <string.h>
 #include <sys/wait.h>
 #include "ashlar/base/clock.h"
+#include "cli/left.h"
 #include "cli/standing.h"
 
 struct run {
@@ -32,6 +34,7 @@ static int run_program(struct run *r)
 
 	if (r->options.rack)
 		return remote_run(&r->options, &r->place, &r->signals, &r->stats, &r->ending);
+	left_adopt();
 	err = launch(r->rack.bin, &r->options, &r->place, &r->signals, r->stats.page_fd, &child);
 	if (!err)
 		watch(child, &r->signals, &r->rack, &r->place, &r->ending);

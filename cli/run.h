@@ -51,6 +51,8 @@ struct signal_seen {
 
 int signals_open(struct signals *);
 bool signals_take(struct signals *, struct signal_seen *); /* false: none is there */
+/* Does a signal end a program here? Not when whoever started us had it ignored (nohup, a shell's background). */
+bool signal_ends(int number);
 /* A signal that asks us to end is waiting, or has come: its number, 0: none. Takes and drops all others. */
 int signals_ending(struct signals *);
 /* For calls that wait without looking at fd: signals act as usual (we end; the rack ends with us). */
@@ -122,7 +124,7 @@ int rack_rows(struct rpc *gmm, struct rack_row *rows, uint32_t max, struct x2g_s
 int launch(const char *bin, const struct run_options *, const struct place *, const struct signals *, int stats_fd,
 	   pid_t *child);
 
-/* ---- watch.c: until the program ends ---- */
+/* ---- watch.c: until the program and all that it made have ended ---- */
 
 struct ending {
 	int exit_status; /* of the command */
@@ -140,8 +142,8 @@ int remote_run(const struct run_options *, struct place *, struct signals *, str
 
 struct stats {
 	int out_fd;  /* where the JSON goes, -1: nowhere */
-	int page_fd; /* memfd of a struct stats_page, for the dispatcher */
-	struct stats_page *page;
+	int page_fd; /* memfd of a struct stats_tree, for the dispatcher */
+	struct stats_tree *tree;
 	uint64_t begin_ns; /* when the command began */
 };
 int stats_open(struct stats *, const struct run_options *); /* 0 or EXIT_ASHLAR */

@@ -42,8 +42,7 @@ bool signals_take(struct signals *s, struct signal_seen *seen)
 	return true;
 }
 
-/* Does a signal end a program here? Not when whoever started us had it ignored (nohup, a shell's background). */
-static bool ends(int number)
+bool signal_ends(int number)
 {
 	struct sigaction action;
 
@@ -57,7 +56,7 @@ int signals_ending(struct signals *s)
 	struct signal_seen seen;
 
 	while (signals_take(s, &seen))
-		if (ends(seen.number))
+		if (signal_ends(seen.number))
 			return seen.number;
 	return 0;
 }

@@ -24,19 +24,19 @@ int stats_open(struct stats *s, const struct run_options *o)
 	if (o->stats && s->out_fd < 0)
 		return cli_error("cannot write the counters to %s: %s", o->stats, strerror(errno));
 	s->page_fd = fd_high(memfd_create("ashlar-stats", MFD_CLOEXEC | MFD_ALLOW_SEALING));
-	if (s->page_fd < 0 || ftruncate(s->page_fd, sizeof(*s->page)) ||
+	if (s->page_fd < 0 || ftruncate(s->page_fd, sizeof(*s->tree)) ||
 	    fcntl(s->page_fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL))
 		return cli_error("cannot make the page of counters: %s", cli_why(errno));
-	s->page = mmap(NULL, sizeof(*s->page), PROT_READ | PROT_WRITE, MAP_SHARED, s->page_fd, 0);
-	if (s->page == MAP_FAILED)
+	s->tree = mmap(NULL, sizeof(*s->tree), PROT_READ | PROT_WRITE, MAP_SHARED, s->page_fd, 0);
+	if (s->tree == MAP_FAILED)
 		return cli_error("cannot make the page of counters: %s", cli_why(errno));
-	s->page->magic = STATS_MAGIC;
+	s->tree->first.magic = STATS_MAGIC;
 	return 0;
 }
 
 void stats_close(struct stats *s)
 {
-	munmap(s->page, sizeof(*s->page));
+	munmap(s->tree, sizeof(*s->tree));
 	close(s->page_fd);
 	if (s->out_fd >= 0)
 		close(s->out_fd);
@@ -154,6 +154,7 @@ static json_t *detail_json(const struct stats_page *p, uint64_t begin_ns)
 	put(o, "unknown_calls", p->unknown_calls);
 	put(o, "local_bytes_max", p->local_bytes_max);
 	put(o, "threads_peak", p->threads_peak);
+	put(o, "processes", p->processes + 1); /* that told their counters, programs that became others among them */
 	for (uint32_t i = 0; i < components; i++)
 		json_array_append_new(bytes, number(p->component_bytes[i]));
 	json_object_set_new(o, "component_bytes", bytes);
@@ -179,19 +180,22 @@ static int text_write(int fd, const char *text)
 
 int stats_write(const struct stats *s, const struct ending *e, const char *fabric)
 {
+	struct stats_page sum;
 	json_t *all;
 	char *text;
 	int err;
 
 	if (s->out_fd < 0)
 		return 0;
+	sum = s->tree->first;
+	stats_merge(&sum, &s->tree->others);
 	all = json_object();
 	json_object_set_new(all, "process", process_json(e));
-	json_object_set_new(all, "excache", excache_json(s->page));
-	json_object_set_new(all, "memory", memory_json(s->page));
-	json_object_set_new(all, "fabric", fabric_json(s->page, fabric));
-	json_object_set_new(all, "syscalls", syscalls_json(s->page));
-	json_object_set_new(all, "detail", detail_json(s->page, s->begin_ns));
+	json_object_set_new(all, "excache", excache_json(&sum));
+	json_object_set_new(all, "memory", memory_json(&sum));
+	json_object_set_new(all, "fabric", fabric_json(&sum, fabric));
+	json_object_set_new(all, "syscalls", syscalls_json(&sum));
+	json_object_set_new(all, "detail", detail_json(&sum, s->begin_ns));
 	text = json_dumps(all, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
 	err = text ? text_write(s->out_fd, text) : cli_error("cannot write the counters: out of memory");
 	if (!err)

@@ -1,5 +1,5 @@
 /*
- * From the start of the program to its end: signals are passed on, a stop is shared with the shell, and the rack is
+ * From the start of the program to its end, and that of all processes that it made: signals are passed on, a stop is shared with the shell, and the rack is
  * watched. What ends unexpectedly is named in one line: the program goes on where it can, and ends where its processor
  * component is gone.
  */
@@ -12,22 +12,24 @@
 #include <unistd.h>
 #include "ashlar/base/clock.h"
 #include "ashlar/rpc.h"
-#include "cli/run.h"
+#include "cli/left.h"
 
 #define DAEMON_FIRST_MS 20
 
 struct watching {
 	pid_t child;
 	struct signals *signals;
-	struct private_rack *rack; /* NULL: not ours */
+	struct private_rack *rack;
 	struct place *place;
 	struct ending *ending;
 	bool gmm_lost, daemon_lost, ended;
+	uint64_t begin_ns;
 };
 
 static void child_ended(struct watching *w, int status, const struct rusage *use)
 {
 	w->ended = true;
+	w->ending->wall_ns = clock_ns() - w->begin_ns;
 	w->ending->cpu_ns = (uint64_t)(use->ru_utime.tv_sec + use->ru_stime.tv_sec) * NS_PER_S +
 			    (uint64_t)(use->ru_utime.tv_usec + use->ru_stime.tv_usec) * 1000;
 	w->ending->exit_status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
@@ -71,7 +73,7 @@ static void rack_look(struct watching *w)
 	const struct rack_part *part;
 	int status;
 
-	while (w->rack && (part = private_rack_ended(w->rack, &status))) {
+	while ((part = private_rack_ended(w->rack, &status))) {
 		if (strcmp(part->binary, "pcomponent") == 0)
 			daemon_gone(w, "ended");
 		else if (strcmp(part->binary, "gmm") == 0)
@@ -113,6 +115,7 @@ static void watch_once(struct watching *w)
 	if (w->ended)
 		return;
 	rack_look(w);
+	left_reap(w->rack, w->child);
 	/* Where the gmm is reached by the daemon's relay it seems gone with the daemon: that alone is the news. */
 	if (fds[1].revents && w->place->net != w->place->node)
 		poll(&fds[2], 1, DAEMON_FIRST_MS);
@@ -132,10 +135,10 @@ void watch(pid_t child, struct signals *signals, struct private_rack *rack, stru
 		.rack = rack,
 		.place = place,
 		.ending = ending,
+		.begin_ns = clock_ns(),
 	};
-	uint64_t begin = clock_ns();
 
 	while (!w.ended)
 		watch_once(&w);
-	ending->wall_ns = clock_ns() - begin;
+	left_wait(rack, signals, place);
 }

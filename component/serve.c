@@ -90,6 +90,27 @@ static int signal_send(struct rpc_request *rq, const void *body, const void *tai
 	return c->ops->signal ? c->ops->signal(c->ctx, req->pid, req->signal) : -ENOSYS;
 }
 
+static int tree(struct rpc_request *rq, const void *body, const void *tail, uint32_t tail_bytes, void *rep_body)
+{
+	struct component *c = rpc_ctx(rpc_request_rpc(rq));
+	struct member_row rows[PS_BATCH_MAX] = { 0 };
+	const struct g2x_tree_req *req = body;
+	struct g2x_tree_rep *rep = rep_body;
+	int n;
+
+	(void)tail;
+	(void)tail_bytes;
+	if (req->pid == 0)
+		return -EINVAL;
+	if (!c->ops->tree)
+		return -ENOSYS;
+	n = c->ops->tree(c->ctx, req->pid, req->after, rows, PS_BATCH_MAX);
+	if (n < 0)
+		return n;
+	rep->rows = (uint32_t)n;
+	return rpc_reply_tail(rq, rows, rep->rows * (uint32_t)sizeof(rows[0]));
+}
+
 static int hello(struct rpc *rpc)
 {
 	return rpc_peer_kind(rpc) == KIND_GMM ? 0 : -EPERM;
@@ -108,6 +129,7 @@ const struct rpc_service component_gmm_service = {
 		[IDX_G2X_REVOKE] = revoke_it,
 		[IDX_G2X_USAGE] = usage,
 		[IDX_G2X_SIGNAL] = signal_send,
+		[IDX_G2X_TREE] = tree,
 	},
 	.closed = closed,
 	.hello = hello,

@@ -111,6 +111,7 @@ static const struct rpc_service service = {
 		[IDX_X2G_KEEP] = keep_process,
 		[IDX_X2G_PS] = ps_begin,
 		[IDX_X2G_SIGNAL] = signal_begin,
+		[IDX_X2G_TREE] = tree_begin,
 	},
 	.closed = closed,
 	.lobby = true,

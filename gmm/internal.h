@@ -117,6 +117,9 @@ int signal_begin(struct rpc_request *, const void *body, const void *tail, uint3
 /* Whom a command speaks for: the user of its connection where the fabric tells, else whom it claims. */
 void gpeer_user(const struct gpeer *, uint32_t *uid, uint32_t *gid);
 
+/* tree.c */
+int tree_begin(struct rpc_request *, const void *body, const void *tail, uint32_t tail_bytes, void *rep);
+
 /* run.c */
 int grun_begin(struct rpc_request *, const void *body, const void *tail, uint32_t tail_bytes, void *rep);
 void grun_command_gone(struct gmm *, struct gpeer *);

@@ -47,6 +47,7 @@ static void row_merge(struct ps_row *row, bool processor, const struct process_u
 	row->local_bytes = u->bytes;
 	row->cpu_ns = u->cpu_ns;
 	row->age_ms = u->age_ms;
+	row->members = u->members;
 	memcpy(row->program, u->program, NAME_BYTES);
 	row->program[NAME_BYTES - 1] = 0;
 }

@@ -24,7 +24,7 @@ int mcomponent_open(const struct mcomponent_config *config, struct mcomponent **
 	m->frames.total = config->bytes / PAGE_BYTES;
 	m->slab_next = 1;
 	loop_random(m->loop, &m->seed, sizeof(m->seed));
-	list_init(&m->processes);
+	list_init(&m->trees);
 	list_init(&m->dying);
 	*out = m;
 	return 0;
@@ -34,7 +34,7 @@ void mcomponent_close(struct mcomponent *m)
 {
 	if (!m)
 		return;
-	mprocess_release_all(m);
+	mtree_release_all(m);
 	peers_close(&m->peers);
 	free(m);
 }
@@ -44,16 +44,16 @@ void mcomponent_load(void *ctx, struct x2g_beat_req *beat)
 	const struct mcomponent *m = ctx;
 
 	beat->used_bytes = m->frames.granted * PAGE_BYTES;
-	beat->processes = m->n_processes;
+	beat->processes = m->n_trees;
 }
 
 void mcomponent_usage(void *ctx, const uint32_t *pids, uint32_t n, struct process_usage *rows)
 {
 	for (uint32_t i = 0; i < n; i++) {
-		const struct mprocess *p = mprocess_find(ctx, pids[i]);
+		const struct mtree *t = mtree_find(ctx, pids[i]);
 
-		if (p)
-			rows[i].bytes = p->account.granted * PAGE_BYTES;
+		if (t)
+			rows[i].bytes = t->account.granted * PAGE_BYTES;
 	}
 }
 
@@ -63,6 +63,6 @@ void mcomponent_stat(const struct mcomponent *m, struct mcomponent_stat *s)
 	s->granted_bytes = m->frames.granted * PAGE_BYTES;
 	s->promised_bytes = m->frames.reserved * PAGE_BYTES;
 	s->refused = m->refused;
-	s->processes = m->n_processes;
+	s->processes = m->n_trees;
 	s->connections = m->peers.n;
 }

@@ -113,3 +113,22 @@ void mtable_del(struct table *t, uint64_t key)
 	}
 	t->slots[hole].key = 0;
 }
+
+bool mtable_next(const struct table *t, uint64_t *i, uint64_t *key, uint64_t *value)
+{
+	while (t->slots && *i <= t->mask) {
+		const struct table_slot *s = &t->slots[(*i)++];
+
+		if (!s->key)
+			continue;
+		*key = s->key - 1;
+		*value = s->value;
+		return true;
+	}
+	return false;
+}
+
+uint64_t mtable_bytes(const struct table *t)
+{
+	return t->slots ? (t->mask + 1) * sizeof(*t->slots) : 0;
+}

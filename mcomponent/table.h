@@ -26,4 +26,8 @@ bool mtable_get(const struct table *, uint64_t key, uint64_t *value); /* key < 2
 void mtable_set(struct table *, uint64_t key, uint64_t value);	      /* replaces; after mtable_reserve */
 void mtable_del(struct table *, uint64_t key);			      /* harmless when absent */
 
+/* Walk all entries; *i is 0 to begin with. False: that was the last. Nothing changes meanwhile. */
+bool mtable_next(const struct table *, uint64_t *i, uint64_t *key, uint64_t *value);
+uint64_t mtable_bytes(const struct table *); /* of memory */
+
 #endif

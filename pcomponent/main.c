@@ -134,6 +134,7 @@ int main(int argc, char **argv)
 		.revoke = daemon_revoke,
 		.load = daemon_load,
 		.usage = daemon_usage,
+		.tree = daemon_tree,
 		.signal = daemon_signal,
 		.gmm_lost = daemon_gmm_lost,
 		.joined = daemon_joined,

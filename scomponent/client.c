@@ -7,17 +7,24 @@
 #include <string.h>
 #include "ashlar/base/log.h"
 #include "ashlar/base/loop.h"
-#include "scomponent/identity.h"
 #include "scomponent/state.h"
 
 static void client_free(struct client *c)
 {
 	uint32_t n = handles_clear(&c->files);
+	struct process *p = c->process ? c->process : c->guarded;
 
 	if (c->process) {
-		c->process->handles -= n;
-		c->process->clients--;
-		c->process->idle_ns = loop_now(c->s->loop);
+		p->handles -= n;
+		member_gone(c);
+	}
+	if (c->guarded) {
+		p->guard = NULL;
+		members_left(p);
+	}
+	if (p) {
+		p->clients--;
+		p->idle_ns = loop_now(c->s->loop);
 	}
 	c->s->handles -= n;
 	if (c->buffer)
@@ -45,15 +52,14 @@ static void client_closed(struct rpc *rpc, int err)
 
 static int client_hello(struct rpc *rpc)
 {
-	return rpc_peer_kind(rpc) == KIND_DISPATCHER ? 0 : -EPERM;
+	return rpc_peer_kind(rpc) == KIND_DISPATCHER || rpc_peer_kind(rpc) == KIND_PROCESSOR ? 0 : -EPERM;
 }
 
 struct client *client_of(struct rpc_request *rq)
 {
 	struct client *c = rpc_ctx(rpc_request_rpc(rq));
 
-	if (c->process && rpc_request_pid(rq) == c->process->pid &&
-	    identity_take(c->process->uid, c->process->gid) == 0)
+	if (c->process && rpc_request_pid(rq) == c->process->pid)
 		return c;
 	c->s->refused++;
 	return NULL;
@@ -64,14 +70,26 @@ static int hello_check(struct client *c, const struct p2s_hello_req *req, struct
 {
 	struct process *p = process_find(c->s, req->pid);
 	struct net_peer peer = { 0 };
+	struct cap cap;
 
-	if (!p || !cap_equal(&p->cap, &req->cap))
+	if (rpc_peer_kind(c->base.rpc) != KIND_DISPATCHER || !p)
+		return -EACCES;
+	cap = cap_of_member(&p->cap, req->member);
+	if (!cap_equal(&cap, &req->cap))
 		return -EACCES;
 	net_conn_peer(rpc_conn(c->base.rpc), &peer);
 	if (peer.known && peer.uid != p->uid)
 		return -EACCES;
 	*out = p;
 	return 0;
+}
+
+/* The connection is the process's from now on. */
+static void client_proved(struct client *c, struct process *p)
+{
+	p->clients++;
+	rpc_trust(c->base.rpc);
+	(void)!rpc_queue_charge(c->base.rpc, p->pid, p->weight); /* without memory it goes on as nobody's */
 }
 
 int serve_hello(struct rpc_request *rq, const void *body, const void *tail, uint32_t tail_bytes, void *out)
@@ -83,8 +101,6 @@ int serve_hello(struct rpc_request *rq, const void *body, const void *tail, uint
 
 	(void)tail;
 	(void)tail_bytes;
-	if (req->reserved0)
-		return -EINVAL;
 	if (c->process)
 		return -EEXIST;
 	err = hello_check(c, req, &c->process);
@@ -92,11 +108,76 @@ int serve_hello(struct rpc_request *rq, const void *body, const void *tail, uint
 		c->s->refused++;
 		return rpc_refused(c->base.rpc, req->pid, "without the capability");
 	}
-	c->process->clients++;
-	rpc_trust(c->base.rpc);
-	(void)!rpc_queue_charge(c->base.rpc, req->pid, c->process->weight); /* without memory it goes on as nobody's */
+	err = member_come(c, req->member);
+	if (err) {
+		c->process = NULL;
+		return err;
+	}
+	client_proved(c, c->process);
 	rep->readonly = c->s->readonly;
+	rep->files = c->files.used;
 	return 0;
+}
+
+int serve_guard(struct rpc_request *rq, const void *body, const void *tail, uint32_t tail_bytes, void *out)
+{
+	struct client *c = rpc_ctx(rpc_request_rpc(rq));
+	const struct p2s_guard_req *req = body;
+	struct process *p = process_find(c->s, req->pid);
+
+	(void)tail;
+	(void)tail_bytes;
+	(void)out;
+	if (req->reserved0)
+		return -EINVAL;
+	if (rpc_peer_kind(c->base.rpc) != KIND_PROCESSOR || !p || !cap_equal(&p->cap, &req->cap)) {
+		c->s->refused++;
+		return rpc_refused(c->base.rpc, req->pid, "without the capability");
+	}
+	if (p->guard || c->guarded)
+		return -EBUSY;
+	c->guarded = p;
+	p->guard = c;
+	client_proved(c, p);
+	return 0;
+}
+
+int serve_fork(struct rpc_request *rq, const void *body, const void *tail, uint32_t tail_bytes, void *out)
+{
+	uint64_t ids[MSG_TAIL_MAX / sizeof(uint64_t)];
+	const struct p2s_fork_req *req = body;
+	struct client *c = client_of(rq);
+	struct p2s_fork_rep *rep = out;
+
+	if (!c)
+		return -EACCES;
+	if (!req->member || req->exec > 1 || req->reserved0 || tail_bytes != req->n * sizeof(uint64_t))
+		return -EINVAL;
+	memcpy(ids, tail, tail_bytes);
+	return member_set_aside(c, req, ids, &rep->files);
+}
+
+int serve_left(struct rpc_request *rq, const void *body, const void *tail, uint32_t tail_bytes, void *out)
+{
+	struct client *c = rpc_ctx(rpc_request_rpc(rq));
+	const struct p2s_left_req *req = body;
+
+	(void)tail;
+	(void)tail_bytes;
+	(void)out;
+	if (!c->guarded || rpc_request_pid(rq) != c->guarded->pid) {
+		c->s->refused++;
+		return -EACCES;
+	}
+	if (req->reserved0)
+		return -EINVAL;
+	member_left(c->guarded, req->member);
+	return 0;
+}
+
+int client_run(struct client *c, identity_fn *fn, void *arg)
+{
+	return identity_run(&c->s->identity, c->process->uid, c->process->gid, fn, arg);
 }
 
 int serve_buffer(struct rpc_request *rq, const void *body, const void *tail, uint32_t tail_bytes, void *out)
@@ -149,35 +230,71 @@ int serve_usage(struct rpc_request *rq, const void *body, const void *tail, uint
 	return 0;
 }
 
+/* Served in the user's name, whole: nothing of these has to do with the fabric. */
+static rpc_handler_fn *const as_user[] = {
+	[IDX_P2S_OPEN] = serve_open,	   [IDX_P2S_STAT] = serve_stat,		[IDX_P2S_STATFS] = serve_statfs,
+	[IDX_P2S_ACCESS] = serve_access,   [IDX_P2S_READLINK] = serve_readlink, [IDX_P2S_UNLINK] = serve_unlink,
+	[IDX_P2S_MKDIR] = serve_mkdir,	   [IDX_P2S_RENAME] = serve_rename,	[IDX_P2S_LINK] = serve_link,
+	[IDX_P2S_SYMLINK] = serve_symlink, [IDX_P2S_TRUNCATE] = serve_truncate, [IDX_P2S_CHMOD] = serve_chmod,
+	[IDX_P2S_CHOWN] = serve_chown,	   [IDX_P2S_UTIMENS] = serve_utimens,	[IDX_P2S_FALLOCATE] = serve_fallocate,
+	[IDX_P2S_PATH] = serve_path,	   [IDX_P2S_RESOLVE] = serve_resolve,
+};
+
+struct call {
+	struct rpc_request *rq;
+	const void *body, *tail;
+	uint32_t tail_bytes;
+	void *out;
+};
+
+static int call_run(void *arg)
+{
+	struct call *k = arg;
+
+	return as_user[rpc_request_index(k->rq)](k->rq, k->body, k->tail, k->tail_bytes, k->out);
+}
+
+static int serve_as_user(struct rpc_request *rq, const void *body, const void *tail, uint32_t tail_bytes, void *out)
+{
+	struct call k = { .rq = rq, .body = body, .tail = tail, .tail_bytes = tail_bytes, .out = out };
+	struct client *c = client_of(rq);
+
+	return c ? client_run(c, call_run, &k) : -EACCES;
+}
+
 const struct rpc_service client_service = {
 	.handler = {
 		[IDX_P2S_HELLO] = serve_hello,
 		[IDX_P2S_BUFFER] = serve_buffer,
-		[IDX_P2S_OPEN] = serve_open,
+		[IDX_P2S_OPEN] = serve_as_user,
 		[IDX_P2S_CLOSE] = serve_close,
 		[IDX_P2S_READ] = serve_read,
 		[IDX_P2S_WRITE] = serve_write,
 		[IDX_P2S_GETDENTS] = serve_getdents,
-		[IDX_P2S_STAT] = serve_stat,
-		[IDX_P2S_STATFS] = serve_statfs,
-		[IDX_P2S_ACCESS] = serve_access,
-		[IDX_P2S_READLINK] = serve_readlink,
-		[IDX_P2S_UNLINK] = serve_unlink,
-		[IDX_P2S_MKDIR] = serve_mkdir,
-		[IDX_P2S_RENAME] = serve_rename,
-		[IDX_P2S_LINK] = serve_link,
-		[IDX_P2S_SYMLINK] = serve_symlink,
-		[IDX_P2S_TRUNCATE] = serve_truncate,
-		[IDX_P2S_CHMOD] = serve_chmod,
-		[IDX_P2S_CHOWN] = serve_chown,
-		[IDX_P2S_UTIMENS] = serve_utimens,
+		[IDX_P2S_STAT] = serve_as_user,
+		[IDX_P2S_STATFS] = serve_as_user,
+		[IDX_P2S_ACCESS] = serve_as_user,
+		[IDX_P2S_READLINK] = serve_as_user,
+		[IDX_P2S_UNLINK] = serve_as_user,
+		[IDX_P2S_MKDIR] = serve_as_user,
+		[IDX_P2S_RENAME] = serve_as_user,
+		[IDX_P2S_LINK] = serve_as_user,
+		[IDX_P2S_SYMLINK] = serve_as_user,
+		[IDX_P2S_TRUNCATE] = serve_as_user,
+		[IDX_P2S_CHMOD] = serve_as_user,
+		[IDX_P2S_CHOWN] = serve_as_user,
+		[IDX_P2S_UTIMENS] = serve_as_user,
 		[IDX_P2S_SYNC] = serve_sync,
-		[IDX_P2S_FALLOCATE] = serve_fallocate,
-		[IDX_P2S_PATH] = serve_path,
-		[IDX_P2S_RESOLVE] = serve_resolve,
+		[IDX_P2S_FALLOCATE] = serve_as_user,
+		[IDX_P2S_PATH] = serve_as_user,
+		[IDX_P2S_RESOLVE] = serve_as_user,
 		[IDX_P2S_SEEK] = serve_seek,
 		[IDX_P2S_FLOCK] = serve_flock,
 		[IDX_P2S_USAGE] = serve_usage,
+		[IDX_P2S_GUARD] = serve_guard,
+		[IDX_P2S_FORK] = serve_fork,
+		[IDX_P2S_LEFT] = serve_left,
+		[IDX_P2S_LOCK] = serve_lock,
 	},
 	.closed = client_closed,
 	.hello = client_hello,

@@ -3,75 +3,138 @@
 #include <stdlib.h>
 #include <unistd.h>
 #include "scomponent/handles.h"
+#include "scomponent/locks.h"
 
 #define SLOTS_FIRST 16u
+
+struct handle *handle_ref(struct handle *f)
+{
+	f->refs++;
+	return f;
+}
+
+void handle_put(struct handle *f)
+{
+	if (--f->refs)
+		return;
+	locks_closed(f);
+	close(f->fd);
+	free(f);
+}
 
 void handles_init(struct handles *h, uint32_t gen)
 {
 	*h = (struct handles){ .gen = gen };
 }
 
-static bool handles_grow(struct handles *h)
+/* All slots that are free, lowest first. */
+static void free_list_make(struct handles *h)
 {
-	uint32_t n = h->slots ? h->slots * 2 : SLOTS_FIRST;
-	struct handle *slot = realloc(h->slot, n * sizeof(*slot));
 	uint32_t i;
 
+	h->free = 0;
+	for (i = h->slots; i; i--)
+		if (!h->slot[i - 1].file) {
+			h->slot[i - 1].next_free = h->free;
+			h->free = i;
+		}
+}
+
+/* At least n slots. */
+static bool handles_grow(struct handles *h, uint32_t n)
+{
+	struct handle_slot *slot;
+	uint32_t i, to = h->slots ? h->slots : SLOTS_FIRST;
+
+	while (to < n)
+		to *= 2;
+	slot = realloc(h->slot, to * sizeof(*slot));
 	if (!slot)
 		return false;
-	for (i = h->slots; i < n; i++)
-		slot[i] = (struct handle){ .fd = -1, .gen = h->gen, .next_free = i + 1 < n ? i + 2 : 0 };
+	for (i = h->slots; i < to; i++)
+		slot[i] = (struct handle_slot){ .gen = h->gen };
 	h->slot = slot;
-	h->free = h->slots + 1;
-	h->slots = n;
+	h->slots = to;
+	free_list_make(h);
 	return true;
+}
+
+static uint64_t slot_id(const struct handles *h, uint32_t i)
+{
+	return (uint64_t)h->slot[i].gen << 32 | (i + 1);
 }
 
 uint64_t handles_add(struct handles *h, int fd, bool append)
 {
-	struct handle *s;
+	struct handle *f;
 	uint32_t i;
 
-	if (!h->free && !handles_grow(h))
+	if (!h->free && !handles_grow(h, h->slots + 1))
 		return 0;
-	i = h->free;
-	s = &h->slot[i - 1];
-	h->free = s->next_free;
+	f = malloc(sizeof(*f));
+	if (!f)
+		return 0;
+	*f = (struct handle){ .fd = fd, .refs = 1, .append = append };
+	i = h->free - 1;
+	h->free = h->slot[i].next_free;
+	h->slot[i].file = f;
 	h->used++;
-	s->fd = fd;
-	s->append = append;
-	s->cookie = 0;
-	return (uint64_t)s->gen << 32 | i;
+	return slot_id(h, i);
 }
 
-struct handle *handles_get(struct handles *h, uint64_t id)
+int handles_adopt(struct handles *h, const struct handle_named *files, uint32_t n)
+{
+	uint32_t i, at, most = 0;
+
+	for (i = 0; i < n; i++)
+		if ((uint32_t)files[i].id > most)
+			most = (uint32_t)files[i].id;
+	if (most && !handles_grow(h, most))
+		return -ENOMEM;
+	for (i = 0; i < n; i++) {
+		at = (uint32_t)files[i].id - 1;
+		if (h->slot[at].file)
+			continue;
+		h->slot[at].gen = (uint32_t)(files[i].id >> 32);
+		h->slot[at].file = handle_ref(files[i].file);
+		h->used++;
+	}
+	free_list_make(h);
+	return 0;
+}
+
+struct handle *handles_get(const struct handles *h, uint64_t id)
 {
 	uint32_t i = (uint32_t)id;
-	struct handle *s;
 
-	if (!i || i > h->slots)
+	if (!i || i > h->slots || h->slot[i - 1].gen != id >> 32)
 		return NULL;
-	s = &h->slot[i - 1];
-	return s->fd >= 0 && s->gen == id >> 32 ? s : NULL;
+	return h->slot[i - 1].file;
 }
 
-static void slot_free(struct handles *h, struct handle *s)
+uint64_t handles_next(const struct handles *h, uint64_t id)
 {
-	close(s->fd);
-	s->fd = -1;
-	s->gen++;
-	s->next_free = h->free;
-	h->free = (uint32_t)(s - h->slot) + 1;
-	h->used--;
+	uint32_t i;
+
+	for (i = (uint32_t)id; i < h->slots; i++)
+		if (h->slot[i].file)
+			return slot_id(h, i);
+	return 0;
 }
 
 int handles_del(struct handles *h, uint64_t id)
 {
-	struct handle *s = handles_get(h, id);
+	struct handle *f = handles_get(h, id);
+	uint32_t i = (uint32_t)id - 1;
 
-	if (!s)
+	if (!f)
 		return -EBADF;
-	slot_free(h, s);
+	h->slot[i].file = NULL;
+	h->slot[i].gen++;
+	h->slot[i].next_free = h->free;
+	h->free = i + 1;
+	h->used--;
+	handle_put(f);
 	return 0;
 }
 
@@ -80,8 +143,8 @@ uint32_t handles_clear(struct handles *h)
 	uint32_t i, n = h->used;
 
 	for (i = 0; i < h->slots; i++)
-		if (h->slot[i].fd >= 0)
-			close(h->slot[i].fd);
+		if (h->slot[i].file)
+			handle_put(h->slot[i].file);
 	free(h->slot);
 	handles_init(h, h->gen);
 	return n;

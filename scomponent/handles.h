@@ -1,34 +1,60 @@
 /*
  * Handles of one connection: a table of open files. An id holds the index and the generation of its slot, so that the id
- * of a closed file never means the next one in that slot. Ids are never 0 (that is the export's root).
+ * of a closed file never means the next one in that slot. Ids are never 0 (that is the export's root). An open file may be
+ * in the tables of several connections, under the same id: those of processes that came about by fork.
  */
 #ifndef SCOMPONENT_HANDLES_H
 #define SCOMPONENT_HANDLES_H
 #include <stdbool.h>
 #include <stdint.h>
 
+struct process;
+
+/* An open file description; closed when nobody has it any more. */
 struct handle {
-	int fd; /* -1: free */
+	int fd;
+	uint32_t refs;
+	bool append;		/* O_APPEND is set on fd now */
+	uint64_t cookie;	/* directories: where the last getdents ended */
+	uint64_t owner;		/* of record locks, where it has locker */
+	struct process *locker; /* tree whose process took a lock for this open file; NULL: none did */
+};
+
+struct handle_slot {
+	struct handle *file; /* NULL: free */
 	uint32_t gen;
 	uint32_t next_free; /* index + 1 */
-	bool append;	    /* O_APPEND is set on fd now */
-	uint64_t cookie;    /* directories: where the last getdents ended */
+};
+
+struct handle_named {
+	uint64_t id;
+	struct handle *file;
 };
 
 struct handles {
-	struct handle *slot;
+	struct handle_slot *slot;
 	uint32_t slots, used, free; /* free: head of the free list, index + 1 */
 	uint32_t gen;		    /* of new slots: random, so that ids of other connections miss */
 };
 
+struct handle *handle_ref(struct handle *);
+void handle_put(struct handle *); /* the last one closes the file */
+
 void handles_init(struct handles *, uint32_t gen);
-/* Take over fd. Its id, or 0 when there is no memory. */
+/* Take over fd. Its id, or 0 when there is no memory (fd is the caller's then). */
 uint64_t handles_add(struct handles *, int fd, bool append);
-/* NULL: no such file (never, or not any more). The pointer is valid until the next handles_add. */
-struct handle *handles_get(struct handles *, uint64_t id);
-/* 0 or -EBADF. Closes the descriptor. */
+/*
+ * Fill an empty table with files of other tables, under the ids that they have there. Of several with one place the first
+ * has it. 0 or -ENOMEM.
+ */
+int handles_adopt(struct handles *, const struct handle_named *, uint32_t n);
+/* NULL: no such file (never, or not any more). */
+struct handle *handles_get(const struct handles *, uint64_t id);
+/* Each id in turn: the next after `id` (0: the first), 0 at the end. */
+uint64_t handles_next(const struct handles *, uint64_t id);
+/* 0 or -EBADF. */
 int handles_del(struct handles *, uint64_t id);
-/* Close all; the number of them. */
+/* Empty the table; the number of files that were in it. */
 uint32_t handles_clear(struct handles *);
 
 #endif

@@ -9,7 +9,6 @@
 #include <unistd.h>
 #include "ashlar/base/clock.h"
 #include "ashlar/base/log.h"
-#include "scomponent/identity.h"
 #include "scomponent/resolve.h"
 #include "scomponent/state.h"
 
@@ -46,9 +45,18 @@ int scomponent_admit(struct scomponent *s, const struct g2x_admit_req *req)
 	p->weight = req->weight;
 	p->uid = req->uid;
 	p->admitted_ns = p->idle_ns = loop_now(s->loop);
+	p->s = s;
+	list_init(&p->members);
 	p->gid = req->gid;
 	list_add_tail(&s->processes, &p->link);
 	return 0;
+}
+
+static void process_free(struct process *p)
+{
+	members_left(p);
+	list_del(&p->link);
+	free(p);
 }
 
 void scomponent_revoke(struct scomponent *s, uint32_t pid)
@@ -61,11 +69,10 @@ void scomponent_revoke(struct scomponent *s, uint32_t pid)
 	list_for_each_safe(l, next, &s->clients.all) {
 		struct client *c = container_of(l, struct client, base.link);
 
-		if (c->process == p)
+		if (c->process == p || c->guarded == p)
 			client_close(c);
 	}
-	list_del(&p->link);
-	free(p);
+	process_free(p);
 }
 
 static void orphans_due(void *arg)
@@ -162,6 +169,7 @@ int scomponent_open(struct loop *loop, struct net *net, struct rpc_counters *cou
 	s->net = net;
 	s->readonly = cfg->readonly;
 	list_init(&s->processes);
+	locks_init(&s->locks);
 	err = peers_open(&s->clients, loop, KIND_STORAGE, &client_service, counters);
 	if (err)
 		goto state;
@@ -200,7 +208,8 @@ void scomponent_close(struct scomponent *s)
 		client_close(container_of(l, struct client, base.link));
 	peers_close(&s->clients);
 	list_for_each_safe(l, next, &s->processes)
-		free(container_of(l, struct process, link));
+		process_free(container_of(l, struct process, link));
+	identity_close(&s->identity);
 	net_mr_free(s->io);
 	net_pd_close(s->pd);
 	close(s->root);

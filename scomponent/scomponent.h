@@ -1,10 +1,10 @@
 /*
  * scomponent: the storage monitor. A file server over one directory tree of the machine's file system (the export),
- * for processes that the gmm admitted. Rights are those of the user it runs as; so only processes of that very user are
- * admitted (checking the rights of others comes with users of their own).
+ * for processes that the gmm admitted. As root it acts for every user in that user's name (identity.h), as anyone else for
+ * its own user only.
  *
- * Everything runs on the loop's thread, and file system calls are made right there: a slow disk delays all who use
- * this component.
+ * Everything runs on the loop's thread, or while that waits, and file system calls are made right there: a slow disk
+ * delays all who use this component.
  *
  *  - scomponent_open -> scomponent_accepted for each connection, scomponent_admit/_revoke as the gmm says -> _close
  */

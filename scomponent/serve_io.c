@@ -108,14 +108,34 @@ static int append_follow(struct handle *h, bool append)
 	return 0;
 }
 
+struct writing {
+	struct client *c;
+	struct handle *h;
+	const struct p2s_write_req *req;
+	struct p2s_write_rep *rep;
+};
+
+/* In the user's name: whether set-user-id bits go, and reserved blocks may be taken, depends on who writes. */
+static int write_file(void *arg)
+{
+	struct writing *w = arg;
+	struct iovec v = { .iov_base = net_mr_addr(w->c->s->io), .iov_len = w->req->bytes };
+	ssize_t n = w->req->append ? write_append(w->h, &v, &w->rep->end)
+				   : pwrite(w->h->fd, v.iov_base, v.iov_len, (off_t)w->req->off);
+
+	if (n < 0)
+		return -errno;
+	w->rep->done = (uint32_t)n;
+	if (!w->req->append)
+		w->rep->end = w->req->off + (uint64_t)n;
+	return 0;
+}
+
 int serve_write(struct rpc_request *rq, const void *body, const void *tail, uint32_t tail_bytes, void *out)
 {
 	const struct p2s_write_req *req = body;
 	struct client *c = client_of(rq);
-	struct p2s_write_rep *rep = out;
-	struct iovec v;
-	struct handle *h;
-	ssize_t n;
+	struct writing w = { .c = c, .req = req, .rep = out };
 	int err;
 
 	(void)tail;
@@ -124,21 +144,12 @@ int serve_write(struct rpc_request *rq, const void *body, const void *tail, uint
 		return -EACCES;
 	if (req->append > 1 || req->off > INT64_MAX)
 		return -EINVAL;
-	err = io_check(c, req->handle, req->buf, req->bytes, &h);
+	err = io_check(c, req->handle, req->buf, req->bytes, &w.h);
 	if (!err)
-		err = append_follow(h, req->append);
+		err = append_follow(w.h, req->append);
 	if (!err)
 		err = io_take(c, req->buf, req->bytes);
-	if (err)
-		return err;
-	v = (struct iovec){ .iov_base = net_mr_addr(c->s->io), .iov_len = req->bytes };
-	n = req->append ? write_append(h, &v, &rep->end) : pwrite(h->fd, v.iov_base, v.iov_len, (off_t)req->off);
-	if (n < 0)
-		return -errno;
-	rep->done = (uint32_t)n;
-	if (!req->append)
-		rep->end = req->off + (uint64_t)n;
-	return 0;
+	return err ? err : client_run(c, write_file, &w);
 }
 
 /*

@@ -150,7 +150,7 @@ int serve_open(struct rpc_request *rq, const void *body, const void *tail, uint3
 	err = path_decode(&req->at, tail, path);
 	if (err)
 		return err;
-	if (c->process->handles >= FILES_PER_PROCESS_MAX)
+	if (c->files.used >= FILES_PER_PROCESS_MAX || c->process->handles >= FILES_PER_TREE_MAX)
 		return -ENFILE;
 	fd = open_file(c, &req->at, path, req->flags, req->mode);
 	if (fd < 0)

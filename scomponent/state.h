@@ -7,6 +7,9 @@
 #include "ashlar/base/loop.h"
 #include "component/peers.h"
 #include "scomponent/handles.h"
+#include "scomponent/identity.h"
+#include "scomponent/locks.h"
+#include "scomponent/members.h"
 #include "scomponent/scomponent.h"
 
 struct scomponent {
@@ -18,28 +21,37 @@ struct scomponent {
 	char root_path[PATH_MAX];
 	size_t root_len; /* 0 where the export is the machine's / */
 	bool readonly;
+	struct identity identity;
 	uint64_t handles, refused;
 	struct list processes;
 	struct peers clients;
+	struct locks locks;
 	struct loop_timer orphans;
 	uint64_t lost_ns; /* who was admitted before this is an orphan: the gmm has gone since */
 };
 
-/* A process that may come. It stays until the gmm revokes it, so that execve may connect anew. */
+/* A tree of processes that may come. It stays until the gmm revokes it. */
 struct process {
 	struct list link;
 	struct cap cap;
 	uint32_t pid, uid, gid, weight;
-	uint32_t handles;	       /* of all its connections */
-	uint32_t clients;	       /* connections that proved to be its */
+	uint32_t handles; /* of all its connections, and set aside */
+	uint32_t clients; /* connections that proved to be its, the guard's among them */
+	uint32_t locks;	  /* ranges that they have locked */
+	uint32_t waiting; /* members for which files are set aside */
+	struct list members;
+	struct client *guard; /* NULL: none now */
+	struct scomponent *s;
 	uint64_t admitted_ns, idle_ns; /* idle: since when it has no connection */
 };
 
-/* A connection. Files opened through it are closed with it. */
+/* A connection: of a dispatcher, whose files end with it, or of the node daemon that stands by a tree. */
 struct client {
 	struct peer_base base;
 	struct scomponent *s;
-	struct process *process; /* NULL before P2S_HELLO */
+	struct process *process; /* NULL before P2S_HELLO, and of a guard */
+	struct process *guarded; /* set by P2S_GUARD */
+	struct member *member;	 /* set with process */
 	struct handles files;
 	struct net_data *data;
 	struct net_remote *buffer; /* the dispatcher's; NULL before P2S_BUFFER */
@@ -62,7 +74,16 @@ void client_close(struct client *);
  * -EACCES (counted).
  */
 struct client *client_of(struct rpc_request *);
+/*
+ * Do what touches files in the name of its user (identity_run). Not for what only uses a file that is open: Linux asked
+ * for the user's rights when it was opened.
+ */
+int client_run(struct client *, identity_fn *fn, void *arg);
 
+int serve_guard(struct rpc_request *, const void *, const void *, uint32_t, void *);
+int serve_fork(struct rpc_request *, const void *, const void *, uint32_t, void *);
+int serve_lock(struct rpc_request *, const void *, const void *, uint32_t, void *);
+int serve_left(struct rpc_request *, const void *, const void *, uint32_t, void *);
 int serve_hello(struct rpc_request *, const void *, const void *, uint32_t, void *);
 int serve_buffer(struct rpc_request *, const void *, const void *, uint32_t, void *);
 int serve_usage(struct rpc_request *, const void *, const void *, uint32_t, void *);

@@ -39,6 +39,8 @@ struct component_ops {
 	void (*load)(void *ctx, struct x2g_beat_req *beat);
 	/* G2X_USAGE: fill in a row (zeroed before) for each of n processes; one that is not here stays zero. */
 	void (*usage)(void *ctx, const uint32_t *pids, uint32_t n, struct process_usage *rows);
+	/* G2X_TREE: at most max rows of pid's tree, from the number above `after` on. How many; -ESRCH. */
+	int (*tree)(void *ctx, uint32_t pid, uint32_t after, struct member_row *rows, uint32_t max);
 	/* G2X_SIGNAL: the number is checked. 0; -ESRCH; -EAGAIN: its program has not come yet; -errno. */
 	int (*signal)(void *ctx, uint32_t pid, int signal);
 	/* The gmm is gone (it had been joined). Processes that it admitted and that came stay. */

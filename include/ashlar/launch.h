@@ -23,11 +23,14 @@
 #include "ashlar/base/limits.h"
 
 #define LAUNCH_MAGIC 0x48434e554c4853ULL /* "SHLUNCH" */
-#define LAUNCH_VERSION 3u
+#define LAUNCH_VERSION 4u
 #define LAUNCH_FD_MIN 500
 
 enum launch_flags {
 	LAUNCH_KERNEL_6_1 = 1, /* use no more of the host kernel than Debian's 6.1 has (ASHLAR_KERNEL of the command) */
+	LAUNCH_EXEC =
+		2, /* by the dispatcher itself: behind this struct lies what the program was before (proc/exec.h) */
+	LAUNCH_FIRST = 4, /* the tree's first process: its counters have a page of their own */
 };
 #define STORAGE_WAIT_FOREVER UINT32_MAX
 
@@ -38,7 +41,7 @@ struct launch_config {
 	struct cap cap;		 /* for D2P_HELLO */
 	uint64_t excache_bytes;	 /* as the daemon's answer to the announcement stated it; D2P_HELLO gives the budget */
 	uint32_t pid;		 /* in the rack */
-	int32_t stats_fd;	 /* memfd of sizeof(struct stats_page), to be mapped shared */
+	int32_t stats_fd;	 /* memfd of a struct stats_tree, to be mapped shared */
 	int32_t log_level;	 /* enum log_level */
 	uint32_t flags;		 /* enum launch_flags */
 	char fabric[NAME_BYTES]; /* the rack's; D2P_HELLO says whether the dispatcher opens it itself or "relay" */
@@ -47,7 +50,7 @@ struct launch_config {
 	char relay[ADDR_BYTES];	 /* for fabric "relay": net_options.relay */
 	char hook[HOOK_BYTES];	 /* net_options.hook; empty: none */
 	uint32_t storage_wait_s; /* calls on files wait so long for a lost storage component; 0: not at all */
-	uint32_t reserved0;
+	uint32_t member;	 /* of the tree `pid`: 0 at the start of the first program */
 };
 _Static_assert(sizeof(struct launch_config) == 472, "launch_config has no holes");
 

@@ -183,6 +183,11 @@ int net_mr_grant(struct net_mr *, struct net_conn *to, unsigned access, struct n
 /* Close writing for ever, also through keys granted before: later writes fail (-EACCES), reads go on. */
 int net_mr_seal(struct net_mr *);
 bool net_mr_sealed(const struct net_mr *);
+/*
+ * The same memory once more, in another protection domain of the same net: for reading only. mr must be sealed
+ * (-EINVAL). Each of the two is freed for itself; the memory goes with the last.
+ */
+int net_mr_share(struct net_mr *mr, struct net_pd *to, struct net_mr **out);
 /* Close all keys and give the memory back. A peer that kept a descriptor sees zeros or an error, never another's data. */
 void net_mr_free(struct net_mr *);
 

@@ -113,6 +113,7 @@ void rpc_queue_stat(const struct rpc_queue *, struct rpc_queue_stat *);
 struct rpc *rpc_request_rpc(const struct rpc_request *); /* NULL: the peer is gone meanwhile */
 uint32_t rpc_request_pid(const struct rpc_request *);
 uint32_t rpc_request_tid(const struct rpc_request *);
+unsigned rpc_request_index(const struct rpc_request *); /* of the handler that was called, an IDX_ */
 /* Attach a tail to the reply (copied, replaces an earlier one). More than the list's maximum is a bug. -ENOMEM. */
 int rpc_reply_tail(struct rpc_request *, const void *tail, uint32_t bytes);
 /*

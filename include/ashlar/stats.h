@@ -40,6 +40,7 @@ struct stats_page {
 	uint64_t remote_bytes, remote_peak_bytes, slabs;
 	uint64_t reads, read_bytes, writes, write_bytes, messages;
 	uint64_t unknown_calls;
+	uint64_t processes;	  /* whose counters are in here */
 	uint64_t local_bytes_max; /* the dispatcher's own memory: its stated bound */
 	uint32_t components, threads_peak;
 	uint32_t kernel_used, reserved0; /* enum stats_kernel */
@@ -47,6 +48,20 @@ struct stats_page {
 	struct stats_call call[STATS_SYSCALLS];
 	uint64_t component_bytes[PROCESS_MEMORY_MAX]; /* remote bytes per memory component */
 };
+
+/*
+ * What the memfd holds: the page of the tree's first process, which it writes itself, and the sum of what its other
+ * processes and the programs that they were have counted. A process adds its part when it ends or becomes another
+ * program; one that is killed has not.
+ */
+struct stats_tree {
+	struct stats_page first, others;
+};
+
+/* Add up counters, the larger of peaks. Several may add to one page at a time. */
+void stats_merge(struct stats_page *into, const struct stats_page *from);
+/* The counters to 0, for the program that the process becomes; times, names of limits and settings stay. */
+void stats_clear(struct stats_page *);
 
 #define STAT_ADD(counter, n) ((void)__atomic_fetch_add(&(counter), (n), __ATOMIC_RELAXED))
 #define STAT_SET(counter, v) __atomic_store_n(&(counter), (v), __ATOMIC_RELAXED)

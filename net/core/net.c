@@ -187,8 +187,33 @@ int net_mr_alloc(struct net_pd *pd, uint64_t bytes, bool mapped, struct net_mr *
 	if (!err) {
 		(*out)->net = pd->net;
 		(*out)->bytes = bytes;
+		list_init(&(*out)->same);
 	}
 	return err;
+}
+
+int net_mr_share(struct net_mr *mr, struct net_pd *to, struct net_mr **out)
+{
+	int err;
+
+	if (to->net != mr->net || !net_mr_sealed(mr))
+		return -EINVAL;
+	err = mr->net->ops->mr_share(mr, to, out);
+	if (!err) {
+		(*out)->net = mr->net;
+		(*out)->bytes = mr->bytes;
+		list_init(&(*out)->same);
+		list_add_tail(&mr->same, &(*out)->same);
+	}
+	return err;
+}
+
+bool net_mr_last(struct net_mr *mr)
+{
+	bool last = list_empty(&mr->same);
+
+	list_del(&mr->same);
+	return last;
 }
 
 void *net_mr_addr(const struct net_mr *mr)

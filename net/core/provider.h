@@ -14,6 +14,7 @@
  */
 #ifndef ASHLAR_NET_CORE_PROVIDER_H
 #define ASHLAR_NET_CORE_PROVIDER_H
+#include "ashlar/base/list.h"
 #include "ashlar/net.h"
 
 struct net_provider;
@@ -44,6 +45,7 @@ struct net_pd {
 struct net_mr {
 	struct net *net;
 	uint64_t bytes;
+	struct list same; /* all regions of the same memory (net_mr_share), in a ring */
 };
 struct net_data {
 	struct net *net;
@@ -101,6 +103,8 @@ struct net_provider {
 	int (*mr_grant)(struct net_mr *, struct net_conn *to, unsigned access, struct net_key *key);
 	int (*mr_seal)(struct net_mr *);
 	bool (*mr_sealed)(const struct net_mr *);
+	/* mr is sealed; base.same is the core's to set. The memory goes with the one of which net_mr_last says so. */
+	int (*mr_share)(struct net_mr *, struct net_pd *to, struct net_mr **out);
 	void (*mr_free)(struct net_mr *);
 
 	int (*data_open)(struct net_conn *, enum net_class, struct net_data **out);
@@ -124,6 +128,9 @@ static inline void net_count(uint64_t *counter, uint64_t n)
 {
 	__atomic_fetch_add(counter, n, __ATOMIC_RELAXED);
 }
+
+/* For providers, when a region is freed: no other region has its memory. */
+bool net_mr_last(struct net_mr *);
 
 /* For providers with a loop: count a message and hand it up. The callee may close the connection. */
 void net_conn_deliver(struct net_conn *, const void *buf, size_t len);

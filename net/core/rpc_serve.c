@@ -207,6 +207,11 @@ uint32_t rpc_request_tid(const struct rpc_request *rq)
 	return rq->tid;
 }
 
+unsigned rpc_request_index(const struct rpc_request *rq)
+{
+	return rq->info->index;
+}
+
 int rpc_reply_tail(struct rpc_request *rq, const void *tail, uint32_t bytes)
 {
 	void *copy = NULL;

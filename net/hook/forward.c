@@ -278,9 +278,25 @@ static bool forward_mr_sealed(const struct net_mr *mr)
 	return net_mr_sealed(wrap_mr(mr)->inner);
 }
 
+static int forward_mr_share(struct net_mr *from, struct net_pd *to, struct net_mr **out)
+{
+	struct wrap_mr *mr = calloc(1, sizeof(*mr));
+	int err;
+
+	if (!mr)
+		return -ENOMEM;
+	err = net_mr_share(wrap_mr(from)->inner, container_of(to, struct wrap_pd, base)->inner, &mr->inner);
+	if (err)
+		free(mr);
+	else
+		*out = &mr->base;
+	return err;
+}
+
 static void forward_mr_free(struct net_mr *mr)
 {
 	net_mr_free(wrap_mr(mr)->inner);
+	(void)net_mr_last(mr);
 	free(wrap_mr(mr));
 }
 
@@ -429,6 +445,7 @@ static const struct net_provider forward = {
 	.mr_grant = forward_mr_grant,
 	.mr_seal = forward_mr_seal,
 	.mr_sealed = forward_mr_sealed,
+	.mr_share = forward_mr_share,
 	.mr_free = forward_mr_free,
 	.data_open = forward_data_open,
 	.data_close = forward_data_close,

@@ -116,7 +116,7 @@ struct local_pd {
 struct local_mr {
 	struct net_mr base;
 	struct local_pd *pd;
-	int fd;
+	int fd; /* common to all that share the memory */
 	void *addr;
 	bool sealed;
 };
@@ -194,6 +194,7 @@ int local_mr_fd(const struct net_mr *);
 int local_mr_grant(struct net_mr *, struct net_conn *to, unsigned access, struct net_key *);
 int local_mr_seal(struct net_mr *);
 bool local_mr_sealed(const struct net_mr *);
+int local_mr_share(struct net_mr *, struct net_pd *to, struct net_mr **out);
 void local_mr_free(struct net_mr *);
 
 /* transfer.c */

@@ -52,6 +52,7 @@ const struct net_provider net_provider_local = {
 	.mr_grant = local_mr_grant,
 	.mr_seal = local_mr_seal,
 	.mr_sealed = local_mr_sealed,
+	.mr_share = local_mr_share,
 	.mr_free = local_mr_free,
 	.data_open = local_data_open,
 	.data_close = local_data_close,

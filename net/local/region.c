@@ -151,6 +151,21 @@ bool local_mr_sealed(const struct net_mr *mr)
 	return container_of(mr, struct local_mr, base)->sealed;
 }
 
+/* The descriptor is common to all that share: the last one closes it. */
+int local_mr_share(struct net_mr *base, struct net_pd *to, struct net_mr **out)
+{
+	struct local_mr *mr = calloc(1, sizeof(*mr));
+
+	if (!mr)
+		return -ENOMEM;
+	mr->pd = container_of(to, struct local_pd, base);
+	mr->fd = local_mr(base)->fd;
+	mr->sealed = true;
+	mr->pd->regions++;
+	*out = &mr->base;
+	return 0;
+}
+
 void local_mr_free(struct net_mr *base)
 {
 	struct local_mr *mr = local_mr(base);
@@ -162,7 +177,8 @@ void local_mr_free(struct net_mr *base)
 	}
 	if (mr->addr)
 		munmap(mr->addr, base->bytes);
-	close(mr->fd);
+	if (net_mr_last(base))
+		close(mr->fd);
 	mr->pd->regions--;
 	free(mr);
 }

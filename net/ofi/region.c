@@ -102,7 +102,7 @@ void ofi_pd_close(struct net_pd *base)
 
 	BUG_ON(pd->regions);
 	while (!list_empty(&pd->ties))
-		ofi_tie_close(container_of(pd->ties.next, struct ofi_tie, of_pd));
+		ofi_tie_close(container_of(pd->ties.next, struct net_tie, of_pd));
 	if (pd->cq.cq) {
 		loop_timer_del(base->net->opt.loop, &pd->again);
 		loop_fd_del(base->net->opt.loop, pd->cq.fd);
@@ -149,10 +149,21 @@ static void range_give(struct ofi_pd *pd, void *addr, uint64_t bytes)
 	list_add_tail(&pd->ranges, &r->link);
 }
 
+static int wire_make(struct ofi_mr *mr, uint64_t bytes, int protection)
+{
+	void *at = range_take(mr->pd, bytes);
+
+	mr->wire = mmap(at, bytes, protection, MAP_SHARED | (at ? MAP_FIXED : 0), mr->fd, 0);
+	if (mr->wire != MAP_FAILED)
+		return 0;
+	mr->wire = NULL;
+	if (at)
+		range_give(mr->pd, at, bytes);
+	return -ENOMEM;
+}
+
 static int memory_make(struct ofi_mr *mr, uint64_t bytes, bool mapped)
 {
-	void *at;
-
 	mr->fd = memfd_create("ashlar", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	if (mr->fd < 0)
 		return -errno;
@@ -165,23 +176,17 @@ static int memory_make(struct ofi_mr *mr, uint64_t bytes, bool mapped)
 			return -errno;
 		}
 	}
-	at = range_take(mr->pd, bytes);
-	mr->wire = mmap(at, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | (at ? MAP_FIXED : 0), mr->fd, 0);
-	if (mr->wire != MAP_FAILED)
-		return 0;
-	mr->wire = NULL;
-	if (at)
-		range_give(mr->pd, at, bytes);
-	return -ENOMEM;
+	return wire_make(mr, bytes, PROT_READ | PROT_WRITE);
 }
 
-static void memory_drop(struct ofi_mr *mr, uint64_t bytes)
+/* last: no other region has this memory */
+static void memory_drop(struct ofi_mr *mr, uint64_t bytes, bool last)
 {
 	if (mr->wire)
 		range_give(mr->pd, mr->wire, bytes);
 	if (mr->addr)
 		munmap(mr->addr, bytes);
-	if (mr->fd < 0)
+	if (mr->fd < 0 || !last)
 		return;
 	/* Who was given the descriptor sees zeros; the pages are ours again at once. */
 	(void)!fallocate(mr->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, (off_t)bytes);
@@ -200,7 +205,7 @@ int ofi_mr_alloc(struct net_pd *pd, uint64_t bytes, bool mapped, struct net_mr *
 	list_init(&mr->given);
 	err = memory_make(mr, bytes, mapped);
 	if (err) {
-		memory_drop(mr, bytes);
+		memory_drop(mr, bytes, true);
 		free(mr);
 		return err;
 	}
@@ -276,6 +281,27 @@ bool ofi_mr_sealed(const struct net_mr *mr)
 	return container_of(mr, struct ofi_mr, base)->sealed;
 }
 
+int ofi_mr_share(struct net_mr *base, struct net_pd *to, struct net_mr **out)
+{
+	struct ofi_mr *mr = calloc(1, sizeof(*mr));
+	int err;
+
+	if (!mr)
+		return -ENOMEM;
+	mr->pd = container_of(to, struct ofi_pd, base);
+	mr->fd = ofi_mr(base)->fd;
+	mr->sealed = true;
+	list_init(&mr->given);
+	err = wire_make(mr, base->bytes, PROT_READ);
+	if (err) {
+		free(mr);
+		return err;
+	}
+	mr->pd->regions++;
+	*out = &mr->base;
+	return 0;
+}
+
 void ofi_mr_free(struct net_mr *base)
 {
 	struct ofi_mr *mr = ofi_mr(base);
@@ -283,7 +309,7 @@ void ofi_mr_free(struct net_mr *base)
 	key_close(&mr->write);
 	key_close(&mr->read);
 	ofi_given_close(mr, NET_READ | NET_WRITE);
-	memory_drop(mr, base->bytes);
+	memory_drop(mr, base->bytes, net_mr_last(base));
 	mr->pd->regions--;
 	free(mr);
 }

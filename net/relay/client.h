@@ -102,6 +102,7 @@ void *relay_mr_addr(const struct net_mr *);
 int relay_mr_grant(struct net_mr *, struct net_conn *to, unsigned access, struct net_key *);
 int relay_mr_seal(struct net_mr *);
 bool relay_mr_sealed(const struct net_mr *);
+int relay_mr_share(struct net_mr *, struct net_pd *to, struct net_mr **out);
 void relay_mr_free(struct net_mr *);
 
 /* data.c */

@@ -247,6 +247,7 @@ const struct net_provider net_provider_relay = {
 	.mr_grant = relay_mr_grant,
 	.mr_seal = relay_mr_seal,
 	.mr_sealed = relay_mr_sealed,
+	.mr_share = relay_mr_share,
 	.mr_free = relay_mr_free,
 	.data_open = relay_data_open,
 	.data_close = relay_data_close,

@@ -118,6 +118,15 @@ bool relay_mr_sealed(const struct net_mr *mr)
 	return container_of(mr, struct relay_mr, base)->sealed;
 }
 
+/* A dispatcher shares no memory with anybody. */
+int relay_mr_share(struct net_mr *mr, struct net_pd *to, struct net_mr **out)
+{
+	(void)mr;
+	(void)to;
+	(void)out;
+	return -EOPNOTSUPP;
+}
+
 void relay_mr_free(struct net_mr *base)
 {
 	struct relay_mr *mr = relay_mr(base);

@@ -26,7 +26,7 @@ static void net_free(struct net *base)
 	.conn_wait = sim_conn_wait, .conn_fd = sim_conn_fd, .conn_kill = sim_conn_kill, .conn_dead = sim_conn_dead, \
 	.pd_open = sim_pd_open, .pd_close = sim_pd_close, .mr_alloc = sim_mr_alloc, .mr_addr = sim_mr_addr,         \
 	.mr_fd = sim_mr_fd, .mr_grant = sim_mr_grant, .mr_seal = sim_mr_seal, .mr_sealed = sim_mr_sealed,           \
-	.mr_free = sim_mr_free, .data_open = sim_data_open, .data_close = sim_data_close,                           \
+	.mr_share = sim_mr_share, .mr_free = sim_mr_free, .data_open = sim_data_open, .data_close = sim_data_close, \
 	.data_start = sim_data_start, .remote_open = sim_remote_open, .remote_close = sim_remote_close,             \
 	.read = sim_read, .write = sim_write, .data_poll = sim_data_poll, .data_wait = sim_data_wait
 

@@ -96,6 +96,19 @@ bool sim_mr_sealed(const struct net_mr *base)
 	return mr_of(base)->sealed;
 }
 
+int sim_mr_share(struct net_mr *base, struct net_pd *to, struct net_mr **out)
+{
+	struct sim_pd *pd = container_of(to, struct sim_pd, base);
+	struct sim_mr *mr = sim_alloc(sizeof(*mr));
+
+	BUG_ON(!pd->open || !mr_of(base)->open);
+	*mr = (struct sim_mr){ .pd = pd, .mem = mr_of(base)->mem, .sealed = true, .open = true };
+	pd->regions++;
+	sim_count_up(pd->node, mrs);
+	*out = &mr->base;
+	return 0;
+}
+
 void sim_mr_free(struct net_mr *base)
 {
 	struct sim_mr *mr = mr_of(base);
@@ -103,9 +116,15 @@ void sim_mr_free(struct net_mr *base)
 	BUG_ON(!mr->open);
 	mr->open = false;
 	mr->pd->regions--;
+	sim_count_down(mr->pd->node, mrs);
+	if (!net_mr_last(base)) {
+		if (sim.cfg.free_shared)
+			memset(mr->mem, 0, base->bytes);
+		mr->mem = NULL;
+		return;
+	}
 	munmap(mr->mem, base->bytes);
 	mr->mem = NULL;
-	sim_count_down(mr->pd->node, mrs);
 	sim.counts.mr_bytes -= base->bytes;
 	mr->pd->node->counts.mr_bytes -= base->bytes;
 }

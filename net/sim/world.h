@@ -272,6 +272,7 @@ int sim_mr_fd(const struct net_mr *);
 int sim_mr_grant(struct net_mr *, struct net_conn *, unsigned access, struct net_key *);
 int sim_mr_seal(struct net_mr *);
 bool sim_mr_sealed(const struct net_mr *);
+int sim_mr_share(struct net_mr *, struct net_pd *to, struct net_mr **out);
 void sim_mr_free(struct net_mr *);
 
 /* data.c */

@@ -39,7 +39,7 @@ void vb_pd_close(struct net_pd *base)
 
 	BUG_ON(pd->regions);
 	while (!list_empty(&pd->ties))
-		vb_tie_close(container_of(pd->ties.next, struct vb_tie, of_pd));
+		vb_tie_close(container_of(pd->ties.next, struct net_tie, of_pd));
 	if (pd->pd && ibv_dealloc_pd(pd->pd))
 		log_error("verbs: a protection domain does not close");
 	free(pd);
@@ -61,11 +61,12 @@ static int memory_make(struct vb_mr *mr, uint64_t bytes, bool mapped)
 	return -errno;
 }
 
-static void memory_drop(struct vb_mr *mr, uint64_t bytes)
+/* last: no other region has this memory */
+static void memory_drop(struct vb_mr *mr, uint64_t bytes, bool last)
 {
 	if (mr->addr)
 		munmap(mr->addr, bytes);
-	if (mr->fd < 0)
+	if (mr->fd < 0 || !last)
 		return;
 	/* Who was given the descriptor sees zeros; the pages are ours again at once. */
 	(void)!fallocate(mr->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, (off_t)bytes);
@@ -89,7 +90,7 @@ int vb_mr_alloc(struct net_pd *pd, uint64_t bytes, bool mapped, struct net_mr **
 	pthread_mutex_init(&mr->local_lock, NULL);
 	err = memory_make(mr, bytes, mapped);
 	if (err) {
-		memory_drop(mr, bytes);
+		memory_drop(mr, bytes, true);
 		free(mr);
 		return err;
 	}
@@ -214,16 +215,33 @@ bool vb_mr_sealed(const struct net_mr *mr)
 	return container_of(mr, struct vb_mr, base)->sealed;
 }
 
+int vb_mr_share(struct net_mr *base, struct net_pd *to, struct net_mr **out)
+{
+	struct vb_mr *mr = calloc(1, sizeof(*mr));
+
+	if (!mr)
+		return -ENOMEM;
+	mr->pd = container_of(to, struct vb_pd, base);
+	mr->fd = vb_mr(base)->fd;
+	mr->sealed = true;
+	list_init(&mr->given);
+	pthread_mutex_init(&mr->local_lock, NULL);
+	__atomic_fetch_add(&mr->pd->regions, 1, __ATOMIC_RELAXED);
+	*out = &mr->base;
+	return 0;
+}
+
 void vb_mr_free(struct net_mr *base)
 {
 	struct vb_mr *mr = vb_mr(base);
 	int err = key_close(&mr->write) | key_close(&mr->read) | key_close(&mr->local);
 
 	vb_given_close(mr, NET_READ | NET_WRITE);
-	/* Memory that a peer may still reach belongs to nobody else, ever. */
-	if (!err)
-		memory_drop(mr, base->bytes);
-	pthread_mutex_destroy(&mr->local_lock);
 	__atomic_fetch_sub(&mr->pd->regions, 1, __ATOMIC_RELAXED);
+	/* Memory that a peer may still reach belongs to nobody else, ever: this one stays the last to have it. */
+	if (err)
+		return;
+	memory_drop(mr, base->bytes, net_mr_last(base));
+	pthread_mutex_destroy(&mr->local_lock);
 	free(mr);
 }

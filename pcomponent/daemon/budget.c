@@ -3,6 +3,9 @@
  * first (D2P_BUDGET); more is given, and new processes start, out of what has been given back. Each process has at most
  * one change under way. Small changes are not worth an eviction: an eighth is left as it is, unless somebody waits.
  *
+ * Members of a tree to which no size was promised are processes like all others. A promise is divided among the members of
+ * its tree in the same way, for itself. Where it is less than SHARE_FORKED_BYTES for each, the rest is lent by the others.
+ *
  * A process that does not shrink is named after SHRINK_WARN_MS and ended after SHRINK_LIMIT_MS, as others wait for what it
  * holds; one that is stopped is left alone until it goes on. One that says it cannot (the memory of the rack is full)
  * keeps what it has.
@@ -16,24 +19,24 @@
 #include "pcomponent/daemon/internal.h"
 #include "pcomponent/daemon/share.h"
 
-static uint64_t in_force(const struct dprocess *p)
+uint64_t budget_in_force(const struct dmember *m)
 {
-	return p->budget.asked > p->budget.granted ? p->budget.asked : p->budget.granted;
+	return m->budget.asked > m->budget.granted ? m->budget.asked : m->budget.granted;
 }
 
-static bool shrinks(const struct dprocess *p)
+static bool shrinks(const struct dmember *m)
 {
-	return p->budget.asked && p->budget.asked < p->budget.granted;
+	return m->budget.asked && m->budget.asked < m->budget.granted;
 }
 
-static bool waits(const struct dprocess *p)
+static bool waits(const struct dmember *m)
 {
-	return p->hello && p->guarded && !p->budget.granted;
+	return m->hello && m->tree->guarded && !m->budget.granted;
 }
 
-static uint64_t want(const struct dprocess *p, uint64_t now)
+static uint64_t want(const struct dmember *m, uint64_t now)
 {
-	const struct budget *b = &p->budget;
+	const struct budget *b = &m->budget;
 
 	if (!b->reported)
 		return START_BYTES;
@@ -42,197 +45,353 @@ static uint64_t want(const struct dprocess *p, uint64_t now)
 	return b->hungry_until_ns > now ? SHARE_ALL : b->resident + b->resident / 8 + SHARE_LEAST_BYTES;
 }
 
-void budget_reported(struct dprocess *p, const struct d2p_report_req *r)
+void budget_reported(struct dmember *m, const struct d2p_report_req *r)
 {
-	struct budget *b = &p->budget;
+	struct budget *b = &m->budget;
+	struct daemon *d = m->tree->d;
+	uint64_t now = loop_now(d->loop);
+	bool hungry = b->hungry_until_ns > now;
 
 	/* It uses nearly all that it has, and asks for pages all the same. */
 	if (r->registered && r->faults > b->faults && r->resident_bytes >= b->granted - b->granted / 8)
-		b->hungry_until_ns = loop_now(p->d->loop) + HUNGRY_MS * NS_PER_MS;
+		b->hungry_until_ns = now + HUNGRY_MS * NS_PER_MS;
 	b->reported = true;
 	b->registered = r->registered;
-	b->weight = r->weight_bytes < p->d->excache_bytes ? r->weight_bytes : p->d->excache_bytes;
-	b->resident = r->resident_bytes < p->d->excache_bytes ? r->resident_bytes : p->d->excache_bytes;
+	b->weight = r->weight_bytes < d->excache_bytes ? r->weight_bytes : d->excache_bytes;
+	b->resident = r->resident_bytes < d->excache_bytes ? r->resident_bytes : d->excache_bytes;
 	b->faults = r->faults;
-	budgets_look(p->d, SETTLE_MS);
+	budgets_look(d, !hungry && b->hungry_until_ns > now && m->tree->last_id ? HUNGRY_LOOK_MS : SETTLE_MS);
+}
+
+/* ---- fork ---- */
+
+static uint64_t tree_in_force(const struct dprocess *p)
+{
+	struct list *pos, *next;
+	uint64_t bytes = 0;
+
+	list_for_each_safe(pos, next, &p->members)
+		bytes += budget_in_force(container_of(pos, struct dmember, link));
+	return bytes;
+}
+
+/* What is neither in force nor promised. */
+static uint64_t pool_free(const struct daemon *d)
+{
+	uint64_t left = d->excache_bytes;
+	struct list *pos, *next;
+
+	list_for_each_safe(pos, next, &d->processes) {
+		const struct dprocess *p = container_of(pos, struct dprocess, link);
+		uint64_t bytes = tree_in_force(p);
+
+		if (bytes < p->promised_bytes)
+			bytes = p->promised_bytes;
+		left = bytes < left ? left - bytes : 0;
+	}
+	return left;
+}
+
+int budget_fork(struct dmember *parent, uint64_t offer, struct dmember *child)
+{
+	struct budget *b = &parent->budget;
+	const struct dprocess *p = parent->tree;
+	uint64_t give = b->granted > SHARE_FORKED_BYTES ? b->granted - SHARE_FORKED_BYTES : 0, bytes;
+	uint64_t pool = pool_free(p->d), tree = tree_in_force(p);
+
+	if (b->asked)
+		return -EBUSY; /* whether it has made that change already only its answer tells */
+	give = (give < offer ? give : offer) / PAGE_BYTES * PAGE_BYTES;
+	bytes = give;
+	if (!p->promised_bytes)
+		bytes += pool < START_BYTES ? pool : START_BYTES;
+	else if (tree < p->promised_bytes)
+		bytes += p->promised_bytes - tree;
+	bytes = bytes / PAGE_BYTES * PAGE_BYTES;
+	if (bytes < SHARE_FORKED_BYTES && (!p->promised_bytes || pool < SHARE_FORKED_BYTES - bytes))
+		return -EAGAIN;
+	child->budget.granted = bytes > SHARE_FORKED_BYTES ? bytes : SHARE_FORKED_BYTES;
+	child->offered = give;
+	b->granted -= give;
+	return 0;
+}
+
+uint64_t budget_unfork(struct dmember *parent, struct dmember *child)
+{
+	struct budget *b = &parent->budget;
+
+	if (child)
+		child->budget.granted = 0;
+	if (b->asked) /* that is what it has in the end; until then no more than both allow */
+		return b->asked < b->granted ? b->asked : b->granted;
+	b->granted += child ? child->offered : 0;
+	return b->granted;
 }
 
 /* ---- one change ---- */
 
-static void refused(struct dprocess *p, int err)
+static void refused(struct dmember *m, int err)
 {
-	if (!p->budget.said)
-		log_warn("process %u cannot give local memory back: %s", p->pid, strerror(-err));
-	p->budget.said = true;
-	p->budget.unfit_until_ns = loop_now(p->d->loop) + UNFIT_MS * NS_PER_MS;
+	if (!m->budget.said)
+		log_warn("process %u cannot give local memory back: %s", m->tree->pid, strerror(-err));
+	m->budget.said = true;
+	m->budget.unfit_until_ns = loop_now(m->tree->d->loop) + UNFIT_MS * NS_PER_MS;
 }
 
 /* Stopped (Ctrl-Z), so that it cannot answer and means no harm by that? */
-static bool stopped(const struct dprocess *p)
+static bool stopped(const struct dmember *m)
 {
 	struct process_usage u = { 0 };
 
-	return !p->d->host->process_usage(p->host_fd, p->host_pid, &u) && (u.state == 'T' || u.state == 't');
+	return !m->tree->d->host->process_usage(m->host_fd, m->host_pid, &u) && (u.state == 'T' || u.state == 't');
 }
 
 static void answered(void *arg, int err, const void *rep, const void *tail, uint32_t tail_bytes)
 {
-	struct dprocess *p = arg;
-	struct daemon *d = p->d;
-	bool shrunk = shrinks(p);
-	uint64_t asked = p->budget.asked;
+	struct dmember *m = arg;
+	struct daemon *d = m->tree->d;
+	bool shrunk = shrinks(m);
+	uint64_t asked = m->budget.asked;
 
 	(void)rep;
 	(void)tail;
 	(void)tail_bytes;
 	if (err == -ECANCELED || err == -EPIPE)
-		return; /* it ends */
-	p->budget.asked = 0;
+		return; /* it ends, or becomes another program */
+	m->budget.asked = 0;
 	if (!err)
-		p->budget.granted = asked;
-	else if (err == -ETIMEDOUT && shrunk && !stopped(p)) {
-		log_warn("process %u does not give local memory back: it is ended", p->pid);
-		dprocess_end(p, "it kept local memory that others wait for", true);
+		m->budget.granted = asked;
+	else if (err == -ETIMEDOUT && shrunk && !stopped(m)) {
+		log_warn("process %u does not give local memory back: it is ended", m->tree->pid);
+		dmember_end(m, "it kept local memory that others wait for");
 		return;
 	} else if (err != -ETIMEDOUT)
-		refused(p, err);
+		refused(m, err);
 	if (!err && shrunk)
-		p->budget.said = false;
+		m->budget.said = false;
 	budgets_look(d, 0);
 }
 
-static void ask(struct dprocess *p, uint64_t bytes)
+static void ask(struct dmember *m, uint64_t bytes)
 {
 	struct d2p_budget_req req = { .excache_bytes = bytes };
 
-	if (rpc_call(p->dispatcher->base.rpc, D2P_BUDGET, p->pid, &req, NULL, 0, SHRINK_LIMIT_MS, answered, p))
+	if (rpc_call(m->dispatcher->base.rpc, D2P_BUDGET, m->tree->pid, &req, NULL, 0, SHRINK_LIMIT_MS, answered, m))
 		return; /* its connection is ending */
-	p->budget.asked = bytes;
-	p->budget.asked_ns = loop_now(p->d->loop);
+	m->budget.asked = bytes;
+	m->budget.asked_ns = loop_now(m->tree->d->loop);
 }
 
 /* ---- all of them ---- */
 
-struct settling {
-	struct daemon *d;
-	uint64_t now, left; /* left: not in force */
-	bool waiting, shrinking;
+/* Those that divide something among them: the members of a promise, or all others and each promise as a whole. */
+struct group {
+	uint64_t left; /* not in force */
+	bool waiting, shrinking, lent;
 	uint32_t n;
-	struct share share[PROCESSES_MAX];
-	struct dprocess *process[PROCESSES_MAX];
+	struct share *share;
+	struct dmember **member; /* NULL: a promise as a whole, whose members have begun */
 };
 
-/* Promises count from the admission on, the others from when they could start. */
-static void gather(struct settling *s)
+struct settling {
+	struct daemon *d;
+	uint64_t now;
+	bool again;
+	struct share *share; /* room for all groups, one behind another */
+	struct dmember **member;
+};
+
+static struct group group_begin(struct settling *s, uint64_t bytes)
+{
+	return (struct group){ .left = bytes, .share = s->share, .member = s->member };
+}
+
+static void group_end(struct settling *s, const struct group *g)
+{
+	s->share += g->n;
+	s->member += g->n;
+	s->again |= g->waiting || g->shrinking;
+}
+
+static void group_add(struct group *g, struct share share, struct dmember *m, uint64_t in_force)
+{
+	g->share[g->n] = share;
+	g->member[g->n++] = m;
+	g->left = in_force < g->left ? g->left - in_force : 0;
+	g->waiting |= m && waits(m);
+}
+
+static void gather_members(const struct settling *s, struct group *g, const struct dprocess *p)
 {
 	struct list *pos, *next;
 
-	s->left = s->d->excache_bytes;
-	list_for_each_safe(pos, next, &s->d->processes) {
-		struct dprocess *p = container_of(pos, struct dprocess, link);
+	list_for_each_safe(pos, next, &p->members) {
+		struct dmember *m = container_of(pos, struct dmember, link);
+		uint64_t has = m->budget.granted, least = 0;
 
-		if (!p->promised_bytes && !p->budget.granted && !waits(p))
+		if (!has && !waits(m))
 			continue;
-		s->share[s->n] = (struct share){ .promised = p->promised_bytes,
-						 .want = want(p, s->now),
-						 .runs = p->budget.granted };
-		s->process[s->n++] = p;
-		s->left -= in_force(p);
-		s->waiting |= waits(p);
+		/* Who was forked with less than others begin with is not to have more before those that wait. */
+		if (p->promised_bytes)
+			least = SHARE_FORKED_BYTES;
+		else if (has < SHARE_LEAST_BYTES)
+			least = has;
+		group_add(g, (struct share){ .least = least, .want = want(m, s->now), .runs = has }, m,
+			  budget_in_force(m));
 	}
 }
 
-static bool may_ask(const struct settling *s, const struct dprocess *p)
+/* What a tree has for its members: as promised, and what is lent to it. */
+static uint64_t tree_bytes(const struct dprocess *p, uint64_t in_force)
 {
-	return p->budget.granted && !p->budget.asked && !p->promised_bytes && p->dispatcher &&
-	       p->budget.unfit_until_ns <= s->now;
+	uint64_t least = (uint64_t)p->n_members * SHARE_FORKED_BYTES;
+
+	if (least > in_force)
+		least = in_force;
+	return p->promised_bytes > least ? p->promised_bytes : least;
 }
 
-static void name_slow(struct settling *s, struct dprocess *p)
+/* A promise counts from the admission on, other processes from when they could start. */
+static void gather(const struct settling *s, struct group *g)
+{
+	struct list *pos, *next;
+
+	list_for_each_safe(pos, next, &s->d->processes) {
+		const struct dprocess *p = container_of(pos, struct dprocess, link);
+		uint64_t in_force = tree_in_force(p);
+		struct share whole = { .promised = tree_bytes(p, in_force), .runs = in_force };
+
+		if (!p->promised_bytes)
+			gather_members(s, g, p);
+		else if (in_force)
+			group_add(g, whole, NULL, in_force > whole.promised ? in_force : whole.promised);
+		else
+			group_add(g, whole, p->first, 0);
+	}
+}
+
+static bool may_ask(const struct settling *s, const struct dmember *m)
+{
+	return m->budget.granted && !m->budget.asked && m->dispatcher && !m->exec_id &&
+	       m->budget.unfit_until_ns <= s->now;
+}
+
+static void name_slow(struct settling *s, struct dmember *m)
 {
 	char size[24];
 
-	if (p->budget.said || s->now < p->budget.asked_ns + SHRINK_WARN_MS * NS_PER_MS)
+	if (m->budget.said || s->now < m->budget.asked_ns + SHRINK_WARN_MS * NS_PER_MS)
 		return;
-	p->budget.said = true;
-	log_warn("process %u is slow to give back %s of local memory", p->pid,
-		 size_format(p->budget.granted - p->budget.asked, size));
+	m->budget.said = true;
+	log_warn("process %u is slow to give back %s of local memory", m->tree->pid,
+		 size_format(m->budget.granted - m->budget.asked, size));
 }
 
-static void shrink(struct settling *s)
+static void shrink(struct settling *s, struct group *g)
 {
-	for (uint32_t i = 0; i < s->n; i++) {
-		struct dprocess *p = s->process[i];
-		uint64_t has = p->budget.granted, to = s->share[i].bytes;
+	for (uint32_t i = 0; i < g->n; i++) {
+		struct dmember *m = g->member[i];
+		uint64_t has = m ? m->budget.granted : 0, to = g->share[i].bytes;
 
-		if (may_ask(s, p) && to < has && (s->waiting || to < has - has / 8))
-			ask(p, to);
-		if (!shrinks(p))
+		if (!m)
 			continue;
-		s->shrinking = true;
-		name_slow(s, p);
+		if (may_ask(s, m) && to && to < has && (g->waiting || g->lent || to < has - has / 8))
+			ask(m, to);
+		if (!shrinks(m))
+			continue;
+		g->shrinking = true;
+		name_slow(s, m);
 	}
 }
 
 /* Those that wait start with what they want at first if that comes soon, else with what there is. */
-static void start(struct settling *s)
+static void start(struct settling *s, struct group *g)
 {
-	for (uint32_t i = 0; i < s->n; i++) {
-		struct dprocess *p = s->process[i];
-		uint64_t to = s->share[i].bytes,
-			 waited = s->now > p->budget.waits_since_ns ? s->now - p->budget.waits_since_ns : 0;
-		uint64_t least = p->promised_bytes ? p->promised_bytes : SHARE_LEAST_BYTES;
+	for (uint32_t i = 0; i < g->n; i++) {
+		struct dmember *m = g->member[i];
+		uint64_t to = g->share[i].bytes, waited, least;
 
-		if (!waits(p))
+		if (!m || !waits(m))
 			continue;
-		if (s->shrinking && waited < START_WAIT_MS * NS_PER_MS && least < START_BYTES)
+		waited = s->now > m->budget.waits_since_ns ? s->now - m->budget.waits_since_ns : 0;
+		least = m->tree->promised_bytes ? m->tree->promised_bytes : SHARE_LEAST_BYTES;
+		if (g->shrinking && waited < START_WAIT_MS * NS_PER_MS && least < START_BYTES)
 			least = to < START_BYTES ? to : START_BYTES;
-		if (to && s->left >= least) {
-			p->budget.granted = to < s->left ? to : s->left;
-			s->left -= p->budget.granted;
-			dprocess_answer(p, 0);
+		if (to && g->left >= least) {
+			m->budget.granted = to < g->left ? to : g->left;
+			g->left -= m->budget.granted;
+			dmember_answer(m, 0);
 		} else if (waited >= HELLO_WAIT_MS * NS_PER_MS) {
-			dprocess_answer(p, -EAGAIN);
+			dmember_answer(m, -EAGAIN);
 		}
 	}
 }
 
-static void grow(struct settling *s)
+static void grow(struct settling *s, struct group *g)
 {
-	for (uint32_t i = 0; i < s->n && !s->waiting; i++) {
-		struct dprocess *p = s->process[i];
-		uint64_t has = p->budget.granted, to = s->share[i].bytes;
+	for (uint32_t i = 0; i < g->n && !g->waiting; i++) {
+		struct dmember *m = g->member[i];
+		uint64_t has = m ? m->budget.granted : 0, to = g->share[i].bytes;
 
-		if (to > has + s->left)
-			to = has + s->left;
-		if (!may_ask(s, p) || to <= has || (to - has < has / 8 && s->n > 1))
+		if (to > has + g->left)
+			to = has + g->left;
+		if (!m || !may_ask(s, m) || to <= has || (to - has < has / 8 && g->n > 1))
 			continue;
-		s->left -= to - has;
-		ask(p, to);
+		g->left -= to - has;
+		ask(m, to);
 	}
+}
+
+/* A promise, among the members of its tree. */
+static void tree_settle(struct settling *s, const struct dprocess *p)
+{
+	uint64_t in_force = tree_in_force(p), bytes = tree_bytes(p, in_force);
+	struct group g = group_begin(s, bytes);
+
+	if (!p->promised_bytes || !in_force)
+		return;
+	gather_members(s, &g, p);
+	g.lent = in_force > p->promised_bytes;
+	if (g.n == 1)
+		g.share[0].bytes = bytes;
+	else
+		share_divide(g.share, g.n, bytes);
+	shrink(s, &g);
+	grow(s, &g);
+	group_end(s, &g);
+}
+
+static void all_settle(struct settling *s)
+{
+	struct group g = group_begin(s, s->d->excache_bytes);
+	struct list *pos, *next;
+
+	gather(s, &g);
+	share_divide(g.share, g.n, s->d->excache_bytes);
+	shrink(s, &g);
+	start(s, &g);
+	grow(s, &g);
+	group_end(s, &g);
+	list_for_each_safe(pos, next, &s->d->processes)
+		tree_settle(s, container_of(pos, struct dprocess, link));
 }
 
 static void settle(void *arg)
 {
 	struct daemon *d = arg;
-	struct settling *s = calloc(1, sizeof(*s));
-	bool again;
+	size_t n = (size_t)d->n_members + d->n_processes;
+	struct share *share = calloc(n + 1, sizeof(*share));
+	struct dmember **member = calloc(n + 1, sizeof(struct dmember *));
+	struct settling s = { .d = d, .now = loop_now(d->loop), .share = share, .member = member, .again = true };
 
 	d->settle_set = false;
-	if (!s) {
-		budgets_look(d, SETTLE_MS);
-		return;
+	if (share && member) {
+		s.again = false;
+		all_settle(&s);
 	}
-	s->d = d;
-	s->now = loop_now(d->loop);
-	gather(s);
-	share_divide(s->share, s->n, d->excache_bytes);
-	shrink(s);
-	start(s);
-	grow(s);
-	again = s->waiting || s->shrinking;
-	free(s);
-	if (again)
+	free(share);
+	free(member);
+	if (s.again)
 		budgets_look(d, SETTLE_MS);
 }
 

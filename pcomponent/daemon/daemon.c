@@ -72,7 +72,7 @@ void daemon_load(void *ctx, struct x2g_beat_req *beat)
 	list_for_each_safe(pos, next, &d->processes) {
 		const struct dprocess *p = container_of(pos, struct dprocess, link);
 
-		if (!p->dispatcher)
+		if (!p->begun)
 			continue;
 		beat->processes++;
 		beat->used_bytes += p->promised_bytes;

@@ -50,6 +50,7 @@ int daemon_admit(void *ctx, const struct g2x_admit_req *, const struct placement
 uint64_t daemon_revoke(void *ctx, uint32_t pid);
 void daemon_load(void *ctx, struct x2g_beat_req *);
 void daemon_usage(void *ctx, const uint32_t *pids, uint32_t n, struct process_usage *rows);
+int daemon_tree(void *ctx, uint32_t pid, uint32_t after, struct member_row *rows, uint32_t max);
 int daemon_signal(void *ctx, uint32_t pid, int signal);
 void daemon_gmm_lost(void *ctx);
 void daemon_joined(void *ctx); /* again: tells the gmm of what runs here */

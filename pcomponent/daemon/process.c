@@ -1,12 +1,10 @@
-/* Processes of this machine: admitted, watched, ended. */
+/* Trees of processes of this machine: admitted, reported, ended. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include "ashlar/base/clock.h"
 #include "ashlar/base/log.h"
 #include "ashlar/base/size.h"
-#include "ashlar/relay.h"
 #include "pcomponent/daemon/internal.h"
 #include "pcomponent/daemon/start.h"
 
@@ -68,7 +66,12 @@ int daemon_admit(void *ctx, const struct g2x_admit_req *req, const struct placem
 	p->promised_bytes = req->bytes;
 	memcpy(p->parts, parts, n_parts * sizeof(*parts));
 	p->n_memory = n_parts - 1;
-	p->host_fd = -1;
+	list_init(&p->members);
+	p->first = dmember_new(p, 0);
+	if (!p->first) {
+		free(p);
+		return -ENOMEM;
+	}
 	p->announce.fn = announce_due;
 	p->announce.arg = p;
 	loop_timer_set(d->loop, &p->announce, loop_now(d->loop) + ANNOUNCE_MS * NS_PER_MS);
@@ -88,36 +91,6 @@ uint64_t daemon_revoke(void *ctx, uint32_t pid)
 	bytes = p->promised_bytes;
 	dprocess_end(p, "revoked by the gmm", false);
 	return bytes;
-}
-
-static void host_ended(void *arg, uint32_t events)
-{
-	(void)events;
-	dprocess_end(arg, "ended", true);
-}
-
-int dprocess_watch(struct dprocess *p, int32_t host_pid)
-{
-	struct daemon *d = p->d;
-	int fd = d->host->process_open(host_pid);
-	int err;
-
-	if (fd < 0)
-		return fd;
-	err = loop_fd_add(d->loop, fd, EPOLLIN, host_ended, p);
-	if (err) {
-		d->host->process_close(fd);
-		return err;
-	}
-	err = d->relay ? relay_charge(d->relay, host_pid, p->pid, p->weight) : 0;
-	if (err) {
-		loop_fd_del(d->loop, fd);
-		d->host->process_close(fd);
-		return err;
-	}
-	p->host_fd = fd;
-	p->host_pid = host_pid;
-	return 0;
 }
 
 static void reported(void *arg, int err, const void *rep, const void *tail, uint32_t tail_bytes)
@@ -143,35 +116,21 @@ static void report(struct daemon *d, uint32_t pid)
 void dprocess_end(struct dprocess *p, const char *why, bool tell)
 {
 	struct daemon *d = p->d;
-	struct dpeer *dispatcher = p->dispatcher;
-	struct rpc_request *hello = p->hello;
 
 	log_info("process %u: %s", p->pid, why);
+	p->ending = true;
 	loop_timer_del(d->loop, &p->announce);
 	list_del(&p->link);
 	d->n_processes--;
 	d->excache_promised -= p->promised_bytes;
-	d->n_direct -= p->direct;
-	if (p->host_fd >= 0) {
-		if (d->relay)
-			relay_uncharge(d->relay, p->host_pid);
-		loop_fd_del(d->loop, p->host_fd);
-		d->host->process_kill(p->host_fd);
-		d->host->process_close(p->host_fd);
-	}
-	p->hello = NULL;
+	while (!list_empty(&p->members))
+		dmember_remove(container_of(p->members.next, struct dmember, link));
 	guards_end(p);
-	if (hello)
-		rpc_reply_later(hello, -EPIPE, NULL);
 	if (p->command) {
+		p->command->process = NULL; /* the command sees the end of its child by itself */
 		/* Its dispatcher may not have come yet, or be stopped: what we started we end. */
 		if (p->command->start)
-			start_kill(p->command->start);
-		p->command->process = NULL; /* the command sees the end of its child by itself */
-	}
-	if (dispatcher) {
-		dispatcher->process = NULL;
-		peer_close(&dispatcher->base);
+			start_tree_over(p->command->start);
 	}
 	budgets_look(d, 0);
 	if (tell)

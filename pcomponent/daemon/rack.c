@@ -5,16 +5,71 @@
 #include "ashlar/base/log.h"
 #include "pcomponent/daemon/internal.h"
 
+/* All members together; what it is called and does is the program that was placed, or the eldest one that is left. */
+static void usage_add(const struct dmember *m, struct process_usage *row)
+{
+	struct process_usage u = { 0 };
+	const struct daemon *d = m->tree->d;
+
+	if (m->host_fd < 0 || d->host->process_usage(m->host_fd, m->host_pid, &u))
+		return;
+	row->bytes += u.bytes;
+	row->cpu_ns += u.cpu_ns;
+	row->members++;
+	if (u.age_ms > row->age_ms)
+		row->age_ms = u.age_ms;
+	if (row->state)
+		return;
+	row->state = u.state;
+	memcpy(row->program, u.program, sizeof(row->program));
+}
+
 void daemon_usage(void *ctx, const uint32_t *pids, uint32_t n, struct process_usage *rows)
 {
-	const struct daemon *d = ctx;
-
 	for (uint32_t i = 0; i < n; i++) {
 		const struct dprocess *p = dprocess_find(ctx, pids[i]);
+		struct list *pos, *next;
 
-		if (p && p->host_fd >= 0 && d->host->process_usage(p->host_fd, p->host_pid, &rows[i]))
-			memset(&rows[i], 0, sizeof(rows[i]));
+		if (!p)
+			continue;
+		list_for_each_safe(pos, next, &p->members)
+			usage_add(container_of(pos, struct dmember, link), &rows[i]);
 	}
+}
+
+/* They are kept in the order of their coming, but one that became another program has a later number: by numbers. */
+static const struct dmember *member_above(struct dprocess *p, uint32_t after)
+{
+	const struct dmember *best = NULL;
+	struct list *pos, *next;
+
+	list_for_each_safe(pos, next, &p->members) {
+		const struct dmember *m = container_of(pos, struct dmember, link);
+
+		if (m->host_fd >= 0 && (after == UINT32_MAX || m->id > after) && (!best || m->id < best->id))
+			best = m;
+	}
+	return best;
+}
+
+int daemon_tree(void *ctx, uint32_t pid, uint32_t after, struct member_row *rows, uint32_t max)
+{
+	const struct daemon *d = ctx;
+	struct dprocess *p = dprocess_find(ctx, pid);
+	const struct dmember *m = p ? member_above(p, after) : NULL;
+	uint32_t n = 0;
+
+	if (!p)
+		return -ESRCH;
+	for (; n < max && m; m = member_above(p, m->id), n++) {
+		struct process_usage u = { 0 };
+
+		if (d->host->process_usage(m->host_fd, m->host_pid, &u))
+			memset(&u, 0, sizeof(u));
+		rows[n] = (struct member_row){ .member = m->id, .host_pid = m->host_pid, .state = u.state };
+		memcpy(rows[n].program, u.program, NAME_BYTES);
+	}
+	return (int)n;
 }
 
 /*
@@ -36,17 +91,23 @@ static void command_wake(const struct daemon *d, const struct dprocess *p)
 	d->host->process_close(fd);
 }
 
+/* To the program that was placed while it lives, else to all that are left; SIGKILL ends all in any case. */
 int daemon_signal(void *ctx, uint32_t pid, int signal)
 {
 	const struct daemon *d = ctx;
 	const struct dprocess *p = dprocess_find(ctx, pid);
-	int err;
+	struct list *pos, *next;
+	int err = -EAGAIN;
 
 	if (!p)
 		return -ESRCH;
-	if (p->host_fd < 0)
-		return -EAGAIN;
-	err = d->host->process_signal(p->host_fd, signal);
+	list_for_each_safe(pos, next, &p->members) {
+		const struct dmember *m = container_of(pos, struct dmember, link);
+
+		if (m->host_fd < 0 || (p->first && m != p->first && signal != SIGKILL))
+			continue;
+		err = d->host->process_signal(m->host_fd, signal) && err ? -ESRCH : 0;
+	}
 	if (!err && (signal == SIGCONT || signal == SIGKILL))
 		command_wake(d, p);
 	return err;
@@ -73,7 +134,7 @@ static uint32_t parts_fill(const struct dprocess *p, struct kept_part *kept)
 	uint32_t n = 0;
 
 	for (uint32_t i = 0; i <= p->n_memory; i++) {
-		if (i && p->dispatcher && !p->hello && !p->guard[i - 1].rpc)
+		if (i && p->guarded && !p->guard[i].rpc)
 			continue;
 		kept[n] = (struct kept_part){
 			.cap = p->parts[i].cap,

@@ -3,7 +3,7 @@
 
 static uint64_t least(const struct share *s)
 {
-	return s->promised ? s->promised : SHARE_LEAST_BYTES;
+	return s->promised ? s->promised : s->least ? s->least : SHARE_LEAST_BYTES;
 }
 
 /* Everyone's least part, as far as it reaches. What is left for dividing. */

@@ -13,10 +13,13 @@
 
 /* Below this no process is admitted to run: one instruction may touch sixteen pages and more, a system call more still. */
 #define SHARE_LEAST_BYTES (1UL << 20)
+/* Of a process that was forked: what an ExCache needs to work at all. */
+#define SHARE_FORKED_BYTES (64 * PAGE_BYTES)
 #define SHARE_ALL UINT64_MAX /* wants more, however much it gets */
 
 struct share {
 	uint64_t promised; /* 0: nothing was */
+	uint64_t least;	   /* where nothing was promised; 0: SHARE_LEAST_BYTES */
 	uint64_t want;
 	bool runs;	/* it has its least part already: that is not taken away */
 	uint64_t bytes; /* the result, whole pages; 0: there is no room for it now */

@@ -37,13 +37,27 @@ static void streams_close(struct dstart *s)
 	output_close(&s->err);
 }
 
-static void wait_answer(struct dstart *s)
+/* A program whose dispatcher never came has made nothing. */
+static bool tree_is_over(const struct dstart *s)
+{
+	return s->ended && (!s->peer || !s->peer->process || !s->peer->process->begun);
+}
+
+/* Tell that something has ended to who waits for it. */
+static void ended_look(struct dstart *s)
 {
 	struct d2p_wait_rep rep = { .wait_status = s->wait_status, .cpu_ns = s->cpu_ns };
 
-	if (s->wait)
+	if (s->wait && s->ended) {
 		rpc_reply_later(s->wait, 0, &rep);
-	s->wait = NULL;
+		s->wait = NULL;
+	}
+	if (!tree_is_over(s))
+		return;
+	input_close(&s->in);
+	if (s->wait_tree)
+		rpc_reply_later(s->wait_tree, 0, &rep);
+	s->wait_tree = NULL;
 }
 
 static uint64_t time_ns(const struct timeval *t)
@@ -62,8 +76,7 @@ static void reap(struct dstart *s, int options)
 	loop_fd_del(s->d->loop, s->child_fd);
 	close(s->child_fd);
 	s->child_fd = -1;
-	input_close(&s->in);
-	wait_answer(s);
+	ended_look(s);
 	if (!s->peer)
 		start_free(s);
 }
@@ -87,10 +100,16 @@ bool start_is_child(struct daemon *d, pid_t pid)
 	return false;
 }
 
-void start_kill(struct dstart *s)
+static void start_kill(struct dstart *s)
 {
 	if (s->started && !s->ended)
 		pidfd_send_signal(s->child_fd, SIGKILL, NULL, 0);
+}
+
+void start_tree_over(struct dstart *s)
+{
+	start_kill(s);
+	ended_look(s);
 }
 
 void start_hang_up(struct dstart *s)
@@ -99,7 +118,9 @@ void start_hang_up(struct dstart *s)
 	streams_close(s);
 	if (s->wait)
 		rpc_reply_later(s->wait, -EPIPE, NULL);
-	s->wait = NULL;
+	if (s->wait_tree)
+		rpc_reply_later(s->wait_tree, -EPIPE, NULL);
+	s->wait = s->wait_tree = NULL;
 	if (!s->started || s->ended)
 		start_free(s);
 	else
@@ -207,6 +228,7 @@ static int config_make(const struct dprocess *p, const struct d2p_start_req *req
 	struct launch_config c = {
 		.magic = LAUNCH_MAGIC,
 		.version = LAUNCH_VERSION,
+		.flags = LAUNCH_FIRST,
 		.bytes = sizeof(c),
 		.cap = p->cap,
 		.excache_bytes = p->promised_bytes ? p->promised_bytes : d->excache_bytes,
@@ -417,20 +439,44 @@ int start_signal(struct rpc_request *rq, const void *body, const void *tail, uin
 
 int start_wait(struct rpc_request *rq, const void *body, const void *tail, uint32_t bytes, void *rep)
 {
+	const struct d2p_wait_req *req = body;
 	struct dstart *s = started(rq);
+	struct rpc_request **place;
 
-	(void)body;
 	(void)tail;
 	(void)bytes;
 	(void)rep;
 	if (!s)
 		return -EACCES;
-	if (s->wait)
+	if (req->tree > 1 || req->reserved0)
+		return -EINVAL;
+	place = req->tree ? &s->wait_tree : &s->wait;
+	if (*place)
 		return -EBUSY;
-	s->wait = rq;
-	if (s->ended)
-		wait_answer(s);
+	*place = rq;
+	ended_look(s);
 	return RPC_LATER;
+}
+
+int start_tree(struct rpc_request *rq, const void *body, const void *tail, uint32_t bytes, void *rep_body)
+{
+	const struct dpeer *peer = peer_of(rq);
+	const struct d2p_tree_req *req = body;
+	struct d2p_tree_rep *rep = rep_body;
+	struct member_row rows[PS_BATCH_MAX];
+	int n;
+
+	(void)tail;
+	(void)bytes;
+	if (req->reserved0)
+		return -EINVAL;
+	if (!peer->process)
+		return peer->start ? -ESRCH : -EACCES;
+	n = daemon_tree(peer->d, peer->process->pid, req->after, rows, PS_BATCH_MAX);
+	if (n < 0)
+		return n;
+	rep->rows = (uint32_t)n;
+	return rpc_reply_tail(rq, rows, rep->rows * (uint32_t)sizeof(rows[0]));
 }
 
 int start_stats(struct rpc_request *rq, const void *body, const void *tail, uint32_t bytes, void *rep)

@@ -9,7 +9,7 @@
 #include <sys/types.h>
 #include "pcomponent/daemon/internal.h"
 
-struct stats_page;
+struct stats_tree;
 
 /* stdout or stderr of the program. */
 struct doutput {
@@ -47,17 +47,17 @@ struct dstart {
 	int child_fd; /* pidfd */
 	int32_t wait_status;
 	uint64_t cpu_ns;
-	struct rpc_request *wait;
+	struct rpc_request *wait, *wait_tree;
 	struct dinput in;
 	struct doutput out, err;
-	struct stats_page *stats;
+	struct stats_tree *stats;
 };
 
 /* The handlers of D2P_ARGS and what follows. */
-rpc_handler_fn start_args, start_begin, start_read, start_write, start_signal, start_wait, start_stats;
+rpc_handler_fn start_args, start_begin, start_read, start_write, start_signal, start_wait, start_tree, start_stats;
 
-/* The process is over: its program ends too. Harmless when it has ended. */
-void start_kill(struct dstart *);
+/* The tree is over: its program ends too, if it has not. */
+void start_tree_over(struct dstart *);
 /* The command is gone. */
 void start_hang_up(struct dstart *);
 /* End all programs, and wait for them. */

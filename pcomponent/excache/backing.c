@@ -4,6 +4,7 @@
  * free: rather a new slab than many small transfers.
  */
 #include <errno.h>
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,7 +29,9 @@
 
 struct slab {
 	uint64_t id;
-	struct net_remote *remote;
+	struct net_remote *remote; /* atomic; NULL: shared by a fork, and not used yet */
+	bool sealed;		   /* by a fork */
+	bool leaving;		   /* its frames are to be moved away */
 	uint32_t component, frames, free;
 	uint32_t run_max; /* no free run is longer (it may be shorter) */
 	uint64_t map[];	  /* bit set: in use */
@@ -37,7 +40,7 @@ struct slab {
 /* What we know of a component as a place for slabs. */
 struct place {
 	uint64_t used; /* frames in use */
-	uint64_t free; /* frames of its slabs that are not */
+	uint64_t open; /* of those, in slabs that are open */
 	uint64_t slabs;
 	uint64_t silent_until_ns;
 	uint64_t full_until_ns; /* said -ENOMEM: only asked before this when there is no other way */
@@ -49,9 +52,14 @@ static uint32_t cursor;	    /* slab and frame at which the search goes on */
 static uint32_t cursor_frame;
 static struct place place[PROCESS_MEMORY_MAX];
 static uint32_t turn;
-static uint64_t total, used;
-static uint32_t whole; /* slabs without a frame in use */
+/* Frames of slabs, open or sealed: all, those in use; and how many slabs have none in use. */
+struct count {
+	uint64_t total, used;
+	uint32_t slabs, whole;
+};
+static struct count open, sealed;
 static bool said_full;
+static pthread_mutex_t opening = PTHREAD_MUTEX_INITIALIZER; /* of remotes */
 
 int backing_open(void)
 {
@@ -65,14 +73,36 @@ int backing_open(void)
 	return 0;
 }
 
+static struct count *count_of(const struct slab *s)
+{
+	return s->sealed ? &sealed : &open;
+}
+
+static void slab_count(const struct slab *s, bool here)
+{
+	struct count *c = count_of(s);
+	uint32_t in_use = s->frames - s->free;
+
+	c->total += here ? s->frames : -(uint64_t)s->frames;
+	c->used += here ? in_use : -(uint64_t)in_use;
+	c->slabs += here ? 1u : -1u;
+	c->whole += s->free < s->frames ? 0 : here ? 1u : -1u;
+	if (!s->sealed)
+		place[s->component].open += here ? in_use : -(uint64_t)in_use;
+}
+
+static uint64_t used_all(void)
+{
+	return open.used + sealed.used;
+}
+
 static void slab_free(uint32_t i)
 {
 	struct slab *s = slabs[i];
 
-	net_remote_close(s->remote);
-	total -= s->frames;
-	whole -= s->free == s->frames;
-	place[s->component].free -= s->free;
+	if (s->remote)
+		net_remote_close(s->remote);
+	slab_count(s, false);
 	place[s->component].slabs--;
 	slabs[i] = NULL;
 	free(s);
@@ -88,7 +118,7 @@ void backing_close(void)
 	(void)munmap(slabs, SLABS_MAX * sizeof(*slabs));
 	slabs = NULL;
 	memset(place, 0, sizeof(place));
-	total = used = 0;
+	open = sealed = (struct count){ .total = 0 };
 	turn = cursor_frame = 0;
 	said_full = false;
 }
@@ -122,19 +152,17 @@ static int slab_add(uint32_t component, const struct p2m_slab_get_rep *rep)
 	if (rep->frames % 64) /* what lies behind the end is in use for ever */
 		s->map[words - 1] = ~0ULL << rep->frames % 64;
 	slabs[i] = s;
-	total += s->frames;
-	whole++;
-	place[component].free += s->frames;
+	slab_count(s, true);
 	place[component].slabs++;
 	return i;
 }
 
-/* Slabs grow with what is in use, so that their number stays small; a nearly full component is asked for less. */
+/* Slabs grow with what is in use of them, so that their number stays small; a nearly full component is asked for less. */
 static uint32_t slab_frames_wanted(uint32_t component)
 {
 	uint32_t max = memory_slab_frames_max(component), n = SLAB_FRAMES_FIRST;
 
-	while (n * 2 <= SLAB_FRAMES_MAX && n * 8 < place[component].used)
+	while (n * 2 <= SLAB_FRAMES_MAX && n * 8 < place[component].open)
 		n *= 2;
 	return max && n > max ? max : n;
 }
@@ -282,7 +310,7 @@ static uint32_t run_find(uint32_t least, uint32_t want)
 		struct slab *s = cursor < slabs_end ? slabs[cursor] : NULL;
 		bool from_start = cursor_frame == 0;
 
-		if (s && s->run_max >= least && !memory_dead(s->component)) {
+		if (s && !s->sealed && s->run_max >= least && !memory_dead(s->component)) {
 			uint32_t n = slab_run(s, &cursor_frame, least, want);
 
 			if (n)
@@ -317,8 +345,8 @@ static void usage_changed(void)
 {
 	uint64_t n = 0;
 
-	STAT_SET(excache.stats->remote_bytes, used * PAGE_BYTES);
-	stat_max(&excache.stats->remote_peak_bytes, used * PAGE_BYTES);
+	STAT_SET(excache.stats->remote_bytes, used_all() * PAGE_BYTES);
+	stat_max(&excache.stats->remote_peak_bytes, used_all() * PAGE_BYTES);
 	for (uint32_t i = 0; i < memory_count(); i++) {
 		STAT_SET(excache.stats->component_bytes[i], place[i].used * PAGE_BYTES);
 		n += place[i].slabs;
@@ -334,18 +362,16 @@ static void run_mark(struct slab *s, uint32_t f, uint32_t n, bool use)
 		BUG_ON(!!(s->map[i / 64] & bit) == use);
 		s->map[i / 64] ^= bit;
 	}
-	whole -= s->free == s->frames;
+	slab_count(s, false);
 	s->free += use ? -n : n;
-	whole += s->free == s->frames;
-	place[s->component].free += use ? -(uint64_t)n : n;
+	slab_count(s, true);
 	place[s->component].used += use ? n : -(uint64_t)n;
-	used += use ? n : -(uint64_t)n;
 }
 
 /* No good run: one in a new slab, or else a bad one. Where there is no frame at all it must be a new slab. */
-static uint32_t run_make(uint32_t want)
+static uint32_t run_make(uint32_t want, bool patient)
 {
-	int i = slab_get_any(total == used);
+	int i = slab_get_any(patient && open.total == open.used);
 
 	if (i > 0) {
 		cursor = (uint32_t)i;
@@ -357,30 +383,40 @@ static uint32_t run_make(uint32_t want)
 /* Some frames are kept free, so that a component that does not answer for a while holds nobody up. */
 static void reserve_keep(void)
 {
-	if (total - used < used / 8 + RESERVE_FRAMES)
+	if (open.total - open.used < open.used / 8 + RESERVE_FRAMES)
 		(void)slab_get_any(false);
 }
 
-int backing_take(unsigned want, uint64_t *loc)
+static int frames_take(unsigned want, uint64_t *loc, bool patient)
 {
-	bool plenty = (total - used) * 4 > total;
+	bool plenty = (open.total - open.used) * 4 > open.total;
 	uint32_t n = run_find(want < RUN_GOOD ? want : RUN_GOOD, want);
 
 	if (!n && plenty)
 		n = run_find(1, want);
 	if (!n)
-		n = run_make(want);
-	if (!n && all_dead())
-		return -EIO;
-	if (!n) {
-		say_full();
-		return -ENOMEM;
-	}
+		n = run_make(want, patient);
+	if (!n)
+		return all_dead() ? -EIO : -ENOMEM;
 	run_mark(slabs[cursor], cursor_frame, n, true);
 	*loc = (uint64_t)cursor << FRAME_BITS | cursor_frame;
 	cursor_frame += n;
 	usage_changed();
 	return (int)n;
+}
+
+int backing_take(unsigned want, uint64_t *loc)
+{
+	int n = frames_take(want, loc, true);
+
+	if (n == -ENOMEM)
+		say_full();
+	return n;
+}
+
+int backing_take_quietly(unsigned want, uint64_t *loc)
+{
+	return frames_take(want, loc, false);
 }
 
 static struct slab *slab_of(uint64_t loc)
@@ -395,17 +431,51 @@ static uint32_t frame_of(uint64_t loc)
 
 void backing_put(uint64_t loc, unsigned n)
 {
-	run_mark(slab_of(loc), frame_of(loc), n, false);
-	run_grown(slab_of(loc), frame_of(loc));
-}
-
-uint32_t backing_locate(uint64_t loc, struct net_remote **remote, uint64_t *off)
-{
 	struct slab *s = slab_of(loc);
 
-	*remote = s->remote;
+	run_mark(s, frame_of(loc), n, false);
+	if (!s->sealed)
+		run_grown(s, frame_of(loc));
+}
+
+uint32_t backing_component(uint64_t loc)
+{
+	return slab_of(loc)->component;
+}
+
+/* Ask for a key of a slab that came by a fork. */
+static int slab_open(struct slab *s)
+{
+	struct p2m_slab_key_req req = { .slab = s->id };
+	struct p2m_slab_key_rep rep;
+	struct net_remote *remote;
+	int err;
+
+	err = memory_call(s->component, P2M_SLAB_KEY, &req, NULL, 0, TRANSFER_TRY_MS, &rep);
+	if (!err && rep.frames != s->frames)
+		err = -EPROTO;
+	if (!err)
+		err = memory_remote_open(s->component, &rep.key, s->frames * PAGE_BYTES, &remote);
+	if (!err)
+		__atomic_store_n(&s->remote, remote, __ATOMIC_RELEASE);
+	return err;
+}
+
+int backing_locate(uint64_t loc, struct net_remote **remote, uint64_t *off)
+{
+	struct slab *s = slab_of(loc);
+	int err = 0;
+
 	*off = frame_of(loc) * PAGE_BYTES;
-	return s->component;
+	*remote = __atomic_load_n(&s->remote, __ATOMIC_ACQUIRE);
+	if (*remote)
+		return 0;
+	pthread_mutex_lock(&opening);
+	if (!s->remote)
+		err = slab_open(s);
+	*remote = s->remote;
+	pthread_mutex_unlock(&opening);
+	return err;
 }
 
 uint32_t backing_slab(uint64_t loc, uint64_t *slab, uint32_t *frame)
@@ -417,9 +487,14 @@ uint32_t backing_slab(uint64_t loc, uint64_t *slab, uint32_t *frame)
 
 void backing_usage(struct backing_usage *u)
 {
-	*u = (struct backing_usage){ .frames = total, .used = used };
-	for (uint32_t i = 0; i < memory_count(); i++)
-		u->slabs += place[i].slabs;
+	*u = (struct backing_usage){
+		.slabs = open.slabs + sealed.slabs,
+		.frames = open.total + sealed.total,
+		.used = used_all(),
+		.sealed_slabs = sealed.slabs,
+		.sealed_frames = sealed.total,
+		.sealed_used = sealed.used,
+	};
 }
 
 /* ---- giving slabs back ---- */
@@ -444,18 +519,136 @@ static int slab_put(uint32_t i)
 	return 0;
 }
 
+/* Is it of no use? Sealed ones never take anything again; of the open ones some are kept. */
+static bool slab_spare(const struct slab *s, uint64_t reserve)
+{
+	if (s->free < s->frames)
+		return false;
+	return s->sealed || (open.total - open.used > reserve && open.total - open.used - s->frames >= reserve / 2);
+}
+
+/* Give back what is more than this reserve of frames that are free. -EAGAIN: a component takes no messages. */
+static int slabs_trim(uint64_t reserve)
+{
+	for (uint32_t i = 1; i < slabs_end; i++) {
+		if (sealed.whole == 0 && (open.whole == 0 || open.total - open.used <= reserve))
+			break;
+		if (slabs[i] && slab_spare(slabs[i], reserve) && slab_put(i) == -EAGAIN)
+			return -EAGAIN;
+	}
+	return 0;
+}
+
 void backing_trim(void)
 {
 	/* Reserve: a quarter of what is in use, and two slabs: what one phase of a program frees the next one takes. */
-	uint64_t reserve = used / 4 + 2 * SLAB_FRAMES_FIRST;
+	if (slabs_trim(open.used / 4 + 2 * SLAB_FRAMES_FIRST))
+		return;
+	if (open.used > 0)
+		reserve_keep();
+	usage_changed();
+}
 
-	for (uint32_t i = 1; i < slabs_end && whole > 0 && total - used > reserve; i++) {
+/* ---- slack ---- */
+
+#define DENSITIES 16u
+
+/* Of a sealed slab, 0 to DENSITIES - 1: what part of it is in use. */
+static uint32_t density(const struct slab *s)
+{
+	return (s->frames - s->free) * DENSITIES / (s->frames + 1);
+}
+
+static bool slab_sparse(uint32_t i, uint32_t below)
+{
+	const struct slab *s = slabs[i];
+
+	return s && s->sealed && s->free < s->frames && !memory_dead(s->component) && density(s) < below;
+}
+
+bool backing_sparse_choose(unsigned pages)
+{
+	uint64_t in_use[DENSITIES] = { 0 }, sum = 0, chosen = 0;
+	uint32_t below = 0;
+
+	if (sealed.total <= 2 * sealed.used + SLACK_FRAMES)
+		return false;
+	for (uint32_t i = 1; i < slabs_end; i++) {
+		if (!slab_sparse(i, DENSITIES))
+			continue;
+		in_use[density(slabs[i])] += slabs[i]->frames - slabs[i]->free;
+		chosen += slabs[i]->leaving ? slabs[i]->frames - slabs[i]->free : 0;
+	}
+	while (below < DENSITIES && sum < pages)
+		sum += in_use[below++];
+	for (uint32_t i = 1; i < slabs_end && chosen < pages; i++) {
+		if (!slab_sparse(i, below) || slabs[i]->leaving)
+			continue;
+		slabs[i]->leaving = true;
+		chosen += slabs[i]->frames - slabs[i]->free;
+	}
+	return chosen > 0;
+}
+
+bool backing_leaving(uint64_t loc)
+{
+	return slab_of(loc)->leaving;
+}
+
+/* ---- fork ---- */
+
+static void slabs_seal(uint32_t component)
+{
+	for (uint32_t i = 1; i < slabs_end; i++) {
 		struct slab *s = slabs[i];
 
-		if (s && s->free == s->frames && total - used - s->frames >= reserve / 2 && slab_put(i) == -EAGAIN)
-			return;
+		if (!s || s->component != component || s->sealed)
+			continue;
+		slab_count(s, false);
+		s->sealed = true;
+		slab_count(s, true);
 	}
-	if (used > 0)
-		reserve_keep();
+}
+
+static int component_fork(uint32_t component, uint32_t member)
+{
+	struct p2m_fork_req req = { .member = member };
+	struct p2m_fork_rep rep;
+	int err = pagemap_settle(component);
+
+	if (!err) {
+		err = memory_call(component, P2M_FORK, &req, NULL, 0, RPC_DEADLINE_MS, &rep);
+		slabs_seal(component);
+	}
+	if (!err && rep.slabs < place[component].slabs)
+		err = -EPROTO;
+	return err;
+}
+
+int backing_fork(uint32_t member)
+{
+	int err = 0;
+
+	(void)slabs_trim(0);
+	for (uint32_t i = 0; i < memory_count() && !err; i++) {
+		if (!place[i].slabs || memory_dead(i))
+			continue;
+		err = component_fork(i, member);
+		if (err && memory_dead(i))
+			err = 0; /* what it had is lost to both */
+	}
+	usage_changed();
+	return err;
+}
+
+void backing_fork_child(void)
+{
+	pthread_mutex_init(&opening, NULL);
+	for (uint32_t i = 1; i < slabs_end; i++)
+		if (slabs[i])
+			slabs[i]->remote = NULL;
+	for (uint32_t i = 0; i < PROCESS_MEMORY_MAX; i++)
+		place[i].silent_until_ns = place[i].full_until_ns = 0;
+	said_full = false;
 	usage_changed();
 }

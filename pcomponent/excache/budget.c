@@ -23,6 +23,14 @@ void excache_budget_set(uint64_t bytes)
 		lines = EXCACHE_LINES_MIN;
 	if (lines == old)
 		return;
+	excache_budget_apply(lines);
+	STAT_ADD(excache.stats->budget_changes, 1);
+}
+
+void excache_budget_apply(uint64_t lines)
+{
+	uint64_t old = excache.budget;
+
 	__atomic_store_n(&excache.fill_max, excache_fill_max(lines), __ATOMIC_RELAXED);
 	room_batch_set(lines);
 	reclaim_marks_set(lines);
@@ -33,7 +41,11 @@ void excache_budget_set(uint64_t bytes)
 	if (lines < old)
 		room_pool_add((int64_t)lines - (int64_t)old);
 	STAT_SET(excache.stats->budget_bytes, lines * PAGE_BYTES);
-	STAT_ADD(excache.stats->budget_changes, 1);
+}
+
+void excache_charge(int64_t bytes)
+{
+	room_pool_add(-(bytes / (int64_t)PAGE_BYTES));
 }
 
 /* Does what is resident fit, with the rights that ports hold as a part of it? */

@@ -153,6 +153,11 @@ static int evict_clean_segment(const struct hostvm *hv, void *host, struct line_
 
 		if (line_state(w) != LINE_DIRTY)
 			continue;
+		if (hv->pinned && hv->pinned(host, vpn)) {
+			if (c.n < LINE_BATCH)
+				c.apart |= 1ULL << c.n;
+			continue;
+		}
 		if (line_age(now, line_gen(w)) >= age)
 			cleaning_add(&c, vpn, word, w);
 		else if (c.n < LINE_BATCH)

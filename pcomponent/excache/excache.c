@@ -10,10 +10,12 @@
 #include "pcomponent/excache/lines.h"
 #include "pcomponent/excache/memory.h"
 #include "pcomponent/excache/pagemap.h"
+#include "pcomponent/excache/pin.h"
 #include "pcomponent/excache/policy.h"
 #include "pcomponent/excache/port.h"
 #include "pcomponent/excache/present.h"
 #include "pcomponent/excache/reclaim.h"
+#include "pcomponent/excache/slack.h"
 #include "pcomponent/excache/writeback.h"
 #include "pcomponent/excache/uffd.h"
 
@@ -29,7 +31,10 @@ struct excache excache = { .epoch = 1 };
 
 void excache_close(void)
 {
+	fork_close();
+	slack_close();
 	reclaim_close();
+	pin_close();
 	writeback_close();
 	pagemap_close();
 	backing_close();
@@ -64,13 +69,15 @@ int excache_open(const struct excache_config *c)
 	excache = (struct excache){ .net = c->net,
 				    .stats = c->stats,
 				    .pid = c->pid,
+				    .member = c->member,
 				    .fd_floor = c->fd_floor,
 				    .budget = c->budget_bytes / PAGE_BYTES,
 				    .fill_max = excache_fill_max(c->budget_bytes / PAGE_BYTES),
+				    .connected = c->connected,
 				    .message = c->message,
 				    .epoch = 1 };
 	STAT_SET(c->stats->budget_bytes, excache.budget * PAGE_BYTES);
-	err = memory_open(c->memory, c->n_memory);
+	err = memory_open(c->memory, c->n_memory, c->lazy);
 	if (err)
 		return err;
 	err = lines_open();
@@ -78,6 +85,7 @@ int excache_open(const struct excache_config *c)
 		err = uffd_open(c->fd_floor, c->kernel_6_1, &used);
 	if (!err)
 		err = present_open(c->kernel_6_1, &used);
+	excache.kernel_used = used;
 	STAT_SET(c->stats->kernel_used, used);
 	if (!err)
 		err = backing_open();
@@ -102,6 +110,11 @@ unsigned excache_watch_fds(int *fds, unsigned max)
 void excache_watch_dead(int fd)
 {
 	memory_fd_dead(fd);
+}
+
+void excache_watch_look(void)
+{
+	memory_look();
 }
 
 /* ---- faults ---- */
@@ -304,6 +317,18 @@ uint64_t excache_resident(uint64_t start, uint64_t end, unsigned char *vec)
 		n++;
 		if (vec)
 			vec[vpn - first] = 1;
+	}
+	return n * PAGE_BYTES;
+}
+
+uint64_t excache_away(uint64_t start, uint64_t end)
+{
+	uint64_t stop = end >> PAGE_SHIFT, n = 0;
+
+	for (uint64_t vpn = start >> PAGE_SHIFT; (vpn = lines_next(vpn, stop)) < stop; vpn++) {
+		uint64_t w = line_load(lines_peek(vpn));
+
+		n += line_state(w) == LINE_AWAY && line_loc(w) != 0;
 	}
 	return n * PAGE_BYTES;
 }

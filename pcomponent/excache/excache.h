@@ -27,8 +27,9 @@ struct excache_memory { /* a memory component of this process */
 struct excache_config {
 	struct net *net;
 	uint64_t budget_bytes;
-	uint32_t pid;
+	uint32_t pid, member; /* of the tree; which of its processes */
 	uint32_t n_memory;
+	bool lazy; /* memory components are connected to at their first use: of a process that may not live long */
 	const struct excache_memory *memory;
 	struct stats_page *stats;
 	int fd_floor;
@@ -39,6 +40,7 @@ struct excache_config {
 	 * causes no miss. NULL: system calls are used instead, which cost about 0.5 us more for each page written back.
 	 */
 	int (*peek)(void *dst, uint64_t src, size_t n);
+	void (*connected)(void); /* may be NULL */
 	/* A transfer failed for good: tell the user once (the process gets SIGBUS where it needs the page). */
 	void (*message)(const char *fmt, ...);
 };
@@ -50,9 +52,14 @@ int excache_open(const struct excache_config *);
 /* Undo it: all ports are closed, no registered memory is left. For tests; a process that ends need not. */
 void excache_close(void);
 
-/* Watch: descriptors of the memory connections, for the service thread; dead: it hung up, fail its transfers. */
+/*
+ * Watch: descriptors of the memory connections that there are now, for the service thread; dead: it hung up, fail its
+ * transfers. excache_config.connected is called when a lazy one has come, by the thread that needed it. Not every
+ * fabric's descriptor shows an end: look takes what came, the end among it; to be called now and then.
+ */
 unsigned excache_watch_fds(int *fds, unsigned max);
 void excache_watch_dead(int fd);
+void excache_watch_look(void);
 
 int excache_port_open(struct excache_port **out);
 void excache_port_close(struct excache_port *);
@@ -72,6 +79,16 @@ int excache_move(uint64_t from, uint64_t to, uint64_t bytes);
 /* exclusive: bytes resident in [start, end), for /proc/self/status and mincore; vec (may be NULL) one byte per page. */
 uint64_t excache_resident(uint64_t start, uint64_t end, unsigned char *vec);
 
+/* exclusive: bytes of [start, end) whose contents are with a memory component only. */
+uint64_t excache_away(uint64_t start, uint64_t end);
+
+/*
+ * exclusive: lines of [start, end) stay once they are resident, until they are unpinned; the caller brings them in, and sees
+ * to it that enough of the budget is left for others. 0 or -ENOMEM. Forgetting and moving leave pins where they are.
+ */
+int excache_pin(uint64_t start, uint64_t end);
+void excache_unpin(uint64_t start, uint64_t end);
+
 /*
  * shared: resolve a fault of this thread at addr, in the registered mapping [start, end).
  * 0: try the access again. -EIO: its page is lost (transfer failed); -ENOMEM: no room and none can be made (the rack is
@@ -81,6 +98,12 @@ int excache_fault(struct excache_port *, uint64_t addr, bool write, uint64_t sta
 
 /* shared: make room ahead of demand until the headroom is free again; called by faults and after registration. */
 int excache_reclaim(struct excache_port *);
+
+/*
+ * So many bytes of the budget are taken, or given back (negative), by memory that is no line, and is there. What is too
+ * much then is evicted by the next who needs room.
+ */
+void excache_charge(int64_t bytes);
 
 /*
  * The budget from now on, at least EXCACHE_LINES_MIN lines. Any thread, one at a time. More is there at once; where it is
@@ -98,5 +121,25 @@ int excache_fit(struct excache_port *);
 void excache_count(void);
 /* The same, and flush batched page map entries to the memory components: where somebody is to find the pages. */
 void excache_flush(void);
+
+/*
+ * ---- fork ----
+ *
+ * prepare: exclusive, in the parent, before fork(2): the page map is told, the memory components on which it has slabs make
+ * `member` a sharer of them (P2M_FORK), and from here on nothing of the ExCache is in use by another thread of the process,
+ * the resizer among them: its locks are taken. parent: after fork(2), also a failed one: they are given back. On failure
+ * of prepare (-errno) that has happened already. The slabs stay sealed in any case.
+ *
+ * child: exclusive, in the child, whose threads are gone but the caller: all descriptors of the dispatcher are closed, and
+ * no program memory may be touched before it returns. Connections, data connections and ports are begun anew, each at its
+ * first use; nothing of the parent's is told anything. Every range that was registered is so again: `ranges` calls
+ * `registered` for each. Resident lines stay, clean ones protected. More may be resident than the budget allows:
+ * excache_fit, before the program goes on. config: as excache_open; its memory components in the same order, with the
+ * member's capabilities.
+ */
+int excache_fork_prepare(uint32_t member);
+void excache_fork_parent(void);
+int excache_fork_child(const struct excache_config *config,
+		       int (*ranges)(int (*registered)(uint64_t start, uint64_t end)));
 
 #endif

@@ -33,6 +33,8 @@ struct hostvm {
 	int (*copy)(void *host, uint64_t vpn, unsigned n, bool zero, bool protect);
 	/* Write-protect what is present in a run; other pages of it may be in any state, or missing. */
 	int (*protect)(void *host, uint64_t vpn, unsigned n);
+	/* May the evictor not touch it? NULL: it may touch all. */
+	bool (*pinned)(void *host, uint64_t vpn);
 	/* Do several threads run in this memory, so that each protect call interrupts other processors? NULL: no. */
 	bool (*threads)(void *host);
 	int (*unprotect)(void *host, uint64_t vpn);
@@ -43,6 +45,8 @@ struct hostvm {
 	/* ---- frames ---- */
 	/* Read a frame into the thread's bounce page. */
 	int (*fetch)(void *host, uint64_t loc);
+	/* Evictor: read a frame into slot i. */
+	int (*fetch_slot)(void *host, unsigned i, uint64_t loc);
 	/* Evictor: write its slots slot[0..n-1] to the n frames from loc on. -errno: the frames must not be used again. */
 	int (*store)(void *host, const uint8_t *slot, unsigned n, uint64_t loc);
 	/* Evictor: take up to `want` frames in a row: the number taken, at least 1; -ENOMEM none can be had; -EIO. */

@@ -10,6 +10,7 @@
 #include "pcomponent/excache/line.h"
 #include "pcomponent/excache/lines.h"
 #include "pcomponent/excache/pagemap.h"
+#include "pcomponent/excache/pin.h"
 #include "pcomponent/excache/port.h"
 #include "pcomponent/excache/reclaim.h"
 #include "pcomponent/excache/writeback.h"
@@ -136,6 +137,14 @@ static int host_fetch(void *host, uint64_t loc)
 	return port_fetch(host, loc);
 }
 
+static int host_fetch_slot(void *host, unsigned i, uint64_t loc)
+{
+	struct net_sge sge;
+
+	writeback_slot(i, &sge);
+	return port_fetch_to(host, &sge, loc);
+}
+
 static int host_store(void *host, const uint8_t *slot, unsigned n, uint64_t loc)
 {
 	struct net_sge sge[LINE_BATCH];
@@ -195,6 +204,12 @@ static bool host_threads(void *host)
 	return excache.stats->threads_peak > 1;
 }
 
+static bool host_pinned(void *host, uint64_t vpn)
+{
+	(void)host;
+	return pin_has(vpn);
+}
+
 const struct hostvm hostvm_uffd = {
 	.line = host_line,
 	.epoch = host_epoch,
@@ -204,11 +219,13 @@ const struct hostvm hostvm_uffd = {
 	.admit = host_admit,
 	.copy = host_copy,
 	.threads = host_threads,
+	.pinned = host_pinned,
 	.protect = host_protect,
 	.unprotect = host_unprotect,
 	.drop = host_drop,
 	.read = host_read,
 	.fetch = host_fetch,
+	.fetch_slot = host_fetch_slot,
 	.store = host_store,
 	.frames_take = host_frames_take,
 	.frame_put = host_frame_put,

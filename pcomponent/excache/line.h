@@ -110,6 +110,15 @@ int line_fault(const struct hostvm *hv, void *host, uint64_t vpn, bool write, ui
 int line_evict(const struct hostvm *hv, void *host, struct line_ref *v, unsigned n);
 
 /*
+ * Evictor only: move lines out of the frames that they are in, so that a slab becomes free. Of n lines those that are not
+ * resident get the frames from loc on in turn; clean ones become dirty. Skips what changes meanwhile. *used: of the
+ * frames, from loc on, so many were written, the caller has the others back. Returns how many old ones were freed, or
+ * -errno of the transfer: nothing was moved, but clean ones are dirty, and the *used frames must not be used again.
+ */
+int line_relocate(const struct hostvm *hv, void *host, const uint64_t *vpn, unsigned n, uint64_t loc, unsigned frames,
+		  unsigned *used);
+
+/*
  * Layout, while faults are excluded: nothing is in transit, and what hostvm.frame_stale queued has been taken in.
  * forget: the page's contents are gone; true if it was resident. take: the page is present and was no line; as dirty.
  * move: the host moved the page of `from` to `to` (a word of 0); true if it is resident there, as generation gen.

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include "ashlar/base/clock.h"
 #include "ashlar/base/limits.h"
 #include "ashlar/base/log.h"
@@ -17,6 +18,8 @@
 #define PENDING_MAX (1024u * MAP_BATCH_MAX)
 #define ASK_MS 1000u
 #define SILENT_NS (10 * NS_PER_S)
+#define SETTLE_MS 5000u
+#define SETTLE_LOOK_US 1000u
 
 struct pending {
 	struct map_entry *entry;
@@ -122,6 +125,37 @@ int pagemap_flush(uint32_t component)
 	err = send_all(component);
 	pthread_mutex_unlock(&lock);
 	return err;
+}
+
+/* It may have been stopped for a moment, or have much to do. */
+int pagemap_settle(uint32_t component)
+{
+	uint64_t limit = clock_ns() + SETTLE_MS * NS_PER_MS;
+	int err;
+
+	while ((err = pagemap_flush(component)) == -EAGAIN) {
+		if (clock_ns() > limit)
+			return -ETIMEDOUT;
+		usleep(SETTLE_LOOK_US);
+	}
+	return err;
+}
+
+void pagemap_fork_lock(void)
+{
+	pthread_mutex_lock(&lock);
+}
+
+void pagemap_fork_unlock(void)
+{
+	pthread_mutex_unlock(&lock);
+}
+
+void pagemap_fork_child(void)
+{
+	pthread_mutex_init(&lock, NULL);
+	for (uint32_t i = 0; i < PROCESS_MEMORY_MAX; i++)
+		pending[i].n = 0;
 }
 
 void pagemap_close(void)

@@ -16,5 +16,10 @@ void pagemap_clear(uint32_t component, uint64_t vpn);
  */
 int pagemap_flush(uint32_t component);
 void pagemap_close(void);
+/* Around a fork: -ETIMEDOUT: a component takes no messages. lock: nothing waits and nothing comes. child: begin anew. */
+int pagemap_settle(uint32_t component);
+void pagemap_fork_lock(void);
+void pagemap_fork_unlock(void);
+void pagemap_fork_child(void);
 
 #endif

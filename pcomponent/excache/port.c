@@ -32,6 +32,16 @@ void ports_close(void)
 	pd = NULL;
 }
 
+void ports_fork_lock(void)
+{
+	pthread_mutex_lock(&lock);
+}
+
+void ports_fork_unlock(void)
+{
+	pthread_mutex_unlock(&lock);
+}
+
 /* ---- room ---- */
 
 void room_batch_set(uint64_t budget_lines)
@@ -147,6 +157,27 @@ void transfer_free(void *p, unsigned pages, struct net_mr *mr)
 		net_mr_free(mr);
 	else if (p)
 		(void)munmap(p, pages * PAGE_BYTES);
+}
+
+void transfer_forget(void *p, unsigned pages)
+{
+	if (p)
+		(void)munmap(p, pages * PAGE_BYTES);
+}
+
+int ports_fork_child(void)
+{
+	pthread_mutex_init(&lock, NULL);
+	room_recall();
+	while (!list_empty(&ports)) {
+		struct excache_port *p = container_of(ports.next, struct excache_port, link);
+
+		list_del(&p->link);
+		transfer_forget(p->bounce, 1);
+		free(p);
+	}
+	pd = NULL;
+	return net_local_any(excache.net) ? 0 : net_pd_open(excache.net, &pd);
 }
 
 int excache_port_open(struct excache_port **out)

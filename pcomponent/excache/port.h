@@ -48,6 +48,13 @@ struct excache_port {
 /* 0 or -errno. ports_close: all ports must be closed. */
 int ports_open(uint64_t budget_lines);
 void ports_close(void);
+/*
+ * Around a fork, when reclaim_collect has emptied the queues: no port comes or goes. child: those that there were are
+ * forgotten, with their connections and registered memory; what room they held is in the pool.
+ */
+void ports_fork_lock(void);
+void ports_fork_unlock(void);
+int ports_fork_child(void);
 
 /* How many rights a port takes at a time, for a budget. */
 void room_batch_set(uint64_t budget_lines);
@@ -73,9 +80,12 @@ static inline int port_has_space(const struct excache_port *p, unsigned lines)
 /* Memory that transfers may use: pages of it, registered where the fabric wants that. *mr NULL: not needed. */
 void *transfer_alloc(unsigned pages, struct net_mr **mr);
 void transfer_free(void *, unsigned pages, struct net_mr *);
+/* In the child of a fork: the pages, but not the fabric's object, which is not ours any more. */
+void transfer_forget(void *, unsigned pages);
 
 /* Read a frame into the bounce page; write n pages to frames in a row. 0 or -EIO: its component is lost. */
 int port_fetch(struct excache_port *, uint64_t loc);
+int port_fetch_to(struct excache_port *, const struct net_sge *, uint64_t loc); /* the same, elsewhere, as background */
 int port_store(struct excache_port *, const struct net_sge *, unsigned n, uint64_t loc);
 
 /* Add the counters to the statistics page. */

@@ -56,14 +56,26 @@ static bool scan_probe(void)
 	return scan(page, page + PAGE_BYTES, runs, &walked) == 1 && runs[0].start == page;
 }
 
-int present_open(bool kernel_6_1, uint32_t *used)
+static int pagemap_open(void)
 {
 	fd = uffd_fd_raise(open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC));
-	if (fd < 0)
-		return -errno;
+	return fd < 0 ? -errno : 0;
+}
+
+int present_open(bool kernel_6_1, uint32_t *used)
+{
+	int err = pagemap_open();
+
+	if (err)
+		return err;
 	scan_works = !kernel_6_1 && scan_probe();
 	*used |= scan_works ? STATS_KERNEL_SCAN : 0u;
 	return 0;
+}
+
+int present_fork_child(void)
+{
+	return pagemap_open();
 }
 
 void present_close(void)

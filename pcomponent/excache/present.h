@@ -10,6 +10,8 @@
 /* Probe for PAGEMAP_SCAN, unless kernel_6_1; STATS_KERNEL_SCAN in *used says that it works. 0 or -errno. */
 int present_open(bool kernel_6_1, uint32_t *used);
 void present_close(void);
+/* As uffd_fork_child. */
+int present_fork_child(void);
 
 /* Call fn for each run of pages that are there, ascending. 0 or -errno. */
 int present_each(uint64_t start, uint64_t end, void (*fn)(uint64_t vpn, uint64_t pages));

@@ -11,9 +11,11 @@
 #include "pcomponent/excache/hostvm_uffd.h"
 #include "pcomponent/excache/line.h"
 #include "pcomponent/excache/lines.h"
+#include "pcomponent/excache/pin.h"
 #include "pcomponent/excache/policy.h"
 #include "pcomponent/excache/port.h"
 #include "pcomponent/excache/reclaim.h"
+#include "pcomponent/excache/slack.h"
 
 /*
  * Room to keep free: reclaim starts below `low` and goes on to `high`. The distance is the batch; larger batches cost
@@ -113,6 +115,20 @@ static int by_vpn(const void *a, const void *b)
 	return x->vpn < y->vpn ? -1 : x->vpn > y->vpn;
 }
 
+/* Victims that may go; pinned ones are no longer queued (pin.h). */
+static unsigned victims(struct line_ref *v, unsigned want)
+{
+	unsigned n, kept = 0;
+
+	do {
+		n = reclaim.ops->victims(reclaim.policy, v, want);
+		for (unsigned i = 0; i < n; i++)
+			if (!pin_has(v[i].vpn))
+				v[kept++] = v[i];
+	} while (n > 0 && kept == 0);
+	return kept;
+}
+
 /* One batch. The number of lines evicted; 0: none could be had just now; -errno: none, as the write-back failed. */
 static int evict_batch(struct excache_port *port)
 {
@@ -129,7 +145,7 @@ static int evict_batch(struct excache_port *port)
 		return 0;
 	reclaim_collect();
 	excache_epoch_next();
-	n = reclaim.ops->victims(reclaim.policy, v, want < LINE_EVICT_MAX ? (unsigned)want : LINE_EVICT_MAX);
+	n = victims(v, want < LINE_EVICT_MAX ? (unsigned)want : LINE_EVICT_MAX);
 	if (n == 0)
 		return 0;
 	qsort(v, n, sizeof(v[0]), by_vpn);
@@ -141,6 +157,7 @@ static int evict_batch(struct excache_port *port)
 			log_warn("no memory for the eviction queue: a line stays resident for good");
 	}
 	backing_trim();
+	slack_reduce(port, SLACK_BATCH_PAGES, SLACK_BATCH_LOOK);
 	STAT_ADD(excache.stats->evictions, evicted);
 	return evicted > 0 || !err ? (int)evicted : err;
 }

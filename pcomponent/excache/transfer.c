@@ -23,12 +23,16 @@ struct transfer {
 	struct net_data **data; /* the port's, by component */
 };
 
-static int transfer_once(const struct transfer *t, uint32_t component, struct net_remote *remote, uint64_t off,
-			 const struct net_sge *sge, unsigned n, uint64_t deadline_ns)
+static int transfer_once(const struct transfer *t, uint32_t component, uint64_t loc, const struct net_sge *sge,
+			 unsigned n, uint64_t deadline_ns)
 {
 	struct net_data **data = &t->data[component];
-	int err = 0;
+	struct net_remote *remote;
+	uint64_t off;
+	int err = backing_locate(loc, &remote, &off);
 
+	if (err)
+		return err;
 	if (!*data)
 		err = memory_data_open(component, t->class, data);
 	if (!err)
@@ -43,9 +47,8 @@ static int transfer_once(const struct transfer *t, uint32_t component, struct ne
 
 static int transfer_retry(const struct transfer *t, uint64_t loc, const struct net_sge *sge, unsigned n)
 {
-	struct net_remote *remote;
-	uint64_t off, now, pause = NS_PER_MS, limit = clock_ns() + TRANSFER_LIMIT_MS * NS_PER_MS;
-	uint32_t component = backing_locate(loc, &remote, &off);
+	uint64_t now, pause = NS_PER_MS, limit = clock_ns() + TRANSFER_LIMIT_MS * NS_PER_MS;
+	uint32_t component = backing_component(loc);
 	int err;
 
 	for (;;) {
@@ -54,10 +57,10 @@ static int transfer_retry(const struct transfer *t, uint64_t loc, const struct n
 			return -EIO;
 		}
 		now = clock_ns();
-		err = transfer_once(t, component, remote, off, sge, n, now + TRANSFER_TRY_MS * NS_PER_MS);
+		err = transfer_once(t, component, loc, sge, n, now + TRANSFER_TRY_MS * NS_PER_MS);
 		if (!err)
 			return 0;
-		if (err == -EPIPE || clock_ns() >= limit)
+		if (err == -EPIPE || err == -ENOENT || clock_ns() >= limit)
 			break;
 		(void)nanosleep(&(struct timespec){ .tv_nsec = (long)pause }, NULL);
 		pause = pause * 2 < PAUSE_NS_MAX ? pause * 2 : PAUSE_NS_MAX;
@@ -73,6 +76,14 @@ int port_fetch(struct excache_port *p, uint64_t loc)
 	struct transfer t = { net_read_sync, NET_DEMAND, p->fetch };
 
 	return transfer_retry(&t, loc, &sge, 1);
+}
+
+/* By the connections of stores: these are background. */
+int port_fetch_to(struct excache_port *p, const struct net_sge *sge, uint64_t loc)
+{
+	struct transfer t = { net_read_sync, NET_BACKGROUND, p->store };
+
+	return transfer_retry(&t, loc, sge, 1);
 }
 
 int port_store(struct excache_port *p, const struct net_sge *sge, unsigned n, uint64_t loc)

@@ -58,11 +58,17 @@ static bool drop_vector_works(void)
 	return works;
 }
 
+/* Without a pidfd it goes on. */
+static void self_open(void)
+{
+	uffd.self = uffd_fd_raise((int)syscall(SYS_pidfd_open, getpid(), 0));
+	uffd.mem = uffd_fd_raise(open("/proc/self/mem", O_RDONLY | O_CLOEXEC));
+}
+
 int uffd_open(int fd_floor, bool kernel_6_1, uint32_t *used)
 {
 	uffd.floor = fd_floor;
-	uffd.self = uffd_fd_raise((int)syscall(SYS_pidfd_open, getpid(), 0));
-	uffd.mem = uffd_fd_raise(open("/proc/self/mem", O_RDONLY | O_CLOEXEC));
+	self_open();
 	uffd.zeros = mmap(NULL, UFFD_ZEROS_MAX * PAGE_BYTES, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1,
 			  0);
 	if (uffd.mem < 0 || uffd.zeros == MAP_FAILED) {
@@ -85,6 +91,14 @@ void uffd_close(void)
 	if (uffd.zeros)
 		(void)munmap(uffd.zeros, UFFD_ZEROS_MAX * PAGE_BYTES);
 	uffd.zeros = NULL;
+}
+
+int uffd_fork_child(int fd_floor)
+{
+	uffd.floor = fd_floor;
+	uffd.fd = -1;
+	self_open();
+	return uffd.mem < 0 ? -errno : 0;
 }
 
 static int fd_make(void)

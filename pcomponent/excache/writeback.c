@@ -31,6 +31,12 @@ void writeback_close(void)
 	slots.page = NULL;
 }
 
+int writeback_fork_child(int (*peek)(void *dst, uint64_t src, size_t n))
+{
+	transfer_forget(slots.page, LINE_BATCH);
+	return writeback_open(peek);
+}
+
 static char *slot_page(unsigned i)
 {
 	return slots.page + i * PAGE_BYTES;
@@ -89,6 +95,12 @@ int writeback_read(const uint64_t *vpn, unsigned n, uint64_t *zeros)
 			err = slots_copy(vpn, from, i, zeros);
 	}
 	return err;
+}
+
+void writeback_slot(unsigned i, struct net_sge *sge)
+{
+	slots.addr[i] = slot_page(i);
+	*sge = (struct net_sge){ slot_page(i), PAGE_BYTES, slots.mr };
 }
 
 unsigned writeback_sge(const uint8_t *slot, unsigned n, struct net_sge *sge)

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdint.h>
+#include <sys/mman.h>
 #include "pcomponent/excache/excache.h"
 #include "pcomponent/fault/fault.h"
 #include "pcomponent/proc/proc.h"
@@ -25,18 +26,37 @@ static int resolve_line(struct thread *t, uint64_t addr, bool write)
 			err = excache_port_open(&t->port);
 		if (t->port)
 			err = excache_fault(t->port, addr, write, start, end);
+		vm_charge();
 	}
 	vm_unlock_shared(t);
 	return err;
 }
 
-bool fault_resolve(struct thread *t, struct trap_frame *f)
+/* Nothing is mapped there, or it may not be accessed that way. */
+static bool resolve_segv(struct thread *t, const struct trap_frame *f, siginfo_t *info)
 {
-	uint64_t addr = (uint64_t)f->info.si_addr;
+	uint64_t addr = (uint64_t)info->si_addr;
+	uint32_t prot = f->regs.err & PF_WRITE ? PROT_WRITE : f->regs.err & PF_FETCH ? PROT_EXEC : PROT_READ;
 	int err;
 
-	if (f->info.si_signo == SIGSEGV)
-		return vm_stack_grow(t, addr);
+	if (info->si_code == SEGV_MAPERR)
+		return vm_fault_grow(t, addr);
+	if (info->si_code != SEGV_ACCERR || (err = vm_fault_beyond(t, addr, prot)) > 0)
+		return false;
+	if (err) {
+		info->si_signo = SIGBUS;
+		info->si_code = BUS_ADRERR;
+	}
+	return !err;
+}
+
+bool fault_resolve(struct thread *t, struct trap_frame *f, siginfo_t *info)
+{
+	uint64_t addr = (uint64_t)info->si_addr;
+	int err;
+
+	if (info->si_signo == SIGSEGV)
+		return resolve_segv(t, f, info);
 	err = resolve_line(t, addr, f->regs.err & PF_WRITE);
 	if (err == -ENOMEM)
 		proc_end_nomem();

@@ -31,7 +31,9 @@ static long end_read(struct thread *t, const struct end *e, char *buf, uint32_t 
 	if (!e->f)
 		return e->own_pos ? host_block(t, SYS_read, (uint64_t)e->fd, (uint64_t)buf, n, 0, 0, 0)
 				  : host_block(t, SYS_pread64, (uint64_t)e->fd, (uint64_t)buf, n, e->off, 0, 0);
-	slot_get(&s);
+	got = slot_get(&s);
+	if (got)
+		return got;
 	got = remote_read_slot(e->f, e->off, s.buf, n);
 	if (got > 0)
 		memcpy(buf, s.addr, (size_t)got);
@@ -46,9 +48,11 @@ static long end_write(struct thread *t, struct end *e, const char *buf, uint32_t
 
 	if (!e->f)
 		return host_block(t, SYS_write, (uint64_t)e->fd, (uint64_t)buf, n, 0, 0, 0);
-	slot_get(&s);
+	put = slot_get(&s);
+	if (put)
+		return put;
 	memcpy(s.addr, buf, n);
-	put = remote_write_slot(e->f, &e->off, file_flags(e->f) & O_APPEND, s.buf, n);
+	put = remote_write_slot(e->f, &e->off, false, s.buf, n);
 	slot_put(&s);
 	return put;
 }
@@ -87,16 +91,24 @@ static long copy(struct thread *t, struct end *in, struct end *out, uint64_t cou
 }
 
 /* The files' own offsets are looked at before and set afterwards; as on Linux nobody owns them in between. */
-static void pos_begin(struct end *e)
+static int pos_begin(struct end *e)
 {
-	if (e->f && e->own_pos)
-		e->off = file_pos_get(e->f);
+	return e->f && e->own_pos ? file_pos_get(e->f, &e->off) : 0;
 }
 
 static void pos_end(const struct end *e, long ret)
 {
 	if (e->f && e->own_pos && ret > 0)
-		file_pos_set(e->f, e->off);
+		file_pos_set(e->f, e->off); /* as it could be got, it can be set */
+}
+
+/* Neither call takes a file that appends: 0, err, or -errno. */
+static long append_check(const struct end *out, long err)
+{
+	uint32_t status = 0;
+	long ret = out->f ? file_status(out->f, &status) : 0;
+
+	return ret ? ret : status & O_APPEND ? err : 0;
 }
 
 /* Take an offset argument: 0 or -errno. */
@@ -125,6 +137,7 @@ static void ends_put(struct end *in, struct end *out)
 
 static long sendfile_check(const struct end *in, const struct end *out)
 {
+	long err = append_check(out, -EINVAL);
 	struct stat st;
 
 	if (in->f && !file_readable(in->f))
@@ -133,8 +146,8 @@ static long sendfile_check(const struct end *in, const struct end *out)
 		return -EBADF;
 	if (in->f && !S_ISREG(in->f->mode))
 		return -EINVAL;
-	if (out->f && file_flags(out->f) & O_APPEND)
-		return -EINVAL;
+	if (err)
+		return err;
 	if (in->f)
 		return host3(SYS_fcntl, out->fd, F_GETFD, 0) < 0 ? -EBADF : 0;
 	if (host2(SYS_fstat, in->fd, &st))
@@ -168,9 +181,11 @@ long sys_sendfile(struct thread *t, const uint64_t a[6])
 	ret = off_in(&in, a[2]);
 	if (!ret)
 		ret = sendfile_check(&in, &out);
+	if (!ret)
+		ret = pos_begin(&in);
+	if (!ret)
+		ret = pos_begin(&out);
 	if (!ret) {
-		pos_begin(&in);
-		pos_begin(&out);
 		ret = copy(t, &in, &out, count);
 		pos_end(&in, ret);
 		pos_end(&out, ret);
@@ -184,10 +199,14 @@ long sys_sendfile(struct thread *t, const uint64_t a[6])
 
 static long range_check(const struct end *in, const struct end *out, uint64_t flags)
 {
+	long err = append_check(out, -EBADF);
+
 	if (flags)
 		return -EINVAL;
-	if (!file_readable(in->f) || !file_writable(out->f) || file_flags(out->f) & O_APPEND)
+	if (!file_readable(in->f) || !file_writable(out->f))
 		return -EBADF;
+	if (err)
+		return err;
 	if (S_ISDIR(in->f->mode) || S_ISDIR(out->f->mode))
 		return -EISDIR;
 	return 0;
@@ -233,9 +252,11 @@ static long range_remote(struct thread *t, const uint64_t a[6], struct end *in, 
 		ret = off_in(out, a[3]);
 	if (ret)
 		return ret;
-	pos_begin(in);
-	pos_begin(out);
-	ret = overlap_check(in, out, count);
+	ret = pos_begin(in);
+	if (!ret)
+		ret = pos_begin(out);
+	if (!ret)
+		ret = overlap_check(in, out, count);
 	if (!ret)
 		ret = copy(t, in, out, count);
 	pos_end(in, ret);

@@ -90,8 +90,14 @@ static long dents_remote(struct thread *t, struct file *f, uint64_t out, uint32_
 		return -EBADF;
 	if (!S_ISDIR(f->mode))
 		return -ENOTDIR;
-	req.cookie = file_pos_begin(f);
-	slot_get(&s);
+	ret = file_pos_begin(f, &req.cookie);
+	if (ret)
+		return ret;
+	ret = slot_get(&s);
+	if (ret) {
+		file_pos_end(f, req.cookie);
+		return ret;
+	}
 	req.buf = s.buf;
 	if (bytes > DENTS_BYTES_MAX)
 		req.bytes = DENTS_BYTES_MAX;

@@ -4,6 +4,7 @@
 #include <sys/syscall.h>
 #include "pcomponent/fs/calls.h"
 #include "pcomponent/fs/fdtable.h"
+#include "pcomponent/fs/lock.h"
 #include "pcomponent/sys/sys.h"
 #include "pcomponent/sys/uaccess.h"
 
@@ -39,35 +40,31 @@ long sys_dup3(struct thread *t, const uint64_t a[6])
 
 /* ---- fcntl ---- */
 
-#define SETFL_MASK (O_APPEND | O_ASYNC | O_DIRECT | O_NOATIME | O_NONBLOCK)
-
 /* Status flags are the dispatcher's: appending is asked for with each write. */
-static long setfl(struct file *f, uint32_t flags)
+static long getfl(struct file *f)
 {
-	uint32_t old = file_flags(f), new;
+	uint32_t flags;
+	int err = file_status(f, &flags);
 
-	do {
-		new = (old & ~(uint32_t)SETFL_MASK) | (flags & SETFL_MASK);
-	} while (!__atomic_compare_exchange_n(&f->flags, &old, new, true, __ATOMIC_RELAXED, __ATOMIC_RELAXED));
-	return 0;
+	return err ? err : (long)flags;
 }
 
-static long fcntl_remote(struct file *f, int cmd, uint64_t arg)
+static long fcntl_remote(struct thread *t, struct file *f, int cmd, uint64_t arg)
 {
 	bool path_only = file_flags(f) & O_PATH;
 
 	switch (cmd) {
 	case F_GETFL:
-		return (long)file_flags(f);
+		return getfl(f);
 	case F_SETFL:
-		return path_only ? -EBADF : setfl(f, (uint32_t)arg);
+		return path_only ? -EBADF : file_status_set(f, (uint32_t)arg, FILE_STATUS_FLAGS);
 	case F_GETLK:
 	case F_SETLK:
 	case F_SETLKW:
 	case F_OFD_GETLK:
 	case F_OFD_SETLK:
 	case F_OFD_SETLKW:
-		return path_only ? -EBADF : -ENOLCK; /* locks come later; pretending would lose data */
+		return path_only ? -EBADF : lock_remote(t, f, cmd, arg);
 	case F_GETOWN:
 	case F_GETSIG:
 		return path_only ? -EBADF : 0;
@@ -180,7 +177,7 @@ long sys_fcntl(struct thread *t, const uint64_t a[6])
 	f = fd_remote(fd);
 	if (!f)
 		return fcntl_host(t, fd, cmd, a[2]);
-	ret = fcntl_remote(f, cmd, a[2]);
+	ret = fcntl_remote(t, f, cmd, a[2]);
 	file_put(f);
 	return ret;
 }

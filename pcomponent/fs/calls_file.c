@@ -1,14 +1,13 @@
 /* An open file as a whole: its offset, sync, advice, space, lock. */
 #include <errno.h>
 #include <fcntl.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 #include "pcomponent/fs/calls.h"
 #include "pcomponent/fs/client.h"
 #include "pcomponent/fs/fdtable.h"
+#include "pcomponent/fs/lock.h"
 #include "pcomponent/sys/sys.h"
 
 /* A call on one descriptor: its remote part, else the host's. */
@@ -47,23 +46,26 @@ static long seek_ask(const struct file *f, int64_t off, uint32_t whence, int64_t
 
 static long lseek_remote(struct thread *t, struct file *f, const uint64_t a[6])
 {
-	int64_t off = (int64_t)a[1], pos, to = 0;
+	int64_t off = (int64_t)a[1], to = 0;
 	uint32_t whence = (uint32_t)a[2];
-	long err = 0;
+	uint64_t pos;
+	long err;
 
 	(void)t;
 	if (whence > SEEK_HOLE)
 		return -EINVAL;
-	pos = (int64_t)file_pos_begin(f);
+	err = file_pos_begin(f, &pos);
+	if (err)
+		return err;
 	if (whence == SEEK_SET)
 		to = off;
 	else if (whence == SEEK_CUR)
-		err = __builtin_add_overflow(pos, off, &to) ? -EOVERFLOW : 0;
+		err = __builtin_add_overflow((int64_t)pos, off, &to) ? -EOVERFLOW : 0;
 	else
 		err = seek_ask(f, off, whence, &to);
 	if (!err && to < 0)
 		err = -EINVAL;
-	file_pos_end(f, (uint64_t)(err ? pos : to));
+	file_pos_end(f, err ? pos : (uint64_t)to);
 	return err ? err : to;
 }
 
@@ -175,35 +177,12 @@ long sys_fallocate(struct thread *t, const uint64_t a[6])
 
 /* ---- flock ---- */
 
-#define FLOCK_WAIT_MIN_NS 1000000L
-#define FLOCK_WAIT_MAX_NS 50000000L
-
-/*
- * The storage component never waits for a lock, so we do: ask again, in growing steps. Nobody else may be lost by it but
- * time; signals get in while we sleep.
- */
-static long flock_remote(struct thread *t, struct file *f, const uint64_t a[6])
+static long flock_file(struct thread *t, struct file *f, const uint64_t a[6])
 {
-	struct p2s_flock_req req = { .handle = f->handle, .op = (uint32_t)a[1] & ~(uint32_t)LOCK_NB };
-	struct timespec ts = { .tv_nsec = FLOCK_WAIT_MIN_NS };
-	struct p2s_flock_rep rep;
-	long ret;
-
-	if (req.op != LOCK_SH && req.op != LOCK_EX && req.op != LOCK_UN)
-		return -EINVAL;
-	for (;;) {
-		ret = client_call(P2S_FLOCK, &req, NULL, 0, &rep, NULL, NULL);
-		if (ret != -EWOULDBLOCK || a[1] & LOCK_NB)
-			return ret;
-		ret = host_block(t, SYS_clock_nanosleep, CLOCK_MONOTONIC, 0, (uint64_t)&ts, 0, 0, 0);
-		if (ret)
-			return ret;
-		if (ts.tv_nsec < FLOCK_WAIT_MAX_NS)
-			ts.tv_nsec *= 2;
-	}
+	return flock_remote(t, f, a[1]);
 }
 
 long sys_flock(struct thread *t, const uint64_t a[6])
 {
-	return on_file(t, a, flock_remote, SYS_flock, true);
+	return on_file(t, a, flock_file, SYS_flock, true);
 }

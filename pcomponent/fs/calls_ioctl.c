@@ -168,7 +168,9 @@ static long fionread(struct file *f, uint64_t arg)
 	err = remote_stat_file(f, &st);
 	if (err)
 		return err;
-	pos = file_pos_get(f);
+	err = file_pos_get(f, &pos);
+	if (err)
+		return err;
 	return out_int(arg, (int)(st.size - pos));
 }
 
@@ -178,11 +180,7 @@ static long fionbio(struct file *f, uint64_t arg)
 
 	if (uaccess_in(&on, arg, sizeof(on)))
 		return -EFAULT;
-	if (on)
-		__atomic_or_fetch(&f->flags, O_NONBLOCK, __ATOMIC_RELAXED);
-	else
-		__atomic_and_fetch(&f->flags, ~(uint32_t)O_NONBLOCK, __ATOMIC_RELAXED);
-	return 0;
+	return file_status_set(f, on ? O_NONBLOCK : 0, O_NONBLOCK);
 }
 
 static long ioctl_remote(struct file *f, int fd, uint32_t request, uint64_t arg)

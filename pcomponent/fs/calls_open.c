@@ -78,6 +78,9 @@ static long open_op(struct thread *t, struct path *p, void *arg)
 	case VIRT_FDS:
 		return open_fds(p, o);
 	case VIRT_MAPS:
+	case VIRT_SMAPS:
+	case VIRT_STATM:
+	case VIRT_STAT:
 	case VIRT_CMDLINE:
 	case VIRT_STATUS:
 		if (o->flags & O_PATH)

@@ -1,5 +1,6 @@
 /* Client: see client.h. */
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <pthread.h>
 #include <string.h>
@@ -9,6 +10,7 @@
 #include "pcomponent/fs/client.h"
 #include "pcomponent/fs/fs.h"
 #include "pcomponent/fs/handles.h"
+#include "pcomponent/fs/ownlocks.h"
 #include "pcomponent/fs/link.h"
 #include "pcomponent/sys/sys.h"
 
@@ -28,16 +30,36 @@ int client_open(const struct fs_config *cfg)
 
 	client.pid = cfg->pid;
 	err = link_open(cfg);
-	return err ? err : slots_open(link_buffer());
+	if (!err)
+		slots_open(link_buffer());
+	return err;
 }
+
+void client_open_later(const struct fs_config *cfg, uint64_t files)
+{
+	client.pid = cfg->pid;
+	link_open_later(cfg, files);
+}
+
+int client_buffer(void)
+{
+	int err;
+
+	pthread_mutex_lock(&client.lock);
+	err = link_buffer_make();
+	if (!err)
+		slots_open(link_buffer());
+	pthread_mutex_unlock(&client.lock);
+	return err;
+}
+
+static __thread uint32_t tid;
 
 static uint32_t thread_id(void)
 {
-	static __thread uint32_t id;
-
-	if (!id)
-		id = (uint32_t)gettid();
-	return id;
+	if (!tid)
+		tid = (uint32_t)gettid();
+	return tid;
 }
 
 static uint32_t call_ms(enum msg_id id)
@@ -56,6 +78,8 @@ static int remember(enum msg_id id, const void *req, void *rep, const char *path
 
 	if (id == P2S_FLOCK && (h = handle_get(flock_req->handle)))
 		h->flock_op = flock_req->op & LOCK_UN ? 0 : flock_req->op & (LOCK_SH | LOCK_EX);
+	if (id == P2S_LOCK && ((const struct p2s_lock_req *)req)->op != P2S_LOCK_GET)
+		ownlocks_note(req);
 	if (id != P2S_OPEN)
 		return 0;
 	memcpy(where, path, path_bytes);
@@ -89,6 +113,11 @@ static int call(enum msg_id id, const void *req, const void *tail, uint32_t tail
 	int err;
 
 	while (!client.gone) {
+		err = link_begin();
+		if (err) {
+			client.gone = link_restore(err) != 0;
+			continue;
+		}
 		memcpy(wire, req, req_bytes);
 		err = handles_translate(id, wire);
 		if (err)
@@ -125,11 +154,97 @@ void client_close_handle(uint64_t number)
 	uint64_t real;
 
 	pthread_mutex_lock(&client.lock);
-	real = handle_remove(number);
+	ownlocks_closed(number);
+	real = link_is_later() ? handle_close_later(number) : handle_remove(number);
 	if (real && !client.gone) {
 		client.messages++;
 		link_close_handle(real, client.pid);
 	}
+	pthread_mutex_unlock(&client.lock);
+}
+
+/* ---- fork ---- */
+
+void client_lock(void)
+{
+	pthread_mutex_lock(&client.lock);
+}
+
+void client_unlock(void)
+{
+	pthread_mutex_unlock(&client.lock);
+}
+
+/* One message of several. -EBADF: a handle of ours is not the component's any more. */
+static int set_aside(uint32_t member, const uint64_t *handles, uint32_t n)
+{
+	uint64_t real[MSG_TAIL_MAX / sizeof(uint64_t)];
+	struct p2s_fork_req req = { .member = member, .exec = n > 0 };
+	struct p2s_fork_rep rep;
+	struct handle *h;
+	uint32_t i;
+
+	for (i = 0; i < n; i++) {
+		h = handle_get(handles[i]);
+		if (!h || !h->real)
+			continue; /* a lost one is lost for the member as well */
+		h->forked = true;
+		real[req.n++] = h->real;
+	}
+	if (n && !req.n)
+		return 0;
+	return call(P2S_FORK, &req, real, req.n * (uint32_t)sizeof(real[0]), &rep, NULL, NULL);
+}
+
+static void mark_forked(struct handle *h, uint64_t number, void *arg)
+{
+	(void)number;
+	(void)arg;
+	h->forked = true;
+}
+
+/* A component that ended meanwhile has forgotten what was set aside, and has our files under other handles. */
+int client_set_aside(uint32_t member, const uint64_t *handles, uint32_t n)
+{
+	const uint32_t most = MSG_TAIL_MAX / sizeof(uint64_t);
+	uint32_t i, life;
+	int err;
+
+	do {
+		err = link_begin();
+		if (err)
+			client.gone = link_restore(err) != 0;
+		if (client.gone)
+			return 0; /* its files give EIO, here and there */
+		life = link_life();
+		if (!n)
+			handles_each(mark_forked, NULL);
+		err = n ? 0 : set_aside(member, NULL, 0);
+		for (i = 0; i < n && !err; i += most)
+			err = set_aside(member, handles + i, n - i < most ? n - i : most);
+	} while (!client.gone && life != link_life());
+	return client.gone ? 0 : err;
+}
+
+void client_child(const struct fs_config *cfg)
+{
+	pthread_mutex_init(&client.lock, NULL);
+	client.messages = 0;
+	tid = 0;
+	ownlocks_child();
+	client_open_later(cfg, handles_live());
+}
+
+void client_locks_leave(uint64_t handle)
+{
+	struct p2s_lock_req req = { .handle = handle, .end = INT64_MAX, .op = P2S_LOCK_SET, .type = F_UNLCK };
+	struct p2s_lock_rep rep;
+
+	if (!ownlocks_any())
+		return;
+	pthread_mutex_lock(&client.lock);
+	if (ownlocks_drop(handle))
+		call(P2S_LOCK, &req, NULL, 0, &rep, NULL, NULL);
 	pthread_mutex_unlock(&client.lock);
 }
 

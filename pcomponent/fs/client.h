@@ -13,6 +13,22 @@ struct fs_config;
 
 /* Connect, say hello, grant the buffer. 0 or -errno after a message. */
 int client_open(const struct fs_config *);
+/* All that, but at the first use: files may wait for us at the component (P2S_FORK). */
+void client_open_later(const struct fs_config *, uint64_t files);
+/* Make the io buffer, if there is none yet: 0 or -errno. */
+int client_buffer(void);
+
+/* A number of a file is closed: with it go the process's record locks on the file, whoever else has it open. */
+void client_locks_leave(uint64_t handle);
+
+/*
+ * fork. lock: no call is under way until unlock, and none begins. set_aside, between them: for a member that is about to
+ * be; n 0: all files, else (exec) those with these handles, and the record locks. 0 or -errno. child: as client_open_later, with what is known here of the files.
+ */
+void client_lock(void);
+void client_unlock(void);
+int client_set_aside(uint32_t member, const uint64_t *handles, uint32_t n);
+void client_child(const struct fs_config *);
 
 /*
  * Send a request and wait for its reply: 0 or the component's -errno. While the component is gone the call waits for it
@@ -37,9 +53,14 @@ struct slot {
 	char *addr;
 	uint64_t buf; /* offset, as messages name it */
 };
-int slots_open(char *addr);
-void slot_get(struct slot *);
-void slot_get_image(struct slot *);
+void slots_open(char *addr);
+int slot_get(struct slot *); /* 0, or -errno: there is no buffer */
+int slot_get_image(struct slot *);
 void slot_put(const struct slot *);
+
+/* fork: no slot comes or goes between lock and unlock; child: all are free, the buffer is to be made anew. */
+void slots_lock(void);
+void slots_unlock(void);
+void slots_child(void);
 
 #endif

@@ -27,7 +27,7 @@ void cwd_put(struct cwd *c)
 {
 	if (!c || __atomic_sub_fetch(&c->refs, 1, __ATOMIC_ACQ_REL))
 		return;
-	file_put(c->dir);
+	file_drop(c->dir);
 	free(c->path);
 	free(c);
 }
@@ -43,7 +43,8 @@ int cwd_set(struct file *dir, const char *path)
 		file_put(dir);
 		return -ENOMEM;
 	}
-	*c = (struct cwd){ .refs = 1, .dir = dir, .path = copy };
+	*c = (struct cwd){ .refs = 1, .dir = dir ? file_hold(dir) : NULL, .path = copy };
+	file_put(dir);
 	pthread_mutex_lock(&cwd.lock);
 	old = cwd.now;
 	cwd.now = c;
@@ -60,4 +61,21 @@ uint32_t umask_get(void)
 void umask_set(uint32_t mask)
 {
 	__atomic_store_n(&cwd.umask, mask, __ATOMIC_RELAXED);
+}
+
+void cwd_lock(void)
+{
+	pthread_mutex_lock(&cwd.lock);
+}
+
+void cwd_unlock(void)
+{
+	pthread_mutex_unlock(&cwd.lock);
+}
+
+/* An older one that another thread was just using stays as it is, for nobody. */
+void cwd_child(void)
+{
+	pthread_mutex_init(&cwd.lock, NULL);
+	cwd.now->refs = 1;
 }

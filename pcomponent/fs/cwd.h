@@ -20,4 +20,9 @@ int cwd_set(struct file *dir, const char *path);
 uint32_t umask_get(void);
 void umask_set(uint32_t);
 
+/* fork: what it is stays so between lock and unlock; child: no other thread uses it. */
+void cwd_lock(void);
+void cwd_unlock(void);
+void cwd_child(void);
+
 #endif

@@ -3,9 +3,12 @@
 #include <fcntl.h>
 #include <linux/close_range.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+#include "pcomponent/fs/client.h"
 #include "pcomponent/fs/fdtable.h"
 #include "pcomponent/sys/sys.h"
 
@@ -20,7 +23,7 @@ static struct {
 	int null;  /* what stands in for files; above the floor */
 } table = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
-int fdtable_open(int floor)
+static int null_open(int floor)
 {
 	int fd = open("/dev/null", O_RDWR | O_CLOEXEC);
 
@@ -28,8 +31,15 @@ int fdtable_open(int floor)
 		return -errno;
 	table.null = fcntl(fd, F_DUPFD_CLOEXEC, floor);
 	close(fd);
-	if (table.null < 0)
-		return -errno;
+	return table.null < 0 ? -errno : 0;
+}
+
+int fdtable_open(int floor)
+{
+	int err = null_open(floor);
+
+	if (err)
+		return err;
 	table.file = calloc((size_t)floor, sizeof(*table.file));
 	if (!table.file)
 		return -ENOMEM;
@@ -42,10 +52,15 @@ void fd_limit(int limit)
 	__atomic_store_n(&table.limit, limit < table.floor ? limit : table.floor, __ATOMIC_RELAXED);
 }
 
+int fd_limit_get(void)
+{
+	return __atomic_load_n(&table.limit, __ATOMIC_RELAXED);
+}
+
 /* As new descriptors may have. Those that are open already stay, whatever the limit becomes. */
 static bool within_limit(long fd)
 {
-	return fd < __atomic_load_n(&table.limit, __ATOMIC_RELAXED);
+	return fd < fd_limit_get();
 }
 
 int fd_floor(void)
@@ -69,7 +84,7 @@ static bool is_reserved(int fd)
 	return has_entry(fd) && table.file[fd]->kind == FILE_NONE;
 }
 
-/* Put f (taken over) into a slot; what was there. Under the lock. */
+/* Put f (its hold taken over) into a slot; what was there. Under the lock. */
 static struct file *entry_set(int fd, struct file *f)
 {
 	struct file *old = table.file[fd];
@@ -124,13 +139,13 @@ long fd_install_host(struct file *f, long (*make)(void *arg), void *arg)
 	pthread_mutex_lock(&table.lock);
 	fd = fd_adopt(make(arg));
 	if (fd >= 0)
-		old = entry_set((int)fd, file_ref(f));
+		old = entry_set((int)fd, file_hold(f));
 	pthread_mutex_unlock(&table.lock);
-	file_put(old); /* a number that was closed behind our back */
+	file_drop(old); /* a number that was closed behind our back */
 	return fd;
 }
 
-static struct file reserved = { .kind = FILE_NONE, .refs = 1 }; /* that one reference stays */
+static struct file reserved = { .kind = FILE_NONE, .counts = 1 }; /* that one hold stays */
 
 long fd_reserve(bool cloexec)
 {
@@ -142,9 +157,9 @@ void fd_install(int fd, struct file *f)
 	struct file *old;
 
 	pthread_mutex_lock(&table.lock);
-	old = entry_set(fd, file_ref(f));
+	old = entry_set(fd, file_hold(f));
 	pthread_mutex_unlock(&table.lock);
-	file_put(old);
+	file_drop(old);
 }
 
 void fd_unreserve(int fd)
@@ -155,7 +170,17 @@ void fd_unreserve(int fd)
 	old = entry_set(fd, NULL);
 	host1(SYS_close, fd);
 	pthread_mutex_unlock(&table.lock);
-	file_put(old);
+	file_drop(old);
+}
+
+/* What stood behind a number that was closed or taken over. */
+static void closed(struct file *old)
+{
+	if (!old)
+		return;
+	if (old->kind == FILE_REMOTE)
+		client_locks_leave(old->handle);
+	file_drop(old);
 }
 
 long fd_close(int fd)
@@ -173,7 +198,7 @@ long fd_close(int fd)
 		ret = host1(SYS_close, fd);
 	}
 	pthread_mutex_unlock(&table.lock);
-	file_put(old);
+	closed(old);
 	return ret;
 }
 
@@ -189,9 +214,9 @@ long fd_dup(int fd, int from, bool cloexec)
 	pthread_mutex_lock(&table.lock);
 	ret = is_reserved(fd) ? -EBADF : fd_adopt(host3(SYS_fcntl, fd, cloexec ? F_DUPFD_CLOEXEC : F_DUPFD, from));
 	if (ret >= 0)
-		old = entry_set((int)ret, has_entry(fd) ? file_ref(table.file[fd]) : NULL);
+		old = entry_set((int)ret, has_entry(fd) ? file_hold(table.file[fd]) : NULL);
 	pthread_mutex_unlock(&table.lock);
-	file_put(old);
+	closed(old);
 	return ret;
 }
 
@@ -205,9 +230,9 @@ long fd_dup_to(int fd, int to, int flags)
 	pthread_mutex_lock(&table.lock);
 	ret = is_reserved(fd) ? -EBADF : is_reserved(to) ? -EBUSY : host3(SYS_dup3, fd, to, flags);
 	if (ret >= 0)
-		old = entry_set(to, has_entry(fd) ? file_ref(table.file[fd]) : NULL);
+		old = entry_set(to, has_entry(fd) ? file_hold(table.file[fd]) : NULL);
 	pthread_mutex_unlock(&table.lock);
-	file_put(old);
+	closed(old);
 	return ret;
 }
 
@@ -246,8 +271,134 @@ long fd_close_range(unsigned first, unsigned last, unsigned flags)
 		end = last - first < CHUNK ? last : first + CHUNK - 1;
 		close_chunk(first, end, old);
 		for (i = 0; i <= end - first; i++)
-			file_put(old[i]);
+			closed(old[i]);
 		first = end + 1;
 	}
 	return first > last ? 0 : host3(SYS_close_range, first, last, 0);
+}
+
+/* ---- fork ---- */
+
+int fd_open_again(int fd)
+{
+	char link[32];
+	int low, high;
+
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	low = open(link, O_RDWR | O_CLOEXEC);
+	if (low < 0)
+		return errno == EMFILE ? -ENFILE : -errno;
+	high = fcntl(low, F_DUPFD_CLOEXEC, table.floor);
+	close(low);
+	return high < 0 ? -ENFILE : high;
+}
+
+int fd_open_own(const struct file *f)
+{
+	int fd, own = -EBADF; /* closed meanwhile */
+
+	pthread_mutex_lock(&table.lock);
+	for (fd = 0; fd < table.top && own == -EBADF; fd++)
+		if (table.file[fd] == f)
+			own = fd_open_again(fd);
+	pthread_mutex_unlock(&table.lock);
+	return own;
+}
+
+/* Put memfd behind all numbers of f from fd on. */
+static void placeholders_set(const struct file *f, int fd, int memfd)
+{
+	for (; fd < table.top; fd++)
+		if (table.file[fd] == f)
+			host3(SYS_dup3, memfd, fd, host3(SYS_fcntl, fd, F_GETFD, 0) & FD_CLOEXEC ? O_CLOEXEC : 0);
+}
+
+/* fd is the first number of f. Under the lock. */
+static int share(struct file *f, int fd)
+{
+	int memfd, err;
+
+	if (f->kind != FILE_REMOTE || file_is_shared(f) || file_flags(f) & O_PATH)
+		return 0;
+	memfd = memfd_create("ashlar-file", MFD_CLOEXEC);
+	if (memfd < 0)
+		return -errno;
+	err = file_share(f, memfd);
+	if (!err)
+		placeholders_set(f, fd, memfd);
+	close(memfd);
+	return err;
+}
+
+int fdtable_fork(void)
+{
+	int fd, err = 0;
+
+	pthread_mutex_lock(&table.lock);
+	for (fd = 0; fd < table.top && !err; fd++)
+		if (table.file[fd])
+			err = share(table.file[fd], fd);
+	if (err)
+		pthread_mutex_unlock(&table.lock);
+	return err;
+}
+
+void fdtable_parent(void)
+{
+	pthread_mutex_unlock(&table.lock);
+}
+
+/* Numbers that opens of other threads had taken are nobody's. */
+int fdtable_child(void)
+{
+	int fd;
+
+	pthread_mutex_init(&table.lock, NULL);
+	for (fd = 0; fd < table.top; fd++) {
+		if (!is_reserved(fd))
+			continue;
+		table.file[fd] = NULL;
+		host1(SYS_close, fd);
+	}
+	return null_open(table.floor);
+}
+
+/* ---- exec ---- */
+
+void fd_each(void (*fn)(int fd, struct file *, bool cloexec, void *arg), void *arg)
+{
+	int fd;
+
+	pthread_mutex_lock(&table.lock);
+	for (fd = 0; fd < table.top; fd++)
+		if (has_entry(fd) && !is_reserved(fd))
+			fn(fd, table.file[fd], host3(SYS_fcntl, fd, F_GETFD, 0) & FD_CLOEXEC, arg);
+	pthread_mutex_unlock(&table.lock);
+}
+
+unsigned fd_count(void)
+{
+	unsigned n = 0;
+	int fd;
+
+	pthread_mutex_lock(&table.lock);
+	for (fd = 0; fd < table.top; fd++)
+		n += has_entry(fd);
+	pthread_mutex_unlock(&table.lock);
+	return n;
+}
+
+int fd_restore(uint32_t fd, struct file *f)
+{
+	int err = -EINVAL;
+
+	if (fd >= (uint32_t)table.floor)
+		return -EINVAL;
+	pthread_mutex_lock(&table.lock);
+	if (!has_entry((int)fd) && host3(SYS_fcntl, (int)fd, F_GETFD, 0) >= 0) {
+		entry_set((int)fd, file_hold(f));
+		err = 0;
+	}
+	pthread_mutex_unlock(&table.lock);
+	return err;
 }

@@ -12,6 +12,7 @@ int fdtable_open(int fd_floor);
 int fd_floor(void);
 /* The program's limit of open files is now this; above the floor it does not reach. */
 void fd_limit(int limit);
+int fd_limit_get(void);
 
 /* The file behind a descriptor, counted; NULL: a host object, or closed, or hidden. */
 struct file *fd_file(int fd);
@@ -40,5 +41,25 @@ long fd_close(int fd);
 long fd_dup(int fd, int from, bool cloexec);
 long fd_dup_to(int fd, int to, int flags);
 long fd_close_range(unsigned first, unsigned last, unsigned flags);
+
+/*
+ * fork. A memfd takes the place of /dev/null for each remote file that has an offset (file.h), and the lock is held from
+ * here on, unless -errno. parent, child: it is free again.
+ */
+int fdtable_fork(void);
+void fdtable_parent(void);
+int fdtable_child(void); /* 0 or -errno */
+
+/*
+ * exec. Each number with a file behind it, under the lock; how many there are. restore: f (held) stands behind a number
+ * that is open, and free in the table; -EINVAL.
+ */
+void fd_each(void (*fn)(int fd, struct file *, bool cloexec, void *arg), void *arg);
+unsigned fd_count(void);
+int fd_restore(uint32_t fd, struct file *f);
+
+/* Open the memfd behind a number (of a shared file) once more, above the floor. -ENFILE, -ENOMEM; -EBADF: f is closed. */
+int fd_open_again(int fd);
+int fd_open_own(const struct file *f);
 
 #endif

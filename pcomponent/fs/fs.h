@@ -24,8 +24,8 @@ struct fs_config {
 	const char *s_addr; /* storage component; its name for messages */
 	const char *s_name;
 	struct cap cap;
-	uint32_t pid;
-	const char *cwd; /* working directory to start in */
+	uint32_t pid, member; /* of the tree; which of its processes */
+	const char *cwd;      /* working directory to start in */
 	uint32_t umask;
 	uint32_t wait_s; /* how long calls wait for a lost storage component; 0: not at all, STORAGE_WAIT_FOREVER */
 	int fd_floor;	 /* numbers from here on are ours, hidden from the program */
@@ -44,6 +44,12 @@ int fs_image_open(const char *path, struct fs_image **out, struct wire_stat *st,
 int fs_image_from_fd(int fd, struct fs_image **out, struct wire_stat *st, char *canonical, size_t canonical_max);
 /* Read into local or freshly mapped, not yet registered memory: bytes read (short only at the end of the file) or -errno. */
 int64_t fs_image_pread(struct fs_image *, void *dst, uint64_t bytes, uint64_t off);
+/* Write all of it, at off: 0 or -errno. Nothing is held. */
+int fs_image_pwrite(struct fs_image *, const void *src, uint64_t bytes, uint64_t off);
+bool fs_image_writable(struct fs_image *);
+/* Its state now: 0 or -errno. */
+int fs_image_stat(struct fs_image *, struct wire_stat *st);
+struct fs_image *fs_image_ref(struct fs_image *); /* one more fs_image_close is due */
 void fs_image_close(struct fs_image *);
 /* May the user execute it? 0 or -EACCES. */
 int fs_image_access_exec(const char *path);
@@ -53,11 +59,45 @@ void fs_proc_self(const char *exe_canonical, char *const argv[]);
 /* The program's words with blanks between them, as many as have room. */
 void fs_proc_args(char *to, size_t bytes);
 
+/* ---- fork and exec ---------------------------------------------------------------------------------------------- */
+
+/*
+ * fork: prepare in the parent, before fork(2): takes all locks of fs/, sets the open files aside for the member (P2S_FORK),
+ * and makes offsets and status flags shared from now on. parent: after fork(2), also a failed one. -errno of prepare:
+ * nothing has happened. child: the locks are free, other threads' holds on files and slots are gone, the dispatcher's
+ * descriptors are closed already; the connection is made at the first use, as what c says. Its cwd, umask and fd_floor are
+ * not looked at: they are the parent's.
+ */
+int fs_fork_prepare(uint32_t member);
+void fs_fork_parent(void);
+int fs_fork_child(const struct fs_config *c);
+
+/*
+ * exec: save sets aside what the next program keeps (all but close-on-exec) for the member and appends a description of
+ * descriptors, files, working directory and umask to fd; no other thread runs any more. Nothing is closed by it: a failed
+ * execve leaves all as it is. restore, in the new dispatcher instead of fs_open: reads it from fd, whose bytes are the
+ * caller's own and checked all the same; the connection is made at the first use.
+ */
+int fs_exec_save(uint32_t member, int fd);
+int fs_exec_restore(const struct fs_config *c, int fd);
+
 /* ---- given by others, used by fs ------------------------------------------------------------------------------- */
 
-/* vm/: text of /proc/self/maps as the program should see it, into a malloc'ed buffer of *len bytes. */
-char *vm_maps_text(size_t *len);
-/* vm/: for /proc/self/status: VmSize and VmRSS in bytes of the program's own memory. */
-void vm_totals(uint64_t *size_bytes, uint64_t *resident_bytes);
+/* vm/: text of /proc/self/maps, or of smaps, as the program should see it, into a malloc'ed buffer of *len bytes. */
+char *vm_maps_text(bool smaps, size_t *len);
+/* vm/: the program's own memory, in bytes. */
+struct vm_totals {
+	uint64_t size, size_peak, resident, resident_shared, resident_peak;
+	uint64_t away; /* remote: as if it were swapped out */
+	uint64_t data, stack, locked;
+	uint64_t start_stack, start_brk; /* addresses */
+};
+void vm_totals(struct vm_totals *);
+/*
+ * vm/: a remote file is about to be read, or has been written in [off, off + bytes): pages of it that are mapped shared are
+ * written back, or read anew. Any thread that holds nothing.
+ */
+void vm_file_reads(struct fs_image *);
+void vm_file_written(struct fs_image *, uint64_t off, uint64_t bytes);
 
 #endif

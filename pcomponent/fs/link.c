@@ -1,14 +1,17 @@
 /* Link: see link.h. */
 #include <errno.h>
 #include <limits.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/mman.h>
 #include <time.h>
 #include "ashlar/base/clock.h"
 #include "ashlar/net.h"
 #include "ashlar/rpc.h"
 #include "pcomponent/fs/fs.h"
 #include "pcomponent/fs/handles.h"
+#include "pcomponent/fs/ownlocks.h"
 #include "pcomponent/fs/link.h"
 #include "pcomponent/sys/sys.h"
 #include "pcomponent/trap/trap.h"
@@ -17,6 +20,7 @@
 #define RESTORE_CONNECT_MS 1000u /* one try later on */
 #define RESTORE_CALL_MS 5000u
 #define PAUSE_MS 50u /* between tries */
+#define IO_BYTES ((uint64_t)IO_SLOTS * IO_SLOT_BYTES)
 
 static struct {
 	struct net *net;
@@ -24,8 +28,9 @@ static struct {
 	struct net_pd *pd;
 	struct net_mr *io;
 	struct cap cap;
-	uint32_t pid, wait_s;
-	bool readonly;
+	uint32_t pid, member, wait_s, life;
+	uint64_t aside; /* files that wait for us at the component */
+	bool readonly, later;
 	char addr[ADDR_BYTES], name[NAME_BYTES];
 } link_state;
 
@@ -35,41 +40,51 @@ static int call(enum msg_id id, const void *req, const char *tail, uint32_t ms, 
 			     rep, rep_tail, n);
 }
 
-static int hello(uint32_t ms)
+static int hello(uint32_t ms, uint64_t *files)
 {
-	struct p2s_hello_req req = { .cap = link_state.cap, .pid = link_state.pid };
+	struct p2s_hello_req req = { .cap = link_state.cap, .pid = link_state.pid, .member = link_state.member };
 	struct p2s_hello_rep rep;
 	int err = call(P2S_HELLO, &req, NULL, ms, &rep, NULL, NULL);
 
-	if (!err)
+	if (!err) {
 		link_state.readonly = rep.readonly;
+		*files = rep.files;
+	}
 	return err;
 }
 
+/* Nothing, while there is no buffer. */
 static int buffer_grant(uint32_t ms)
 {
-	struct p2s_buffer_req req = { .bytes = (uint64_t)IO_SLOTS * IO_SLOT_BYTES };
+	struct p2s_buffer_req req = { .bytes = IO_BYTES };
 	struct p2s_buffer_rep rep;
-	int err = net_mr_grant(link_state.io, rpc_conn(link_state.rpc), NET_READ | NET_WRITE, &req.key);
+	int err;
 
+	if (!link_state.io)
+		return 0;
+	err = net_mr_grant(link_state.io, rpc_conn(link_state.rpc), NET_READ | NET_WRITE, &req.key);
 	return err ? err : call(P2S_BUFFER, &req, NULL, ms, &rep, NULL, NULL);
 }
 
-static int buffer_open(void)
+static int buffer_alloc(void)
 {
 	int err = net_pd_open(link_state.net, &link_state.pd);
 
 	if (err)
 		return err;
-	err = net_mr_alloc(link_state.pd, (uint64_t)IO_SLOTS * IO_SLOT_BYTES, true, &link_state.io);
-	if (!err) {
-		err = buffer_grant(CONNECT_MS);
-		if (!err)
-			return 0;
-		net_mr_free(link_state.io);
+	err = net_mr_alloc(link_state.pd, IO_BYTES, true, &link_state.io);
+	if (err) {
+		net_pd_close(link_state.pd);
+		link_state.io = NULL;
 	}
-	net_pd_close(link_state.pd);
 	return err;
+}
+
+static void buffer_free(void)
+{
+	net_mr_free(link_state.io);
+	net_pd_close(link_state.pd);
+	link_state.io = NULL;
 }
 
 static void drop(void)
@@ -79,32 +94,81 @@ static void drop(void)
 	link_state.rpc = NULL;
 }
 
-int link_open(const struct fs_config *cfg)
+static void config_take(const struct fs_config *cfg)
 {
-	int err;
-
 	link_state.net = cfg->net;
 	link_state.pid = cfg->pid;
+	link_state.member = cfg->member;
 	link_state.cap = cfg->cap;
 	link_state.wait_s = cfg->wait_s;
-	strncpy(link_state.addr, cfg->s_addr, ADDR_BYTES - 1);
-	strncpy(link_state.name, cfg->s_name, NAME_BYTES - 1);
-	err = rpc_connect_sync(cfg->net, link_state.addr, KIND_DISPATCHER, KIND_STORAGE, CONNECT_MS, &link_state.rpc);
+	snprintf(link_state.addr, sizeof(link_state.addr), "%s", cfg->s_addr);
+	snprintf(link_state.name, sizeof(link_state.name), "%s", cfg->s_name);
+}
+
+static int connect_once(uint32_t ms)
+{
+	return rpc_connect_sync(link_state.net, link_state.addr, KIND_DISPATCHER, KIND_STORAGE, ms, &link_state.rpc);
+}
+
+int link_open(const struct fs_config *cfg)
+{
+	uint64_t files;
+	int err;
+
+	config_take(cfg);
+	err = connect_once(CONNECT_MS);
 	if (err) {
 		sys_message("storage component %s: no connection: %s", link_state.name, strerror(-err));
 		return err;
 	}
-	err = hello(CONNECT_MS);
+	err = hello(CONNECT_MS, &files);
 	if (err) {
 		sys_message("storage component %s refused this process: %s", link_state.name, strerror(-err));
 	} else {
-		err = buffer_open();
+		err = buffer_alloc();
+		if (!err) {
+			err = buffer_grant(CONNECT_MS);
+			if (err)
+				buffer_free();
+		}
 		if (err)
 			sys_message("storage component %s: no io buffer: %s", link_state.name, strerror(-err));
 	}
 	if (err)
 		drop();
 	return err;
+}
+
+void link_open_later(const struct fs_config *cfg, uint64_t files)
+{
+	if (link_state.io)
+		munmap(net_mr_addr(link_state.io), IO_BYTES);
+	link_state.rpc = NULL; /* the parent's, as the rest of it */
+	link_state.pd = NULL;
+	link_state.io = NULL;
+	link_state.aside = files;
+	link_state.later = true;
+	config_take(cfg);
+}
+
+bool link_is_later(void)
+{
+	return link_state.later;
+}
+
+uint32_t link_life(void)
+{
+	return link_state.life;
+}
+
+/* Now or when the connection is there. One that fails at this very moment is found out by the next call. */
+int link_buffer_make(void)
+{
+	int err = link_state.io ? 0 : buffer_alloc();
+
+	if (!err && link_state.rpc)
+		err = buffer_grant(CONNECT_MS);
+	return err && link_failed(err) ? 0 : err;
 }
 
 struct rpc *link_rpc(void)
@@ -151,7 +215,9 @@ static int flock_again(const struct handle *h)
 	struct p2s_flock_req req = { .handle = h->real, .op = h->flock_op };
 	struct p2s_flock_rep rep;
 
-	return h->flock_op ? call(P2S_FLOCK, &req, NULL, RESTORE_CALL_MS, &rep, NULL, NULL) : 0;
+	int err = h->flock_op ? call(P2S_FLOCK, &req, NULL, RESTORE_CALL_MS, &rep, NULL, NULL) : 0;
+
+	return err == -EWOULDBLOCK && h->forked ? 0 : err; /* a process that shares it was first */
 }
 
 static int open_again(struct handle *h)
@@ -175,41 +241,106 @@ struct reopening {
 	int err; /* the connection failed once more */
 };
 
-static void reopen(struct handle *h, void *arg)
+static void lost(struct handle *h, int err)
+{
+	h->real = 0;
+	sys_message("%s is lost with the end of storage component %s (%s): it gives EIO", h->path, link_state.name,
+		    strerror(-err));
+}
+
+static void reopen(struct handle *h, uint64_t number, void *arg)
 {
 	struct reopening *r = arg;
 	int err;
 
+	(void)number;
 	if (r->err || !h->real)
 		return; /* not now, or lost before */
 	err = open_again(h);
 	if (link_failed(err)) {
 		r->err = err;
 	} else if (err) {
-		h->real = 0;
-		sys_message("%s is lost with the end of storage component %s (%s): it gives EIO", h->path,
-			    link_state.name, strerror(-err));
+		lost(h, err);
 	}
 }
 
-/* One try. The component may be there before the gmm has told it of us: then it refuses, and we come again. */
-static int restore_once(void)
+static bool any_open(uint64_t handle, void *arg)
+{
+	(void)arg;
+	return handle_get(handle)->real;
+}
+
+/* A lock that another has now: who had it believes that he is alone. */
+static bool lock_again(const struct p2s_lock_req *locked, void *arg)
+{
+	struct reopening *r = arg;
+	struct handle *h = handle_get(locked->handle);
+	struct p2s_lock_req req = *locked;
+	struct p2s_lock_rep rep;
+	int err;
+
+	if (!h)
+		return true; /* the file is lost */
+	req.handle = h->real;
+	err = call(P2S_LOCK, &req, NULL, RESTORE_CALL_MS, &rep, NULL, NULL);
+	if (link_failed(err)) {
+		r->err = err;
+	} else if (err && !(req.ofd && h->forked)) {
+		link_close_handle(h->real, link_state.pid);
+		lost(h, err);
+	}
+	return !r->err;
+}
+
+static void close_now(uint64_t real)
+{
+	link_close_handle(real, link_state.pid);
+}
+
+static void forget(uint64_t real)
+{
+	(void)real;
+}
+
+/* Are the component's handles as we know them? What was set aside is ours with the first hello only. */
+static int handles_restore(uint64_t files)
 {
 	struct reopening r = { 0 };
+	bool known = link_state.aside && files == link_state.aside;
+
+	link_state.aside = 0;
+	handles_close(known ? close_now : forget);
+	if (!known)
+		handles_each(reopen, &r);
+	if (!known && !r.err)
+		ownlocks_each(any_open, lock_again, &r);
+	return r.err;
+}
+
+/* One try. The component may be there before the gmm has told it of us: then it refuses, and we come again. */
+static int restore_once(uint32_t connect_ms)
+{
+	uint64_t files;
 	int err;
 
 	drop();
-	err = rpc_connect_sync(link_state.net, link_state.addr, KIND_DISPATCHER, KIND_STORAGE, RESTORE_CONNECT_MS,
-			       &link_state.rpc);
+	err = connect_once(connect_ms);
 	if (!err)
-		err = hello(RESTORE_CALL_MS);
+		err = hello(RESTORE_CALL_MS, &files);
 	if (!err)
 		err = buffer_grant(RESTORE_CALL_MS);
-	if (!err) {
-		handles_each(reopen, &r);
-		err = r.err;
-	}
-	return err;
+	if (!err)
+		err = handles_restore(files);
+	if (err)
+		return err;
+	link_state.later = false;
+	link_state.life++;
+	return 0;
+}
+
+int link_begin(void)
+{
+	return link_state.later ? restore_once(CONNECT_MS) : 0;
 }
 
 static void pause_a_little(void)
@@ -232,7 +363,7 @@ int link_restore(int err)
 	}
 	sys_message("storage component %s is gone (%s): calls on its files wait until it is back", link_state.name,
 		    strerror(-err));
-	while (restore_once()) {
+	while (restore_once(RESTORE_CONNECT_MS)) {
 		if (clock_ns() >= end) {
 			sys_message("storage component %s is not back after %u s: its files give EIO from now on",
 				    link_state.name, link_state.wait_s);

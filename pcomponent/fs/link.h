@@ -12,6 +12,17 @@ struct fs_config;
 struct rpc;
 
 int link_open(const struct fs_config *); /* 0, or -errno after a message */
+/*
+ * The same, but the connection is made by link_begin, and the io buffer by link_buffer_make. files: so many are set aside
+ * for us at the component; if it has as many for us when we come, our handles are what they were, else it was
+ * restarted, and they are opened again. An older buffer of this address space is unmapped.
+ */
+void link_open_later(const struct fs_config *, uint64_t files);
+bool link_is_later(void); /* it has not been made yet */
+int link_begin(void);	  /* 0 at once when there is a connection; else link_restore is to be called with the error */
+/* Rises with each connection: handles at the component hold for one. */
+uint32_t link_life(void);
+int link_buffer_make(void);
 struct rpc *link_rpc(void);
 char *link_buffer(void);
 bool link_readonly(void);

@@ -27,6 +27,9 @@ enum path_virtual {
 	VIRT_NONE,
 	VIRT_FDS, /* the list of descriptors */
 	VIRT_MAPS,
+	VIRT_SMAPS,
+	VIRT_STATM,
+	VIRT_STAT,
 	VIRT_CMDLINE,
 	VIRT_STATUS,
 	VIRT_DENIED, /* shows or changes memory behind the ExCache's back */

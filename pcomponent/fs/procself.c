@@ -175,6 +175,12 @@ long procself_route(struct path *p, unsigned flags)
 		return become_path(p, "/", in, flags);
 	} else if (!strcmp(rest, "/maps")) {
 		p->virt = VIRT_MAPS;
+	} else if (!strcmp(rest, "/smaps")) {
+		p->virt = VIRT_SMAPS;
+	} else if (!strcmp(rest, "/statm")) {
+		p->virt = VIRT_STATM;
+	} else if (!strcmp(rest, "/stat")) {
+		p->virt = VIRT_STAT;
 	} else if (!strcmp(rest, "/cmdline")) {
 		p->virt = VIRT_CMDLINE;
 	} else if (!strcmp(rest, "/status")) {

@@ -13,7 +13,7 @@ long procself_route(struct path *p, unsigned flags);
 /* Text of a VIRT_LINK_*: its length, or -errno. buf has PATH_MAX + 16 bytes. */
 long procself_link(const struct path *p, char *buf);
 
-/* Open a VIRT_MAPS, _CMDLINE or _STATUS: a descriptor of the program, or -errno. flags: O_* of the open. */
+/* Open a VIRT_MAPS, _SMAPS, _STATM, _STAT, _CMDLINE or _STATUS: a descriptor of the program, or -errno. flags: O_* of the open. */
 long proctext_open(const struct path *p, unsigned flags);
 
 /* What VIRT_CMDLINE shows; kept by reference. */

@@ -1,6 +1,7 @@
 /* Texts of /proc/self: see procself.h. Each open writes one into memory of its own, which then is a host object. */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,6 +9,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+#include "ashlar/base/limits.h"
 #include "pcomponent/fs/fdtable.h"
 #include "pcomponent/fs/fs.h"
 #include "pcomponent/fs/procself.h"
@@ -56,25 +58,50 @@ static char *cmdline_text(size_t *len)
 	return text;
 }
 
+static void size_line(FILE *out, const char *name, uint64_t bytes)
+{
+	fprintf(out, "%s\t%8llu kB\n", name, (unsigned long long)bytes / 1024);
+}
+
+/* A line of status that tells of memory: told of the program's. False: it is another. */
+static bool status_memory(FILE *out, const char *line, const struct vm_totals *m)
+{
+	const struct {
+		const char *name;
+		uint64_t bytes;
+	} told[] = { { "VmPeak:", m->size_peak }, { "VmSize:", m->size },
+		     { "VmLck:", m->locked },	  { "VmHWM:", m->resident_peak },
+		     { "VmRSS:", m->resident },	  { "RssAnon:", m->resident - m->resident_shared },
+		     { "RssFile:", 0 },		  { "RssShmem:", m->resident_shared },
+		     { "VmData:", m->data },	  { "VmStk:", m->stack },
+		     { "VmSwap:", m->away } };
+
+	for (size_t i = 0; i < sizeof(told) / sizeof(told[0]); i++)
+		if (!strncmp(line, told[i].name, strlen(told[i].name))) {
+			size_line(out, told[i].name, told[i].bytes);
+			return true;
+		}
+	return false;
+}
+
 /* The host's text, but for the sizes: the dispatcher's own memory is not the program's. */
 static char *status_text(size_t *len)
 {
 	FILE *in = fopen("/proc/thread-self/status", "re"), *out;
-	uint64_t size = 0, resident = 0, blocked = 0, ignored = 0, caught = 0;
+	uint64_t blocked = 0, ignored = 0, caught = 0;
 	char line[512], *text = NULL;
+	struct vm_totals m;
 
 	if (!in)
 		return NULL;
 	out = open_memstream(&text, len);
 	if (out) {
-		vm_totals(&size, &resident);
+		vm_totals(&m);
 		signal_status(&blocked, &ignored, &caught);
 		while (fgets(line, sizeof(line), in)) {
-			if (!strncmp(line, "VmSize:", 7))
-				fprintf(out, "VmSize:\t%8llu kB\n", (unsigned long long)size / 1024);
-			else if (!strncmp(line, "VmRSS:", 6))
-				fprintf(out, "VmRSS:\t%8llu kB\n", (unsigned long long)resident / 1024);
-			else if (!strncmp(line, "SigBlk:", 7))
+			if (status_memory(out, line, &m))
+				continue;
+			if (!strncmp(line, "SigBlk:", 7))
 				fprintf(out, "SigBlk:\t%016lx\n", blocked);
 			else if (!strncmp(line, "SigIgn:", 7))
 				fprintf(out, "SigIgn:\t%016lx\n", ignored);
@@ -85,6 +112,75 @@ static char *status_text(size_t *len)
 			else
 				fputs(line, out);
 		}
+		if (fclose(out)) {
+			free(text);
+			text = NULL;
+		}
+	}
+	fclose(in);
+	return text;
+}
+
+static char *statm_text(size_t *len)
+{
+	struct vm_totals m;
+	char *text = malloc(160);
+
+	vm_totals(&m);
+	if (text)
+		*len = (size_t)sprintf(text, "%lu %lu %lu 0 0 %lu 0\n", m.size / PAGE_BYTES, m.resident / PAGE_BYTES,
+				       m.resident_shared / PAGE_BYTES, (m.data + m.stack) / PAGE_BYTES);
+	return text;
+}
+
+/* What field n of stat says of memory, counted from 1. False: that field is another's. */
+static bool stat_memory(unsigned n, const struct vm_totals *m, unsigned long *told)
+{
+	switch (n) {
+	case 20:
+		*told = threads_count();
+		return true;
+	case 23:
+		*told = m->size;
+		return true;
+	case 24:
+		*told = m->resident / PAGE_BYTES;
+		return true;
+	case 28:
+		*told = m->start_stack;
+		return true;
+	case 47:
+		*told = m->start_brk;
+		return true;
+	default:
+		*told = 0; /* the dispatcher's code, data and arguments */
+		return n == 26 || n == 27 || (n >= 45 && n <= 51);
+	}
+}
+
+/* The host's text of the process or thread at path, with the program's memory in it. */
+static char *stat_text(const char *path, size_t *len)
+{
+	FILE *in = fopen(path, "re"), *out;
+	char line[1024], *text = NULL, *at, *field;
+	struct vm_totals m;
+	unsigned n = 3;
+	unsigned long told;
+
+	if (!in)
+		return NULL;
+	at = fgets(line, sizeof(line), in) ? strrchr(line, ')') : NULL; /* behind the name, which may hold anything */
+	out = at ? open_memstream(&text, len) : NULL;
+	if (out) {
+		vm_totals(&m);
+		*at++ = '\0';
+		fprintf(out, "%s)", line);
+		for (field = strtok_r(at, " \n", &at); field; field = strtok_r(NULL, " \n", &at), n++)
+			if (stat_memory(n, &m, &told))
+				fprintf(out, " %lu", told);
+			else
+				fprintf(out, " %s", field);
+		fputc('\n', out);
 		if (fclose(out)) {
 			free(text);
 			text = NULL;
@@ -139,6 +235,23 @@ static long text_memfd(const char *name, const char *text, size_t len)
 	return err ? err : fd;
 }
 
+static char *text_of(const struct path *p, size_t *len)
+{
+	switch (p->virt) {
+	case VIRT_MAPS:
+	case VIRT_SMAPS:
+		return vm_maps_text(p->virt == VIRT_SMAPS, len);
+	case VIRT_CMDLINE:
+		return cmdline_text(len);
+	case VIRT_STATM:
+		return statm_text(len);
+	case VIRT_STAT:
+		return stat_text(p->str, len);
+	default:
+		return status_text(len);
+	}
+}
+
 long proctext_open(const struct path *p, unsigned flags)
 {
 	struct text_open o = { .flags = flags };
@@ -151,9 +264,7 @@ long proctext_open(const struct path *p, unsigned flags)
 		return -EACCES;
 	if (flags & O_DIRECTORY)
 		return -ENOTDIR;
-	text = p->virt == VIRT_MAPS	 ? vm_maps_text(&len)
-	       : p->virt == VIRT_CMDLINE ? cmdline_text(&len)
-					 : status_text(&len);
+	text = text_of(p, &len);
 	if (!text)
 		return -ENOMEM;
 	fd = text_memfd(strrchr(p->str, '/') + 1, text, len);

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include "pcomponent/fs/client.h"
 #include "pcomponent/fs/file.h"
+#include "pcomponent/fs/fs.h"
 #include "pcomponent/fs/remote.h"
 #include "pcomponent/fs/rw.h"
 
@@ -23,10 +24,11 @@ static long read_slots(struct file *f, struct uiter *it, uint64_t *off)
 	uint64_t total = 0, copied;
 	struct slot s;
 	uint32_t n;
-	long got, err = 0;
+	long got, err = slot_get(&s);
 	int fault;
 
-	slot_get(&s);
+	if (err)
+		return err;
 	do {
 		n = piece(it->left);
 		got = remote_read_slot(f, *off, s.buf, n);
@@ -49,10 +51,11 @@ static long write_slots(struct file *f, struct uiter *it, uint64_t *off, bool ap
 	uint64_t total = 0;
 	struct slot s;
 	uint32_t n;
-	long put = 0, err = 0;
+	long put = 0, err = slot_get(&s);
 	int fault;
 
-	slot_get(&s);
+	if (err)
+		return err;
 	do {
 		n = (uint32_t)uiter_in(it, s.addr, piece(it->left), &fault);
 		if (fault && !n) {
@@ -100,14 +103,25 @@ static long check(const struct file *f, const struct rw *rw)
 
 long remote_rw(struct file *f, struct rw *rw)
 {
-	bool append = file_flags(f) & O_APPEND || rw->flags & RWF_APPEND;
+	uint64_t off = (uint64_t)rw->off, from;
 	long ret = check(f, rw);
-	uint64_t off;
+	uint32_t status = 0;
 
 	if (ret || !rw->it.left)
 		return ret;
-	off = rw->off == OFF_NONE ? file_pos_begin(f) : (uint64_t)rw->off;
-	ret = rw->write ? write_slots(f, &rw->it, &off, append) : read_slots(f, &rw->it, &off);
+	if (rw->write)
+		ret = file_status(f, &status);
+	if (!ret && rw->off == OFF_NONE)
+		ret = file_pos_begin(f, &off);
+	if (ret)
+		return ret;
+	if (!rw->write)
+		vm_file_reads(file_image(f));
+	from = off;
+	ret = rw->write ? write_slots(f, &rw->it, &off, status & O_APPEND || rw->flags & RWF_APPEND)
+			: read_slots(f, &rw->it, &off);
+	if (rw->write && ret > 0) /* off is behind the last byte, also of an append */
+		vm_file_written(file_image(f), off >= from + (uint64_t)ret ? off - (uint64_t)ret : from, (uint64_t)ret);
 	if (rw->off == OFF_NONE)
 		file_pos_end(f, off);
 	return rw->write ? write_sync(f, rw->flags, ret) : ret;

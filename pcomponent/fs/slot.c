@@ -13,14 +13,23 @@ static struct {
 
 _Static_assert(IO_SLOTS >= 2 && IO_SLOTS <= 32, "one bit per slot, one of them for images");
 
-int slots_open(char *addr)
+/* The buffer of a process that was forked is made when it is needed. */
+static int buffer_make(void)
 {
-	slots.addr = addr;
-	return 0;
+	return __atomic_load_n(&slots.addr, __ATOMIC_ACQUIRE) ? 0 : client_buffer();
 }
 
-static void get(struct slot *s, uint32_t among)
+void slots_open(char *addr)
 {
+	__atomic_store_n(&slots.addr, addr, __ATOMIC_RELEASE);
+}
+
+static int get(struct slot *s, uint32_t among)
+{
+	int err = buffer_make();
+
+	if (err)
+		return err;
 	pthread_mutex_lock(&slots.lock);
 	while (!(among & ~slots.busy))
 		pthread_cond_wait(&slots.freed, &slots.lock);
@@ -29,16 +38,17 @@ static void get(struct slot *s, uint32_t among)
 	pthread_mutex_unlock(&slots.lock);
 	s->buf = (uint64_t)s->index * IO_SLOT_BYTES;
 	s->addr = slots.addr + s->buf;
+	return 0;
 }
 
-void slot_get(struct slot *s)
+int slot_get(struct slot *s)
 {
-	get(s, (1u << IMAGE_SLOT) - 1);
+	return get(s, (1u << IMAGE_SLOT) - 1);
 }
 
-void slot_get_image(struct slot *s)
+int slot_get_image(struct slot *s)
 {
-	get(s, 1u << IMAGE_SLOT);
+	return get(s, 1u << IMAGE_SLOT);
 }
 
 void slot_put(const struct slot *s)
@@ -47,4 +57,22 @@ void slot_put(const struct slot *s)
 	slots.busy &= ~(1u << s->index);
 	pthread_cond_broadcast(&slots.freed);
 	pthread_mutex_unlock(&slots.lock);
+}
+
+void slots_lock(void)
+{
+	pthread_mutex_lock(&slots.lock);
+}
+
+void slots_unlock(void)
+{
+	pthread_mutex_unlock(&slots.lock);
+}
+
+void slots_child(void)
+{
+	pthread_mutex_init(&slots.lock, NULL);
+	pthread_cond_init(&slots.freed, NULL);
+	slots.addr = NULL;
+	slots.busy = 0;
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include "ashlar/base/limits.h"
 #include "ashlar/proto/p2s.h"
 #include "pcomponent/sys/uaccess.h"
@@ -88,6 +89,8 @@ int elf_open(const char *path, struct elf_file *e, const char **why)
 	if ((err = fs_image_open(path, &e->image, &st, e->path, sizeof(e->path))))
 		return err;
 	e->bytes = st.size;
+	e->ino = st.ino;
+	e->dev = makedev(st.dev_major, st.dev_minor);
 	err = S_ISREG(st.mode) ? headers_read(e, why) : -EACCES;
 	if (err)
 		fs_image_close(e->image);
@@ -121,7 +124,9 @@ static int segment_map(struct thread *t, const struct elf_file *e, const Elf64_P
 	uint64_t start = PAGE_DOWN(bias + p->p_vaddr), file_end = bias + p->p_vaddr + p->p_filesz;
 	uint64_t mid = PAGE_UP(file_end), end = PAGE_UP(bias + p->p_vaddr + p->p_memsz);
 	uint32_t prot = prot_of(p->p_flags);
-	struct vm_file file = { .image = e->image, .off = PAGE_DOWN(p->p_offset), .path = e->path };
+	struct vm_file file = {
+		.image = e->image, .off = PAGE_DOWN(p->p_offset), .path = e->path, .ino = e->ino, .dev = e->dev
+	};
 	int64_t at;
 	int err;
 

@@ -11,7 +11,7 @@
 struct elf_file {
 	struct fs_image *image;
 	char path[4096]; /* canonical */
-	uint64_t bytes;
+	uint64_t bytes, ino, dev;
 	Elf64_Ehdr eh;
 	Elf64_Phdr ph[ELF_PHDRS_MAX];
 	char interp[4096]; /* "" : none */

@@ -171,7 +171,49 @@ void load_program(struct thread *t, const struct load_program *p, struct load_re
 	elf_close(&program);
 	out->entry = program.interp[0] ? interp.entry : prog.entry;
 	out->sp = stack_build(vm_stack_top(), out->argv, p->envp, path, &program, &prog, interp.bias);
+	vm_stack_start(out->sp);
 	if (!out->sp)
 		fail(path, -E2BIG, NULL);
 	snprintf(out->exe, sizeof(out->exe), "%s", program.path);
+}
+
+/* path as one image, with what it names as its interpreter. */
+static int image_check(const char *path, struct elf_file *e)
+{
+	const char *why;
+	char interp[4096];
+	int err = elf_open(path, e, &why);
+
+	if (err)
+		return err;
+	elf_close(e);
+	if (!e->interp[0])
+		return 0;
+	snprintf(interp, sizeof(interp), "%s", e->interp);
+	err = elf_open(interp, e, &why);
+	if (!err)
+		elf_close(e);
+	return err == -ENOEXEC ? -ELIBBAD : err;
+}
+
+int load_check(const char *path)
+{
+	struct elf_file *e = malloc(sizeof(*e));
+	char line[SCRIPT_LINE_MAX], name[SCRIPT_LINE_MAX];
+	int depth, err = e ? 0 : -ENOMEM;
+
+	for (depth = 0; !err; depth++) {
+		if ((err = fs_image_access_exec(path)))
+			break;
+		if (!script_line(path, line)) {
+			err = image_check(path, e);
+			break;
+		}
+		line[strcspn(line, " \t")] = 0;
+		err = !*line ? -ENOEXEC : depth == SCRIPT_DEPTH_MAX ? -ELOOP : 0;
+		snprintf(name, sizeof(name), "%s", line);
+		path = name;
+	}
+	free(e);
+	return err;
 }

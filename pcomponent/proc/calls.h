@@ -3,7 +3,7 @@
 #define PCOMPONENT_PROC_CALLS_H
 #include "pcomponent/sys/sys.h"
 
-sys_fn sys_clone, sys_fork, sys_execve, sys_exit, sys_exit_group;
+sys_fn sys_clone, sys_clone3, sys_fork, sys_vfork, sys_execve, sys_execveat, sys_exit, sys_exit_group;
 sys_fn sys_futex, sys_futex_waitv, sys_set_tid_address, sys_set_robust_list, sys_get_robust_list;
 sys_fn sys_rt_sigqueueinfo, sys_rt_tgsigqueueinfo, sys_pidfd_send_signal;
 sys_fn sys_getgroups, sys_setgroups, sys_capget, sys_capset;
@@ -16,5 +16,8 @@ sys_fn sys_rt_sigsuspend, sys_rt_sigtimedwait, sys_restart_syscall;
 int signal_wait_mask(struct thread *t, uint64_t addr);
 /* At start: what the shell had ignored stays ignored. */
 void signal_inherit(void);
+/* Of the signals that are the dispatcher's: which ones the program ignores, and setting that, for exec. */
+uint64_t signal_ignored_virtual(void);
+void signal_ignore_virtual(uint64_t set);
 
 #endif

@@ -41,7 +41,7 @@ static int mappings_read(struct core *c)
 	char *line, *end;
 	size_t len;
 
-	c->text = vm_maps_text(&len);
+	c->text = vm_maps_text(false, &len);
 	if (!c->text)
 		return -ENOMEM;
 	for (line = c->text; (end = strchr(line, '\n')); line = end + 1) {

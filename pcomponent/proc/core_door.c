@@ -34,6 +34,8 @@ int core_door_open(int fd_floor, uint32_t pid)
 	int n = snprintf(sa.sun_path + 1, sizeof(sa.sun_path) - 1, CORE_DOOR_FORMAT, getpid(), pid);
 	socklen_t len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)n);
 
+	/* In the child of a fork, who asked the parent is no matter of ours. */
+	door.peer = door.file = -1;
 	door.uid = getuid();
 	door.listener = raised(socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), fd_floor);
 	if (door.listener < 0)

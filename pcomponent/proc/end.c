@@ -7,9 +7,13 @@
 #include "ashlar/stats.h"
 #include "pcomponent/excache/excache.h"
 #include "pcomponent/proc/calls.h"
+#include "pcomponent/proc/join.h"
 #include "pcomponent/proc/proc.h"
 #include "pcomponent/proc/service.h"
+#include "pcomponent/proc/threads.h"
+#include "pcomponent/proc/vfork.h"
 #include "pcomponent/sys/dispatch.h"
+#include "pcomponent/vm/vm.h"
 
 void proc_exit(int status)
 {
@@ -17,6 +21,8 @@ void proc_exit(int status)
 		excache_count();
 		service_stats();
 		STAT_SET(process_stats->end_ns, clock_ns());
+		if (!join_first())
+			join_stats_tell();
 	}
 	_exit(status);
 }
@@ -38,8 +44,16 @@ void proc_fail(int status, const char *fmt, ...)
 	proc_exit(status);
 }
 
+long sys_exit(struct thread *t, const uint64_t a[6])
+{
+	vfork_child_tells();
+	thread_exit(t, (int)a[0] & 0xff);
+}
+
 long sys_exit_group(struct thread *t, const uint64_t a[6])
 {
 	(void)t;
+	vfork_child_tells();
+	vm_ends();
 	proc_exit((int)a[0] & 0xff);
 }

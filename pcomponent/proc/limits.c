@@ -1,13 +1,18 @@
 /*
  * Limits. The dispatcher's own descriptors lie above the program's RLIMIT_NOFILE: the host kernel's limit is raised, the
- * program sees and sets a virtual one. The other limits are the host kernel's.
+ * program sees and sets a virtual one. So with RLIMIT_AS and RLIMIT_DATA: the dispatcher has memory of its own, and vm/
+ * counts the program's. The other limits are the host kernel's; it does not act on RLIMIT_STACK and RLIMIT_MEMLOCK as vm/
+ * does.
  */
 #include <errno.h>
+#include <linux/capability.h>
+#include <pthread.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 #include "pcomponent/fs/fdtable.h"
 #include "pcomponent/proc/calls.h"
+#include "pcomponent/proc/exec.h"
 #include "pcomponent/proc/proc.h"
 #include "pcomponent/sys/sys.h"
 #include "pcomponent/sys/uaccess.h"
@@ -15,7 +20,12 @@
 #define FDS_OURS 4096u /* slabs of a large process, connections */
 
 static struct rlimit nofile; /* as the program sees it */
-static uint64_t floor_fd;    /* the soft limit at start */
+/* The same for RLIMIT_AS and RLIMIT_DATA; the soft values are read without the lock. */
+static struct {
+	pthread_mutex_t lock;
+	struct rlimit as, data;
+} memory = { .lock = PTHREAD_MUTEX_INITIALIZER };
+static uint64_t floor_fd; /* the soft limit at start */
 
 static int floor_make(void)
 {
@@ -40,22 +50,84 @@ static int floor_make(void)
 	return setrlimit(RLIMIT_NOFILE, &host) ? -errno : 0;
 }
 
-int proc_fd_floor_open(void)
+/* Lift a limit of memory as far as the host kernel lets us; *seen is what the program finds. */
+static void memory_limit_take(int what, struct rlimit *seen)
 {
-	int err = floor_make();
+	struct rlimit none = { RLIM_INFINITY, RLIM_INFINITY }, most;
 
+	if (getrlimit((__rlimit_resource_t)what, seen))
+		*seen = none;
+	most = (struct rlimit){ seen->rlim_max, seen->rlim_max };
+	if (setrlimit((__rlimit_resource_t)what, &none))
+		(void)setrlimit((__rlimit_resource_t)what, &most);
+}
+
+int proc_limits_open(const struct exec_limits *before)
+{
+	int err;
+
+	if (before) { /* the host's limits are what we have made of them */
+		nofile = before->nofile;
+		floor_fd = before->floor;
+		memory.as = before->as;
+		memory.data = before->data;
+		return 0;
+	}
+	err = floor_make();
 	floor_fd = nofile.rlim_cur;
+	memory_limit_take(RLIMIT_AS, &memory.as);
+	memory_limit_take(RLIMIT_DATA, &memory.data);
 	return err;
+}
+
+void proc_limits(struct exec_limits *out)
+{
+	*out = (struct exec_limits){ .nofile = nofile, .as = memory.as, .data = memory.data, .floor = floor_fd };
+}
+
+static struct rlimit *memory_limit(uint64_t what)
+{
+	return what == RLIMIT_AS ? &memory.as : what == RLIMIT_DATA ? &memory.data : NULL;
+}
+
+uint64_t proc_limit(int what)
+{
+	struct rlimit *own = what == RLIMIT_NOFILE ? &nofile : memory_limit((uint64_t)what), host;
+
+	if (own)
+		return __atomic_load_n(&own->rlim_cur, __ATOMIC_RELAXED);
+	return host4(SYS_prlimit64, 0, what, 0, &host) ? RLIM_INFINITY : host.rlim_cur;
+}
+
+/* As the host kernel would: the hard limit is raised by those only who may. */
+static long memory_limit_set(struct rlimit *own, const struct rlimit *set)
+{
+	long err = 0;
+
+	pthread_mutex_lock(&memory.lock);
+	if (set->rlim_cur > set->rlim_max)
+		err = -EINVAL;
+	else if (set->rlim_max > own->rlim_max && !proc_capable(CAP_SYS_RESOURCE))
+		err = -EPERM;
+	if (!err) {
+		own->rlim_max = set->rlim_max;
+		__atomic_store_n(&own->rlim_cur, set->rlim_cur, __ATOMIC_RELAXED);
+	}
+	pthread_mutex_unlock(&memory.lock);
+	return err;
+}
+
+bool proc_capable(int cap)
+{
+	struct __user_cap_header_struct h = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct d[2] = { 0 };
+
+	return !host2(SYS_capget, &h, d) && (d[cap / 32].effective >> cap % 32 & 1);
 }
 
 int proc_fd_floor(void)
 {
 	return (int)floor_fd;
-}
-
-uint64_t proc_nofile(void)
-{
-	return nofile.rlim_cur;
 }
 
 static long nofile_set(const struct rlimit *set)
@@ -73,15 +145,19 @@ static long nofile_set(const struct rlimit *set)
 
 long sys_prlimit64(struct thread *t, const uint64_t a[6])
 {
-	struct rlimit set, old;
+	struct rlimit set, old, *own;
 	long err;
 
 	(void)t;
 	if (a[2] && uaccess_in(&set, a[2], sizeof(set)))
 		return -EFAULT;
+	own = !a[0] || (int)a[0] == getpid() ? memory_limit(a[1]) : NULL;
 	if (a[1] == RLIMIT_NOFILE && (!a[0] || (int)a[0] == getpid())) {
 		old = nofile;
 		err = a[2] ? nofile_set(&set) : 0;
+	} else if (own) {
+		old = *own;
+		err = a[2] ? memory_limit_set(own, &set) : 0;
 	} else {
 		err = host4(SYS_prlimit64, a[0], a[1], a[2] ? &set : 0, &old);
 	}

@@ -4,6 +4,7 @@
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include "pcomponent/proc/calls.h"
+#include "pcomponent/proc/join.h"
 #include "pcomponent/sys/thread.h"
 #include "pcomponent/sys/uaccess.h"
 #include "pcomponent/vm/window.h"
@@ -76,13 +77,15 @@ long sys_prctl(struct thread *t, const uint64_t a[6])
 	case PR_GET_SECCOMP:
 		return host_call(SYS_prctl, a[0], a[1], a[2], a[3], a[4], 0);
 	case PR_SET_PDEATHSIG:
-		/* Ours is SIGKILL, so that no program outlives its command: the program's wish is told to it, no more. */
+		/* The first process's is SIGKILL, so that it does not outlive its command: its wish is told to it, no more. */
 		if (a[1] > 64)
 			return -EINVAL;
+		if (!join_first())
+			return host_call(SYS_prctl, a[0], a[1], 0, 0, 0, 0);
 		death_signal = (int)a[1];
 		return 0;
 	case PR_GET_PDEATHSIG:
-		return uaccess_out(a[1], &death_signal, sizeof(death_signal));
+		return join_first() ? uaccess_out(a[1], &death_signal, sizeof(death_signal)) : get_int(a);
 	case PR_SET_PTRACER:
 		return 0;
 	case PR_SET_MM:

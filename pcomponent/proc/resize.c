@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
+#include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 #include "pcomponent/excache/excache.h"
@@ -15,7 +16,7 @@
 static struct {
 	pthread_mutex_t lock;
 	pthread_cond_t wake;
-	bool begun, asked, done;
+	bool begun, asked, done, thread;
 	uint64_t budget;
 	int err, fd;
 	bool core_asked, core_done;
@@ -23,6 +24,19 @@ static struct {
 	struct core_result core;
 	struct thread self; /* for the layout lock and its port; it runs no program code and takes no signal */
 } resizer = { .lock = PTHREAD_MUTEX_INITIALIZER, .wake = PTHREAD_COND_INITIALIZER };
+
+/* One change of the budget at a time, and none while the process forks. */
+static pthread_mutex_t changing = PTHREAD_MUTEX_INITIALIZER;
+
+void resize_block(void)
+{
+	pthread_mutex_lock(&changing);
+}
+
+void resize_unblock(void)
+{
+	pthread_mutex_unlock(&changing);
+}
 
 /* A batch at a time under the lock, so that a change of the layout waits for no more than that. */
 static int fit(struct thread *t)
@@ -43,7 +57,7 @@ static int fit(struct thread *t)
  * More is usable once all is told of it; less is asked of the ExCache first, so that nothing new comes in meanwhile. When
  * it cannot be had (the rack's memory is full), all is as before.
  */
-static int resize(struct thread *t, uint64_t bytes)
+int resize_to(struct thread *t, uint64_t bytes)
 {
 	uint64_t old = excache_budget();
 	int err;
@@ -66,7 +80,9 @@ static void resize_once(struct thread *t)
 	int err;
 
 	pthread_mutex_unlock(&resizer.lock);
-	err = resize(t, budget);
+	resize_block();
+	err = resize_to(t, budget);
+	resize_unblock();
 	pthread_mutex_lock(&resizer.lock);
 	resizer.asked = false;
 	resizer.done = true;
@@ -108,18 +124,23 @@ static void *resize_main(void *arg)
 
 int resize_open(int fd_floor)
 {
-	int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), err;
+
+	resizer.fd = fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, fd_floor);
+	err = resizer.fd < 0 ? -errno : 0;
+	if (fd >= 0)
+		close(fd);
+	return err;
+}
+
+/* At the first change: most processes never have one. Under the lock. */
+static int thread_begin(void)
+{
 	sigset_t all, old;
 	pthread_attr_t attr;
 	pthread_t id;
 	int err;
 
-	resizer.fd = fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, fd_floor);
-	err = resizer.fd < 0 ? errno : 0;
-	if (fd >= 0)
-		close(fd);
-	if (err)
-		return -err;
 	resizer.self.self = &resizer.self; /* thread_self() */
 	vm_lock_helper(&resizer.self);
 	pthread_attr_init(&attr);
@@ -134,39 +155,66 @@ int resize_open(int fd_floor)
 	return -err;
 }
 
+void resize_forked(void)
+{
+	pthread_mutex_init(&changing, NULL);
+	memset(&resizer, 0, sizeof(resizer));
+	pthread_mutex_init(&resizer.lock, NULL);
+	pthread_cond_init(&resizer.wake, NULL);
+}
+
 int resize_fd(void)
 {
 	return resizer.fd;
 }
 
-static void wake(bool begun, bool asked, uint64_t budget)
+/* Something is to be done: by the thread, which begins with the first such thing. 0, or why there is none. Under the lock. */
+static int asked(void)
 {
-	pthread_mutex_lock(&resizer.lock);
-	resizer.begun |= begun;
-	if (asked) {
-		resizer.asked = true;
-		resizer.budget = budget;
-	}
+	int err = resizer.thread ? 0 : thread_begin();
+
+	resizer.thread |= !err;
 	pthread_cond_signal(&resizer.wake);
-	pthread_mutex_unlock(&resizer.lock);
+	return err;
+}
+
+/* Nobody is there to do it: so it is through. */
+static void failed(void)
+{
+	uint64_t one = 1;
+
+	(void)!write(resizer.fd, &one, sizeof(one));
 }
 
 void resize_ask(uint64_t budget_bytes)
 {
-	wake(false, true, budget_bytes);
+	pthread_mutex_lock(&resizer.lock);
+	resizer.budget = budget_bytes;
+	resizer.err = asked();
+	resizer.asked = !resizer.err;
+	resizer.done = resizer.err != 0;
+	if (resizer.err)
+		failed();
+	pthread_mutex_unlock(&resizer.lock);
 }
 
 void resize_begin(void)
 {
-	wake(true, false, 0);
+	pthread_mutex_lock(&resizer.lock);
+	resizer.begun = true;
+	pthread_cond_signal(&resizer.wake);
+	pthread_mutex_unlock(&resizer.lock);
 }
 
 void resize_core_ask(int fd)
 {
 	pthread_mutex_lock(&resizer.lock);
-	resizer.core_asked = true;
 	resizer.core_fd = fd;
-	pthread_cond_signal(&resizer.wake);
+	resizer.core = (struct core_result){ .err = asked() };
+	resizer.core_asked = !resizer.core.err;
+	resizer.core_done = resizer.core.err != 0;
+	if (resizer.core.err)
+		failed();
 	pthread_mutex_unlock(&resizer.lock);
 }
 

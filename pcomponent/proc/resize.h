@@ -25,4 +25,13 @@ bool resize_core_done(struct core_result *r);
 /* The program is about to start: what was asked for until now begins. */
 void resize_begin(void);
 
+/* Between these no change begins, and none is under way. */
+void resize_block(void);
+void resize_unblock(void);
+struct thread;
+/* Blocked: the calling program thread carries a change out itself. 0 or -errno: all is as before. */
+int resize_to(struct thread *t, uint64_t bytes);
+/* In the child of a fork: as before resize_open, and nothing blocked. */
+void resize_forked(void);
+
 #endif

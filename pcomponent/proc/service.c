@@ -1,11 +1,13 @@
 /* The service thread (service.h). */
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 #include "ashlar/base/clock.h"
@@ -25,10 +27,10 @@
 #define DAEMON_FIRST_MS 20
 #define GONE (POLLRDHUP | POLLHUP | POLLERR)
 #define REPORT_MS 250u	     /* between two reports while there is something new to tell */
-#define REPORT_IDLE_MS 1000u /* looking for something new while there is not */
+#define REPORT_IDLE_MS 1000u /* looking for something new while there is not, and for the end of memory components */
 
-/* The node daemon, the resizer, who asks for a core file, then the memory components. */
-enum { WATCH_DAEMON, WATCH_RESIZER, WATCH_CORE, WATCH_MEMORY };
+/* The node daemon, the resizer, whoever has more to watch, who asks for a core file, then the memory components. */
+enum { WATCH_DAEMON, WATCH_RESIZER, WATCH_AGAIN, WATCH_CORE, WATCH_MEMORY };
 static struct pollfd watched[PROCESS_MEMORY_MAX + WATCH_MEMORY];
 static unsigned watched_n;
 static const char *daemon_label;
@@ -37,6 +39,8 @@ static struct rpc *daemon_rpc;
 static uint32_t service_pid;
 static struct rpc_request *resizing; /* the budget that is being carried out */
 static struct d2p_report_req reported;
+static pthread_mutex_t daemon_lock; /* daemon_rpc and resizing: a thread that forks asks the daemon itself */
+static int again_fd = -1;	    /* eventfd: there is another connection to watch; -1: the thread is not there yet */
 
 /* With the daemon everything ends; memory components that let the process go for that are not the news. */
 static void daemon_first(void)
@@ -80,6 +84,7 @@ static int budget(struct rpc_request *rq, const void *body, const void *tail, ui
 
 static const struct rpc_service service = { .handler = { [IDX_D2P_BUDGET] = budget } };
 
+/* Under the lock. */
 static void budget_look(void)
 {
 	struct d2p_budget_rep rep;
@@ -104,23 +109,66 @@ static bool report(void)
 	req.faults = __atomic_load_n(&s->misses, __ATOMIC_RELAXED) + __atomic_load_n(&s->zero_fills, __ATOMIC_RELAXED);
 	if (!memcmp(&req, &reported, sizeof(req)))
 		return false;
+	pthread_mutex_lock(&daemon_lock);
 	if (!rpc_post_sync(daemon_rpc, D2P_REPORT, service_pid, 0, &req, NULL, 0))
 		reported = req;
+	pthread_mutex_unlock(&daemon_lock);
 	return true;
+}
+
+long service_call(enum msg_id id, const void *req, void *rep)
+{
+	long err;
+
+	pthread_mutex_lock(&daemon_lock);
+	err = rpc_call_sync(daemon_rpc, id, service_pid, 0, req, NULL, 0, RPC_DEADLINE_MS, rep, NULL, NULL);
+	pthread_mutex_unlock(&daemon_lock);
+	return err;
 }
 
 /* ---- the thread ---- */
 
+static void memory_watch(void)
+{
+	int fds[PROCESS_MEMORY_MAX];
+	unsigned n = excache_watch_fds(fds, PROCESS_MEMORY_MAX);
+
+	watched_n = WATCH_MEMORY;
+	for (unsigned i = 0; i < n; i++)
+		watched[watched_n++] = (struct pollfd){ .fd = fds[i], .events = POLLRDHUP };
+}
+
+void service_watch_again(void)
+{
+	uint64_t one = 1;
+
+	if (again_fd >= 0)
+		(void)!write(again_fd, &one, sizeof(one));
+}
+
+/* What the daemon sent, and what is to be told to it; an error: it is gone. */
+static int daemon_look(void)
+{
+	int err;
+
+	pthread_mutex_lock(&daemon_lock);
+	err = rpc_sync_step(daemon_rpc);
+	if (!err)
+		budget_look();
+	pthread_mutex_unlock(&daemon_lock);
+	return err;
+}
+
 static void service_look(void)
 {
-	unsigned i;
 	bool gone = false;
+	uint64_t count;
+	unsigned i;
 
 	for (i = 0; i < watched_n; i++)
-		gone |= i != WATCH_RESIZER && i != WATCH_CORE && (watched[i].revents & GONE);
-	if (gone || rpc_sync_step(daemon_rpc))
+		gone |= i != WATCH_RESIZER && i != WATCH_AGAIN && i != WATCH_CORE && (watched[i].revents & GONE);
+	if (daemon_look() || gone)
 		daemon_first();
-	budget_look();
 	core_door_done();
 	if (watched[WATCH_CORE].revents & POLLIN)
 		core_door_look();
@@ -131,6 +179,8 @@ static void service_look(void)
 		excache_watch_dead(watched[i].fd);
 		watched[i].fd = -1; /* poll passes over it */
 	}
+	if ((watched[WATCH_AGAIN].revents & POLLIN) && read(again_fd, &count, sizeof(count)) > 0)
+		memory_watch();
 }
 
 static void *service_main(void *arg)
@@ -142,8 +192,10 @@ static void *service_main(void *arg)
 	for (;;) {
 		uint64_t now = clock_ns();
 
-		if (now >= due)
+		if (now >= due) {
+			excache_watch_look();
 			due = now + (report() ? REPORT_MS : REPORT_IDLE_MS) * NS_PER_MS;
+		}
 		n = poll(watched, watched_n, due > now ? (int)((due - now) / NS_PER_MS) + 1 : 0);
 		if (n < 0 && errno != EINTR)
 			return NULL;
@@ -152,36 +204,75 @@ static void *service_main(void *arg)
 	}
 }
 
-int service_open(struct net *net, struct rpc *daemon, uint32_t pid, const char *daemon_name)
+void service_forked(void)
 {
-	int fds[PROCESS_MEMORY_MAX];
-	unsigned i, n = excache_watch_fds(fds, PROCESS_MEMORY_MAX);
-	sigset_t all, old;
+	again_fd = -1;
+	watched_n = 0;
+}
+
+/* The threads of the dispatcher take no signal. */
+static int thread_begin(void *(*fn)(void *))
+{
 	pthread_attr_t attr;
 	pthread_t id;
 	int err;
 
+	pthread_attr_init(&attr);
+	pthread_attr_setstacksize(&attr, SERVICE_STACK_BYTES);
+	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+	err = pthread_create(&id, &attr, fn, NULL);
+	pthread_attr_destroy(&attr);
+	return -err;
+}
+
+static int again_open(void)
+{
+	int low = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), err;
+
+	again_fd = low < 0 ? -1 : fcntl(low, F_DUPFD_CLOEXEC, proc_fd_floor());
+	err = again_fd < 0 ? -errno : 0;
+	if (low >= 0)
+		close(low);
+	return err;
+}
+
+static int threads_begin(void)
+{
+	sigset_t all, old;
+	int err;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	err = resize_open(proc_fd_floor());
+	if (!err) {
+		watched[WATCH_RESIZER] = (struct pollfd){ .fd = resize_fd(), .events = POLLIN };
+		err = thread_begin(service_main);
+	}
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	return err;
+}
+
+int service_open(struct net *net, struct rpc *daemon, uint32_t pid, const char *daemon_name)
+{
+	int err;
+
+	/* In the child of a fork all of it is the parent's. */
+	pthread_mutex_init(&daemon_lock, NULL);
+	resizing = NULL;
+	memset(&reported, 0, sizeof(reported));
 	daemon_label = daemon_name;
 	service_net = net;
 	daemon_rpc = daemon;
 	service_pid = pid;
 	rpc_sync_serve(daemon, &service, NULL);
-	if ((err = resize_open(proc_fd_floor())))
+	err = again_open();
+	if (err)
 		return err;
-	watched[watched_n++] = (struct pollfd){ .fd = net_conn_fd(rpc_conn(daemon)), .events = POLLIN | POLLRDHUP };
-	watched[watched_n++] = (struct pollfd){ .fd = resize_fd(), .events = POLLIN };
-	watched[watched_n++] = (struct pollfd){ .fd = core_door_open(proc_fd_floor(), pid), .events = POLLIN };
-	for (i = 0; i < n; i++)
-		watched[watched_n++] = (struct pollfd){ .fd = fds[i], .events = POLLRDHUP };
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
-	pthread_attr_init(&attr);
-	pthread_attr_setstacksize(&attr, SERVICE_STACK_BYTES);
-	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-	err = pthread_create(&id, &attr, service_main, NULL);
-	pthread_attr_destroy(&attr);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	return -err;
+	watched[WATCH_DAEMON] = (struct pollfd){ .fd = net_conn_fd(rpc_conn(daemon)), .events = POLLIN | POLLRDHUP };
+	watched[WATCH_AGAIN] = (struct pollfd){ .fd = again_fd, .events = POLLIN };
+	watched[WATCH_CORE] = (struct pollfd){ .fd = core_door_open(proc_fd_floor(), pid), .events = POLLIN };
+	memory_watch();
+	return threads_begin();
 }
 
 void service_stats(void)

@@ -23,6 +23,7 @@
 #include "pcomponent/sys/uaccess.h"
 #include "pcomponent/trap/sent.h"
 #include "pcomponent/trap/trap.h"
+#include "pcomponent/vm/vm.h"
 
 #define PTHREAD_STACK_BYTES (64UL << 10)
 
@@ -103,6 +104,22 @@ uint32_t threads_remove(struct thread *t)
 	return left;
 }
 
+void threads_forked(struct thread *t)
+{
+	struct list *pos, *tmp;
+
+	list_for_each_safe(pos, tmp, &threads) {
+		struct thread *other = container_of(pos, struct thread, link);
+
+		if (other == t)
+			continue;
+		list_del(&other->link);
+		other->port = NULL; /* the ExCache's to forget */
+		thread_free(other);
+	}
+	count = 1;
+}
+
 uint32_t threads_count(void)
 {
 	uint32_t n;
@@ -111,6 +128,22 @@ uint32_t threads_count(void)
 	n = count;
 	pthread_mutex_unlock(&list_lock);
 	return n;
+}
+
+/* fork: the child finds the list whole. */
+static void list_hold(void)
+{
+	pthread_mutex_lock(&list_lock);
+}
+
+static void list_release(void)
+{
+	pthread_mutex_unlock(&list_lock);
+}
+
+__attribute__((constructor)) static void list_at_fork(void)
+{
+	pthread_atfork(list_hold, list_release, list_release);
 }
 
 void threads_each(void (*fn)(struct thread *t, void *arg), void *arg)
@@ -246,8 +279,10 @@ void thread_exit(struct thread *t, int status)
 	/* From here on nothing of the program's is touched; the trap stack goes. */
 	host4(SYS_rt_sigprocmask, SIG_SETMASK, &all, 0, 8);
 	sent_thread_ends(t);
-	if (threads_remove(t) == 0)
+	if (threads_remove(t) == 0) {
+		vm_ends();
 		proc_exit(status);
+	}
 	if (t->port) {
 		excache_port_close(t->port);
 		t->port = NULL;

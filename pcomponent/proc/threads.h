@@ -15,6 +15,8 @@ void thread_free(struct thread *t);
 /* In the list from add to remove; remove returns how many are left. */
 void threads_add(struct thread *t);
 uint32_t threads_remove(struct thread *t);
+/* In the child of a fork: the caller's is the only one; what the others had is freed. */
+void threads_forked(struct thread *t);
 /* Program threads now. */
 uint32_t threads_count(void);
 /* fn for every thread but the caller's own, under the list's lock. */

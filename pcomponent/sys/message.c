@@ -7,15 +7,20 @@
 #include "pcomponent/sys/message.h"
 #include "pcomponent/sys/sys.h"
 
-static int message_fd = 2;
+static int line_fd = 2;
 
 void message_open(int fd_floor)
 {
 	int fd = fcntl(2, F_DUPFD_CLOEXEC, fd_floor);
 
 	if (fd >= 0)
-		message_fd = fd;
-	log_set_fd(message_fd);
+		line_fd = fd;
+	log_set_fd(line_fd);
+}
+
+int message_fd(void)
+{
+	return line_fd;
 }
 
 void sys_message(const char *fmt, ...)
@@ -29,6 +34,6 @@ void sys_message(const char *fmt, ...)
 	va_end(ap);
 	n = n < (int)sizeof(line) - 9 ? n + 8 : (int)sizeof(line) - 2;
 	line[n++] = '\n';
-	if (write(message_fd, line, (size_t)n) < 0)
+	if (write(line_fd, line, (size_t)n) < 0)
 		return; /* nobody reads: nothing better to do */
 }

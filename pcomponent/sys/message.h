@@ -3,5 +3,6 @@
 #define PCOMPONENT_SYS_MESSAGE_H
 
 void message_open(int fd_floor);
+int message_fd(void); /* the descriptor that is kept */
 
 #endif

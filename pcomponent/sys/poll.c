@@ -3,6 +3,7 @@
 #include <poll.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/resource.h>
 #include <sys/select.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -115,7 +116,7 @@ long sys_pselect6(struct thread *t, const uint64_t a[6])
 /* n descriptors at addr, copied; the program's limit of open files binds their number. */
 static long pollfds_in(struct thread *t, uint64_t addr, uint64_t n, struct pollfd **fds)
 {
-	if (n > proc_nofile())
+	if (n > proc_limit(RLIMIT_NOFILE))
 		return -EINVAL;
 	if (!(*fds = sys_scratch(t, n * sizeof(**fds) + 1)))
 		return -ENOMEM;

@@ -159,6 +159,7 @@ void trap_fault(struct trap_frame *f, uint64_t *fs)
 {
 	struct thread *t = thread_self();
 	bool copying = ip_within(f->regs.ip, entry_copy_start, entry_copy_end);
+	siginfo_t seen;
 
 	(void)fs;
 	if (f->info.si_code <= 0) { /* sent by kill(2), not a fault */
@@ -168,11 +169,12 @@ void trap_fault(struct trap_frame *f, uint64_t *fs)
 	/* Our code touches program memory in the user copies only; what else faults in it is no miss. */
 	if (trap_ip_ours(f->regs.ip) && !copying)
 		dispatcher_fault(f);
-	if (fault_resolve(t, f))
+	memcpy(&seen, &f->info, sizeof(seen));
+	if (fault_resolve(t, f, &seen))
 		return;
 	if (copying) {
 		f->regs.ip = (uint64_t)entry_copy_fault;
 		return;
 	}
-	signal_fault(t, f, &f->info);
+	signal_fault(t, f, &seen);
 }

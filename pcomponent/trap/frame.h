@@ -43,6 +43,7 @@ struct fp_sw {
 /* Page fault error code bits (regs.err). */
 #define PF_PRESENT 1u
 #define PF_WRITE 2u
+#define PF_FETCH 16u
 
 /* Signals that are ours: no mask that the kernel gets may hold them. */
 #define SIG_BIT(n) (1ULL << ((n)-1))

@@ -238,6 +238,8 @@ void signal_fault(struct thread *t, struct trap_frame *f, const siginfo_t *info)
 		signal_enter(t, f, info);
 		return;
 	}
+	if (sig != f->info.si_signo) /* a fault that the host kernel does not see as the program does */
+		signal_die(sig);
 	/* Let the access fault again, natively: right status, right core. */
 	host4(SYS_rt_sigaction, sig, &dfl, 0, 8);
 }
@@ -341,6 +343,39 @@ void signal_inherit(void)
 			actions[sig].handler = act.handler;
 			ours_ignored |= SIG_BIT(sig) & SIGS_OURS;
 		}
+}
+
+uint64_t signal_ignored_virtual(void)
+{
+	uint64_t set = 0;
+
+	for (int sig = 1; sig <= SIGNALS; sig++)
+		if (SIG_BIT(sig) & SIGS_OURS && actions[sig].handler == (uint64_t)SIG_IGN)
+			set |= SIG_BIT(sig);
+	return set;
+}
+
+void signal_ignore_virtual(uint64_t set)
+{
+	for (int sig = 1; sig <= SIGNALS; sig++)
+		if (SIG_BIT(sig) & SIGS_OURS && SIG_BIT(sig) & set)
+			actions[sig].handler = (uint64_t)SIG_IGN;
+}
+
+/* fork: the child finds the table whole. */
+static void actions_hold(void)
+{
+	pthread_mutex_lock(&actions_lock);
+}
+
+static void actions_release(void)
+{
+	pthread_mutex_unlock(&actions_lock);
+}
+
+__attribute__((constructor)) static void actions_at_fork(void)
+{
+	pthread_atfork(actions_hold, actions_release, actions_release);
 }
 
 long sys_rt_sigprocmask(struct thread *t, const uint64_t a[6])

@@ -26,6 +26,14 @@ bool trap_ip_ours(uint64_t ip)
 	return ip >= (uint64_t)__executable_start && ip < (uint64_t)__etext;
 }
 
+int trap_forked(void)
+{
+	return prctl(PR_SET_SYSCALL_USER_DISPATCH, PR_SYS_DISPATCH_ON, __executable_start, __etext - __executable_start,
+		     0) < 0
+		       ? -errno
+		       : 0;
+}
+
 int trap_thread_enter(struct thread *t)
 {
 	struct trap_head *head = (struct trap_head *)((char *)t->trap_stack - PAGE_BYTES);
@@ -41,10 +49,7 @@ int trap_thread_enter(struct thread *t)
 	__asm__ volatile("wrgsbase %0" ::"r"(t));
 	if (sigaltstack(&ss, NULL) < 0)
 		return -errno;
-	if (prctl(PR_SET_SYSCALL_USER_DISPATCH, PR_SYS_DISPATCH_ON, __executable_start, __etext - __executable_start,
-		  0) < 0)
-		return -errno;
-	return 0;
+	return trap_forked();
 }
 
 void trap_thread_leave(void)

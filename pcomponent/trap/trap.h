@@ -21,6 +21,8 @@ int trap_open(void);
 int trap_door(int sig, uint64_t flags);
 /* Make the calling pthread a program thread: %gs, trap stack, system calls dispatched from now on. 0 or -errno. */
 int trap_thread_enter(struct thread *t);
+/* In the child of a fork, on its one thread: system calls are dispatched as in the parent. 0 or -errno. */
+int trap_forked(void);
 /* The reverse, before the pthread ends. */
 void trap_thread_leave(void);
 

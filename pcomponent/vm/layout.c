@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include "ashlar/base/clock.h"
 #include "ashlar/base/limits.h"
 #include "ashlar/stats.h"
@@ -14,12 +15,10 @@
 #include "pcomponent/sys/thread.h"
 #include "pcomponent/vm/layout.h"
 
-#define STACK_FIRST_BYTES (128UL << 10)
-#define STACK_STEP_BYTES (64UL << 10)
-#define STACK_GUARD_BYTES (1UL << 20)
 #define LOCAL_BASE_BYTES (8UL << 20)
 #define LOCAL_THREAD_BYTES (768UL << 10)
 #define LOCAL_SHARE 128
+#define UNPINNED_BYTES_MIN (96 * PAGE_BYTES) /* instructions touch several pages, and threads as many each */
 
 struct layout layout;
 
@@ -40,34 +39,13 @@ static int reserve_ours(void)
 	return err;
 }
 
-int vm_open(uint64_t budget_bytes, uint64_t stack_bytes)
+int vm_open(uint64_t budget_bytes)
 {
-	struct vma v = { .flags = VMA_STACK, .prot = PROT_READ | PROT_WRITE };
-	void *p;
-	int err;
+	int err = reserve_ours();
 
-	if ((err = reserve_ours()))
-		return err;
 	layout.budget = budget_bytes;
 	table_set_noreserve_max(budget_bytes / 8);
-	layout.stack_top = WINDOW_STACK_TOP;
-	layout.stack_base = layout.stack_top - ((stack_bytes + PAGE_BYTES - 1) & -PAGE_BYTES);
-	layout.stack_low = layout.stack_top - STACK_FIRST_BYTES;
-	layout.mmap_top = layout.stack_base - STACK_GUARD_BYTES;
-	p = mmap((void *)layout.stack_base, layout.stack_top - layout.stack_base, PROT_NONE,
-		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0);
-	if (p == MAP_FAILED)
-		return -errno;
-	if (mprotect((void *)layout.stack_low, STACK_FIRST_BYTES, PROT_READ | PROT_WRITE))
-		return -errno;
-	v.start = layout.stack_low;
-	v.end = layout.stack_top;
-	return table_insert(&v);
-}
-
-uint64_t vm_stack_top(void)
-{
-	return layout.stack_top;
+	return err ? err : stack_make();
 }
 
 uint64_t vm_budget(void)
@@ -87,6 +65,7 @@ int vm_budget_set(uint64_t budget_bytes)
 	err = layout_settle(&reclaim);
 	if (err)
 		__atomic_store_n(&layout.budget, old, __ATOMIC_RELAXED);
+	charge_now();
 	vm_unlock_exclusive();
 	return err;
 }
@@ -108,6 +87,17 @@ bool vm_registered(uint64_t addr, uint64_t *start, uint64_t *end)
 	return true;
 }
 
+int vm_each_registered(int (*fn)(uint64_t start, uint64_t end))
+{
+	struct vma *v;
+	int err = 0;
+
+	for (v = table_find(0); v && !err; v = table_next(v))
+		if (v->flags & VMA_REGISTERED)
+			err = fn(v->start, v->end);
+	return err;
+}
+
 static int register_vma(struct vma *v)
 {
 	int err;
@@ -115,6 +105,8 @@ static int register_vma(struct vma *v)
 	if (v->flags & (VMA_REGISTERED | VMA_HOST | VMA_OURS))
 		return 0;
 	err = excache_register(v->start, v->end);
+	if (!err && (v->flags & VMA_LOCKED))
+		err = excache_pin(v->start, v->end);
 	if (!err)
 		table_set(v, v->flags | VMA_REGISTERED, v->prot);
 	return err;
@@ -130,18 +122,51 @@ static void local_bound(void)
 		 LOCAL_BASE_BYTES + process_stats->threads_peak * LOCAL_THREAD_BYTES + table_weight() / LOCAL_SHARE);
 }
 
+int layout_room(uint64_t start, uint64_t end, uint32_t flags, uint32_t prot)
+{
+	struct table_sums all = table_sums(), old = table_sums_in(start, end);
+	uint64_t bytes = end - start;
+
+	if (all.bytes - old.bytes + bytes > proc_limit(RLIMIT_AS))
+		return -ENOMEM;
+	if (table_is_data(flags, prot) && all.data - old.data + bytes > proc_limit(RLIMIT_DATA))
+		return -ENOMEM;
+	return 0;
+}
+
+uint64_t layout_pin_max(bool registered)
+{
+	uint64_t kept = layout.budget / 4 < UNPINNED_BYTES_MIN ? UNPINNED_BYTES_MIN : layout.budget / 4;
+
+	if (!registered)
+		return layout.budget;
+	return layout.budget > kept ? layout.budget - kept : 0;
+}
+
+int layout_pin_room(uint64_t bytes)
+{
+	return table_sums().pinned + bytes > layout_pin_max(layout.registered) ? -ENOMEM : 0;
+}
+
 int layout_add(const struct vma *v, bool *reclaim)
 {
 	struct vma in = *v;
 	int err;
 
 	if (layout.registered && !(v->flags & (VMA_HOST | VMA_OURS))) {
-		if ((err = excache_register(v->start, v->end)))
+		err = excache_register(v->start, v->end);
+		if (!err && (v->flags & VMA_LOCKED))
+			err = excache_pin(v->start, v->end);
+		if (err)
 			return err;
 		in.flags |= VMA_REGISTERED;
 	}
 	err = table_insert(&in);
-	return err ? err : layout_settle(reclaim);
+	if (!err)
+		err = layout_settle(reclaim);
+	if (!err && (v->flags & VMA_CHARGED))
+		charge_now();
+	return err;
 }
 
 int layout_settle(bool *reclaim)
@@ -151,6 +176,8 @@ int layout_settle(bool *reclaim)
 	int err;
 
 	local_bound();
+	if (table_sums().pinned > layout_pin_max(all || layout.registered))
+		return -ENOMEM;
 	if (layout.registered)
 		return 0; /* every mapping was registered when it was entered */
 	if (all) {
@@ -185,6 +212,7 @@ void layout_reclaim(struct thread *t)
 
 int layout_clear(uint64_t start, uint64_t end, bool host_too)
 {
+	bool named = false, charged = false;
 	struct vma *v;
 	int err;
 
@@ -193,66 +221,19 @@ int layout_clear(uint64_t start, uint64_t end, bool host_too)
 	if ((err = table_split(start, end)))
 		return err;
 	for (v = table_find(start); v && v->start < end; v = table_next(v)) {
+		if (v->flags & VMA_LOCKED)
+			excache_unpin(v->start, v->end);
 		if (v->flags & VMA_REGISTERED)
 			excache_forget(v->start, v->end);
 		if (host_too && munmap((void *)v->start, v->end - v->start))
 			return -errno;
+		named |= v->name != 0;
+		charged |= (v->flags & VMA_CHARGED) != 0;
 	}
 	table_remove(start, end);
+	if (charged)
+		charge_now();
+	if (named)
+		names_sweep();
 	return 0;
-}
-
-bool vm_stack_grow(struct thread *t, uint64_t addr)
-{
-	struct vma v = { .flags = VMA_STACK, .prot = PROT_READ | PROT_WRITE };
-	bool grown = false, reclaim = false;
-	struct vma *next;
-	uint64_t low;
-
-	if (addr < layout.stack_base || addr >= layout.stack_top)
-		return false;
-	vm_lock_exclusive();
-	/* Another thread may have grown it; a program may have mapped over it or protected it: then it is no growth. */
-	if (addr < layout.stack_low) {
-		low = addr & -STACK_STEP_BYTES;
-		if (low < layout.stack_base)
-			low = layout.stack_base;
-		v.start = low;
-		v.end = layout.stack_low;
-		next = table_find(low);
-		if ((!next || next->start >= v.end) && !mprotect((void *)low, v.end - low, v.prot)) {
-			layout.stack_low = low;
-			grown = !layout_add(&v, &reclaim);
-		}
-	}
-	vm_unlock_exclusive();
-	if (reclaim)
-		layout_reclaim(t);
-	return grown;
-}
-
-/* ---- names of mapped files ---- */
-
-static char **names;
-static uint32_t names_used;
-
-uint32_t names_add(const char *path)
-{
-	char **bigger;
-	uint32_t i;
-
-	for (i = 0; i < names_used; i++)
-		if (!strcmp(names[i], path))
-			return i + 1;
-	bigger = realloc(names, (names_used + 1) * sizeof(*names));
-	if (!bigger)
-		return 0;
-	names = bigger;
-	names[names_used] = strdup(path);
-	return names[names_used] ? ++names_used : 0;
-}
-
-const char *names_get(uint32_t i)
-{
-	return i && i <= names_used ? names[i - 1] : "";
 }

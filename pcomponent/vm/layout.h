@@ -5,10 +5,13 @@
 
 struct layout {
 	uint64_t budget;
-	uint64_t mmap_top; /* mappings without a wish go below */
-	uint64_t stack_base, stack_low, stack_top;
+	uint64_t mmap_top;	     /* mappings without a wish go below */
+	uint64_t stack_start;	     /* the stack pointer that the program began with */
+	uint64_t resident_peak;	     /* the most that was resident when somebody asked */
 	uint64_t brk_start, brk_end; /* brk_end: as the program set it, not aligned */
 	bool registered;	     /* all of it is under the ExCache */
+	uint64_t charged;	     /* bytes of shared memory that the ExCache has been told of */
+	uint32_t lock_future;	     /* VMA_LOCKED, VMA_LOCKONFAULT: of new mappings (mlockall) */
 };
 extern struct layout layout;
 
@@ -24,8 +27,63 @@ void layout_reclaim(struct thread *t);
 /* exclusive: make [start, end) free of mappings: contents, registration, table. */
 int layout_clear(uint64_t start, uint64_t end, bool host_too);
 
-/* Names of mapped files, by index; kept for the life of the process. 0: out of memory, or no name. */
-uint32_t names_add(const char *path);
+/* exclusive: the most that may be pinned, so that the rest has room in the budget once all is under the ExCache. */
+uint64_t layout_pin_max(bool registered);
+/* exclusive: what of shared memory is there now is charged to the budget. */
+void charge_now(void);
+/* Bytes of a mapping that is not under the ExCache that are resident: the host kernel knows. */
+uint64_t layout_resident(const struct vma *v);
+
+/* exclusive: where a mapping goes that is asked for with these MAP_ flags: its address, or -errno. */
+int64_t layout_place(uint64_t addr, uint64_t bytes, uint32_t flags);
+/* exclusive: enum vma_flags of MAP_ flags, and what mlockall asked for */
+uint32_t layout_flags(uint32_t flags);
+
+/*
+ * exclusive: do the program's limits leave room for a mapping of that kind in place of what is in [start, end)? For so many
+ * more pinned bytes in the budget? 0 or -ENOMEM.
+ */
+int layout_room(uint64_t start, uint64_t end, uint32_t flags, uint32_t prot);
+int layout_pin_room(uint64_t bytes);
+
+/* Before all else: the main stack. 0 or -errno. */
+int stack_make(void);
+
+/*
+ * Mapped files, by index, each held open: a mapping outlives its file's name and descriptors. exclusive. 0: out of memory,
+ * or none. sweep: after mappings went, find the files that none names any more; reap, without the lock: let them go.
+ */
+uint32_t names_add(const struct vm_file *file);
+uint32_t names_add_text(const char *text, uint64_t ino, uint64_t dev); /* none of ours: a name for maps */
 const char *names_get(uint32_t i);
+void names_file(uint32_t i, uint64_t *ino, uint64_t *dev);
+struct fs_image *names_image(uint32_t i); /* NULL: it has none; names_sweep may let it go */
+void names_sweep(void);
+/* Files mapped shared (pages.h): the entry of one, 0: there is none; a new one, with room for so many bytes; its pages. */
+struct pages;
+uint32_t names_shared(uint64_t ino, uint64_t dev);
+uint32_t names_add_shared(const struct vm_file *file, uint64_t bytes);
+struct pages *names_pages(uint32_t i);
+bool names_any_shared(void); /* any thread */
+uint32_t names_count(void);
+void names_reap(void);
+
+/*
+ * Contents of a file to [addr, addr + file->bytes), which is mapped writable; what filling brings in stays within the
+ * budget. 0 or -errno.
+ */
+int vm_fill(struct thread *t, uint64_t addr, const struct vm_file *file);
+/* MADV_DONTNEED on copies of files: those in [start, end) get the file's contents again. 0 or -errno. */
+int vm_refill(struct thread *t, uint64_t start, uint64_t end);
+/* The file behind a mapping, held open for the caller (fs_image_close), and what of [from, v->end) it has. 0 or -errno. */
+int vm_file_of(const struct vma *v, uint64_t from, struct fs_image *image, struct vm_file *file);
+
+/* Without the lock: bring all of [start, end) in that is mapped with access, for writing where that is allowed. 0, -ENOMEM. */
+int vm_populate(uint64_t start, uint64_t end);
+/* A range as munmap and friends take it: 0 or -EINVAL; *end page aligned. */
+int vm_range(uint64_t addr, uint64_t bytes, uint64_t *end);
+/* May the program lock memory at all, and so many bytes more? */
+bool vm_lock_may(void);
+bool vm_lock_allowed(uint64_t bytes);
 
 #endif

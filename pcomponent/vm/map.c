@@ -1,26 +1,20 @@
-/*
- * Making and ending mappings. Private file mappings are anonymous copies, filled here from the storage component: before
- * memory is registered directly, afterwards through user copies, so that filling stays within the budget.
- */
+/* Making and ending mappings, and their protection. */
 #include <errno.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include "ashlar/base/limits.h"
-#include "ashlar/proto/p2s.h"
 #include "pcomponent/excache/excache.h"
-#include "pcomponent/fs/fs.h"
+#include "pcomponent/proc/proc.h"
 #include "pcomponent/sys/thread.h"
-#include "pcomponent/sys/uaccess.h"
 #include "pcomponent/vm/layout.h"
 
-#define FILL_PIECE_BYTES (4UL << 20)
+#define TOP_32BIT (1UL << 31)
 #define HOST_FLAGS (MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE)
 
-/* Where a new mapping goes. exclusive. */
-static int64_t place(uint64_t addr, uint64_t bytes, uint32_t flags)
+int64_t layout_place(uint64_t addr, uint64_t bytes, uint32_t flags)
 {
 	struct vma *v;
+	uint64_t top;
 
 	if (flags & (MAP_FIXED | MAP_FIXED_NOREPLACE)) {
 		if (addr & (PAGE_BYTES - 1))
@@ -35,81 +29,77 @@ static int64_t place(uint64_t addr, uint64_t bytes, uint32_t flags)
 		return (int64_t)addr;
 	}
 	addr &= -PAGE_BYTES;
-	if (addr >= WINDOW_START && addr < WINDOW_END && bytes <= WINDOW_END - addr) {
+	top = flags & MAP_32BIT ? TOP_32BIT : layout.mmap_top;
+	if (addr >= WINDOW_START && addr < top && bytes <= top - addr) {
 		v = table_find(addr);
-		if ((!v || v->start >= addr + bytes) && (addr + bytes <= layout.mmap_top))
+		if (!v || v->start >= addr + bytes + (v->flags & VMA_GROWSDOWN ? TABLE_GAP : 0))
 			return (int64_t)addr;
 	}
-	addr = table_hole(bytes, layout.mmap_top);
+	addr = table_hole(bytes, top);
 	return addr ? (int64_t)addr : -ENOMEM;
 }
 
+/* exclusive: enter mapping v, of which `there` bytes exist: what lies behind them has no access. */
+static int enter(const struct vma *v, uint64_t there, bool *reclaim)
+{
+	struct vma in = *v, beyond = *v;
+	int err = 0;
+
+	in.end = beyond.start = v->start + there;
+	beyond.off += there;
+	beyond.flags |= VMA_BEYOND;
+	if (beyond.start < beyond.end && mprotect((void *)beyond.start, beyond.end - beyond.start, PROT_NONE))
+		return -errno;
+	if (there)
+		err = layout_add(&in, reclaim);
+	if (!err && beyond.start < beyond.end)
+		err = layout_add(&beyond, reclaim);
+	return err;
+}
+
 /* exclusive: the host kernel's part of a new anonymous mapping, and the table's. */
-static int64_t map_locked(const struct vma *want, uint32_t flags, uint32_t prot, bool *reclaim)
+static int64_t map_locked(const struct vma *want, uint32_t flags, uint32_t prot, uint64_t there, bool *reclaim)
 {
 	struct vma v = *want;
-	int64_t at = place(v.start, v.end - v.start, flags);
+	int64_t at = layout_place(v.start, v.end - v.start, flags);
 	int err;
 
 	if (at < 0)
 		return at;
 	v.end = (uint64_t)at + (v.end - v.start);
 	v.start = (uint64_t)at;
+	if ((err = layout_room(v.start, v.end, v.flags, v.prot)))
+		return err;
+	if ((v.flags & VMA_LOCKED) && v.prot && layout_pin_room(there))
+		return -EAGAIN;
 	if ((err = layout_clear(v.start, v.end, false)))
 		return err;
 	/* Replacing: the host kernel drops what was there, registration included. */
 	if (mmap((void *)v.start, v.end - v.start, (int)prot, HOST_FLAGS | MAP_FIXED, -1, 0) == MAP_FAILED)
 		return -errno;
-	if ((err = layout_add(&v, reclaim))) {
+	if ((err = enter(&v, there, reclaim))) {
 		layout_clear(v.start, v.end, true);
+		(void)munmap((void *)v.start, v.end - v.start); /* what the table does not know yet */
 		return err;
 	}
 	return at;
 }
 
-/* Contents of a file mapping from done on, through local memory: it is registered, or may be at any time. */
-static int fill_registered(uint64_t addr, const struct vm_file *file, uint64_t done)
+uint32_t layout_flags(uint32_t flags)
 {
-	char *piece = malloc(IO_SLOT_BYTES);
-	uint64_t n;
-	int64_t got = 0;
-	int err = piece ? 0 : -ENOMEM;
-
-	while (!err && done < file->bytes) {
-		n = file->bytes - done < IO_SLOT_BYTES ? file->bytes - done : IO_SLOT_BYTES;
-		got = fs_image_pread(file->image, piece, n, file->off + done);
-		if (got <= 0)
-			break;
-		err = uaccess_out(addr + done, piece, (size_t)got);
-		done += (uint64_t)got;
-	}
-	free(piece);
-	return got < 0 ? (int)got : err;
+	return (flags & MAP_SHARED ? VMA_SHARED : 0u) | (flags & MAP_NORESERVE ? VMA_NORESERVE : 0u) |
+	       (flags & MAP_GROWSDOWN ? VMA_GROWSDOWN : 0u) | (flags & MAP_LOCKED ? VMA_LOCKED : 0u) |
+	       layout.lock_future;
 }
 
-/*
- * Straight to its place while memory is not registered. Another thread's mapping or a smaller budget may change that at
- * any time, but not while the layout lock is held: so piece by piece. No page of ours is missing meanwhile.
- */
-static int fill(struct thread *t, uint64_t addr, const struct vm_file *file)
+/* The file's contents, then the protection that was asked for. */
+static int fill_new(struct thread *t, uint64_t at, uint64_t there, uint32_t prot, const struct vm_file *file)
 {
-	uint64_t done = 0, n;
-	bool direct = true;
-	int64_t got = 1;
+	int err = vm_fill(t, at, file);
 
-	while (direct && got > 0 && done < file->bytes) {
-		n = file->bytes - done < FILL_PIECE_BYTES ? file->bytes - done : FILL_PIECE_BYTES;
-		vm_lock_shared(t);
-		direct = !layout.registered;
-		if (direct)
-			got = fs_image_pread(file->image, (void *)(addr + done), n, file->off + done);
-		vm_unlock_shared(t);
-		if (direct && got > 0)
-			done += (uint64_t)got;
-	}
-	if (!direct)
-		return fill_registered(addr, file, done);
-	return got < 0 ? (int)got : 0;
+	if (!err && prot != (PROT_READ | PROT_WRITE) && mprotect((void *)at, there, (int)prot))
+		err = -errno;
+	return err;
 }
 
 int64_t vm_map(struct thread *t, uint64_t addr, uint64_t bytes, uint32_t prot, uint32_t flags,
@@ -117,6 +107,7 @@ int64_t vm_map(struct thread *t, uint64_t addr, uint64_t bytes, uint32_t prot, u
 {
 	bool filling = file && file->bytes, reclaim = false;
 	struct vma v = { .start = addr, .end = addr + bytes, .prot = prot };
+	uint64_t there = file ? (file->bytes + PAGE_BYTES - 1) & -PAGE_BYTES : bytes;
 	int64_t at;
 	int err;
 
@@ -124,91 +115,26 @@ int64_t vm_map(struct thread *t, uint64_t addr, uint64_t bytes, uint32_t prot, u
 		return -EINVAL;
 	if (bytes >= WINDOW_END)
 		return -ENOMEM;
-	if (flags & MAP_SHARED)
-		v.flags |= VMA_SHARED;
-	if (flags & MAP_NORESERVE)
-		v.flags |= VMA_NORESERVE;
-	if (file) {
-		v.flags |= VMA_FILE;
-		v.off = file->off;
-		v.name = names_add(file->path);
-	}
 	vm_lock_exclusive();
-	at = map_locked(&v, flags, filling ? PROT_READ | PROT_WRITE : prot, &reclaim);
+	v.flags = layout_flags(flags) | (file ? VMA_FILE : 0u);
+	if (file && (flags & MAP_SHARED)) /* a shared one is here only if it cannot be written */
+		v.flags |= VMA_NOWRITE;
+	if (file) {
+		v.off = file->off;
+		v.name = names_add(file);
+	}
+	at = map_locked(&v, flags, filling ? PROT_READ | PROT_WRITE : prot, there, &reclaim);
 	vm_unlock_exclusive();
 	if (reclaim)
 		layout_reclaim(t);
-	if (at < 0 || !filling)
+	if (at < 0)
 		return at;
-	err = fill(t, (uint64_t)at, file);
-	if (!err && prot != (PROT_READ | PROT_WRITE) && mprotect((void *)at, bytes, (int)prot))
-		err = -errno;
-	if (err) {
+	if (filling && (err = fill_new(t, (uint64_t)at, there, prot, file))) {
 		vm_unmap((uint64_t)at, bytes);
 		return err;
 	}
-	return at;
-}
-
-/* The file's contents again in [from, to) of mapping v. Its pages stay as they are where the file is gone. */
-static int refill_one(struct thread *t, const struct vma *v, uint64_t from, uint64_t to)
-{
-	char canonical[4096];
-	struct wire_stat st;
-	struct vm_file file = { .off = v->off + (from - v->start) };
-	int err = fs_image_open(names_get(v->name), &file.image, &st, canonical, sizeof(canonical));
-
-	if (err)
-		return 0;
-	file.bytes = st.size < file.off ? 0 : st.size - file.off < to - from ? st.size - file.off : to - from;
-	err = fill(t, from, &file);
-	fs_image_close(file.image);
-	return err;
-}
-
-int vm_refill(struct thread *t, uint64_t start, uint64_t end)
-{
-	int err = 0;
-
-	while (!err && start < end) {
-		struct vma v = { .start = end, .end = end }, *found;
-		uint64_t to;
-
-		vm_lock_exclusive();
-		if ((found = table_find(start)) && found->start < end)
-			v = *found;
-		vm_unlock_exclusive();
-		to = v.end < end ? v.end : end;
-		/* What was never writable is the file's still. */
-		if ((v.flags & VMA_FILE) && (v.prot & PROT_WRITE))
-			err = refill_one(t, &v, start > v.start ? start : v.start, to);
-		start = to;
-	}
-	return err;
-}
-
-int64_t vm_map_host(uint64_t addr, uint64_t bytes, uint32_t prot, uint32_t flags, int fd, uint64_t off)
-{
-	struct vma v = { .prot = prot, .flags = VMA_HOST | (flags & MAP_SHARED ? VMA_SHARED : 0u), .off = off };
-	int64_t at;
-	int err;
-
-	vm_lock_exclusive();
-	at = place(addr, bytes, flags);
-	if (at >= 0) {
-		v.start = (uint64_t)at;
-		v.end = (uint64_t)at + bytes;
-		err = layout_clear(v.start, v.end, false);
-		if (!err && mmap((void *)at, bytes, (int)prot,
-				 (int)((flags & ~(MAP_FIXED_NOREPLACE | MAP_POPULATE)) | MAP_FIXED), fd,
-				 (off_t)off) == MAP_FAILED)
-			err = -errno;
-		if (!err)
-			err = table_insert(&v);
-		if (err)
-			at = err;
-	}
-	vm_unlock_exclusive();
+	if ((flags & MAP_POPULATE) || (v.flags & (VMA_LOCKED | VMA_LOCKONFAULT)) == VMA_LOCKED)
+		(void)vm_populate((uint64_t)at, (uint64_t)at + there);
 	return at;
 }
 
@@ -222,30 +148,94 @@ int vm_unmap(uint64_t addr, uint64_t bytes)
 	return err;
 }
 
-/* exclusive */
-static int protect_locked(uint64_t start, uint64_t end, uint32_t prot, bool *reclaim)
+/* exclusive: mappings of [start, end) in the host kernel; what lies behind the end of its file keeps to have no access. */
+static int protect_host(uint64_t start, uint64_t end, uint32_t prot)
+{
+	struct vma *v;
+	uint64_t from = start, to = start;
+
+	for (v = table_find(start); v && v->start < end; v = table_next(v)) {
+		if (v->flags & VMA_PAGES) {
+			/* Each page gets what it may have at its next touch */
+			uint64_t low = v->start > start ? v->start : start, high = v->end < end ? v->end : end;
+
+			if (mprotect((void *)low, high - low, PROT_NONE))
+				return -errno;
+		}
+		if (v->flags & (VMA_BEYOND | VMA_PAGES)) {
+			if (from < to && mprotect((void *)from, to - from, (int)prot))
+				return -errno;
+			from = v->end;
+		}
+		to = v->end;
+	}
+	return from < to && mprotect((void *)from, to - from, (int)prot) ? -errno : 0;
+}
+
+/* exclusive: do limits and budget have room for that protection of [start, end)? */
+static int protect_room(uint64_t start, uint64_t end, uint32_t prot)
+{
+	uint64_t more_data = 0, more_pinned = 0;
+	struct vma *v;
+
+	for (v = table_find(start); v && v->start < end; v = table_next(v)) {
+		if ((prot & PROT_WRITE) && (v->flags & VMA_NOWRITE))
+			return -EACCES;
+		if (table_is_data(v->flags, prot) && !table_is_data(v->flags, v->prot))
+			more_data += v->end - v->start;
+		if ((v->flags & VMA_LOCKED) && prot && !v->prot)
+			more_pinned += v->end - v->start;
+	}
+	if (more_data && table_sums().data + more_data > proc_limit(RLIMIT_DATA))
+		return -ENOMEM;
+	return more_pinned ? layout_pin_room(more_pinned) : 0;
+}
+
+/* exclusive: [start, end) is mapped throughout. */
+static int protect_covered(uint64_t start, uint64_t end, uint32_t prot, bool *reclaim)
 {
 	struct vma *v;
 	int err;
 
-	if (!table_covers(start, end) || table_ours(start, end))
-		return -ENOMEM;
-	if ((err = table_split(start, end)))
+	if ((err = table_split(start, end)) || (err = protect_room(start, end, prot)) ||
+	    (err = protect_host(start, end, prot)))
 		return err;
-	if (mprotect((void *)start, end - start, (int)prot))
-		return -errno;
 	for (v = table_find(start); v && v->start < end; v = table_next(v))
 		table_set(v, v->flags, prot);
 	return layout_settle(reclaim);
 }
 
-int vm_protect(struct thread *t, uint64_t addr, uint64_t bytes, uint32_t prot)
+/* exclusive: as Linux, mappings up to the first hole are changed. */
+static int protect_locked(uint64_t start, uint64_t end, uint32_t prot, bool *reclaim)
 {
-	bool reclaim = false;
+	uint64_t to = table_covered_to(start, end);
 	int err;
 
+	if (to == start || table_ours(start, to))
+		return -ENOMEM;
+	err = protect_covered(start, to, prot, reclaim);
+	return err ? err : to < end ? -ENOMEM : 0;
+}
+
+int vm_protect(struct thread *t, uint64_t addr, uint64_t bytes, uint32_t prot, bool grows_down)
+{
+	bool reclaim = false;
+	uint64_t end = addr + bytes;
+	struct vma *v;
+	int err = 0;
+
 	vm_lock_exclusive();
-	err = protect_locked(addr, addr + bytes, prot, &reclaim);
+	if (grows_down) {
+		v = table_find(addr);
+		if (!v || v->start >= end)
+			err = -ENOMEM;
+		else if (!(v->flags & VMA_GROWSDOWN))
+			err = -EINVAL;
+		else
+			addr = v->start;
+	}
+	if (!err)
+		err = protect_locked(addr, end, prot, &reclaim);
 	vm_unlock_exclusive();
 	if (reclaim)
 		layout_reclaim(t);

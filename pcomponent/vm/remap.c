@@ -31,7 +31,7 @@ static int choose(struct remap *r)
 			return -EINVAL;
 		return layout_clear(r->to, r->to + r->to_bytes, true);
 	}
-	if (!(r->flags & MREMAP_DONTUNMAP) && (r->to_bytes <= r->from_bytes || grows_here(r))) {
+	if (r->from_bytes && !(r->flags & MREMAP_DONTUNMAP) && (r->to_bytes <= r->from_bytes || grows_here(r))) {
 		r->to = r->from;
 		return 0;
 	}
@@ -64,105 +64,195 @@ static int move_pages(uint64_t from, uint64_t to, uint64_t bytes)
 	return err ? err : move_pages(from + half, to + half, bytes - half);
 }
 
-/* exclusive: contents of the first `kept` bytes to their new place, the rest of it zeros; the old place is empty. */
-static int move_host(const struct remap *r, const struct vma *v, uint64_t kept)
+/* exclusive: what a mapping loses when its pages move away or end. */
+static void leave(const struct vma *v)
 {
+	if (v->flags & VMA_LOCKED)
+		excache_unpin(v->start, v->end);
+}
+
+static int move_object(uint64_t from, uint64_t from_bytes, uint64_t to_bytes, uint32_t flags, uint64_t to)
+{
+	flags = (flags & MREMAP_DONTUNMAP) | MREMAP_MAYMOVE | MREMAP_FIXED;
+	return mremap((void *)from, from_bytes, to_bytes, (int)flags, (void *)to) == MAP_FAILED ? -errno : 0;
+}
+
+/* exclusive: one mapping, v, wholly to `to`; a host object's grows on the way. Its lines follow. */
+static int move_one(const struct vma *v, uint64_t to, uint64_t more, uint32_t flags)
+{
+	uint64_t bytes = v->end - v->start;
 	int err;
 
 	if (v->flags & VMA_HOST)
-		return mremap((void *)r->from, r->from_bytes, r->to_bytes, MREMAP_MAYMOVE | MREMAP_FIXED,
-			      (void *)r->to) == MAP_FAILED
-			       ? -errno
-			       : 0;
-	if ((err = move_pages(r->from, r->to, kept)))
+		return move_object(v->start, bytes, bytes + more, flags, to);
+	if ((err = move_pages(v->start, to, bytes)))
 		return err;
-	if (r->to_bytes > kept && !map_zeros(r->to + kept, r->to_bytes - kept, v->prot))
-		return -ENOMEM;
-	if (r->from_bytes > kept && munmap((void *)(r->from + kept), r->from_bytes - kept))
-		return -errno;
-	return 0;
+	if (!(v->flags & VMA_REGISTERED))
+		return 0;
+	leave(v);
+	err = excache_move(v->start, to, bytes);
+	return !err && (v->flags & VMA_LOCKED) ? excache_pin(to, to + bytes) : err;
 }
 
-/* exclusive: lines follow their pages. */
-static int move_lines(const struct remap *r, uint64_t kept)
+/* exclusive: what was there stays mapped, empty. */
+static int leave_empty(struct vma old, bool *reclaim)
 {
-	int err = excache_move(r->from, r->to, kept);
+	uint32_t prot = old.flags & VMA_BEYOND ? PROT_NONE : old.prot;
 
-	if (!err && r->to_bytes > kept)
-		err = excache_register(r->to + kept, r->to + r->to_bytes);
-	if (r->from_bytes > kept)
-		excache_forget(r->from + kept, r->from + r->from_bytes);
+	old.flags &= ~(uint32_t)(VMA_REGISTERED | VMA_LOCKED | VMA_LOCKONFAULT);
+	return map_zeros(old.start, old.end - old.start, prot) ? layout_add(&old, reclaim) : -ENOMEM;
+}
+
+/*
+ * exclusive: the part of a mapping like v, from `at` on, that it did not have before: zeros, or what its file holds there,
+ * which comes when it is touched.
+ */
+static int grow_at(uint64_t at, uint64_t bytes, struct vma v, bool *reclaim)
+{
+	bool file = v.flags & VMA_FILE;
+	int err;
+
+	if (!map_zeros(at, bytes, file ? PROT_NONE : v.prot))
+		return -errno;
+	if (v.name)
+		v.off += v.end - v.start;
+	v.start = at;
+	v.end = at + bytes;
+	v.flags &= ~(uint32_t)VMA_REGISTERED;
+	if (file)
+		v.flags |= VMA_BEYOND;
+	if ((err = layout_add(&v, reclaim)))
+		(void)layout_clear(v.start, v.end, true);
 	return err;
 }
 
-/* exclusive */
-static int move(const struct remap *r, struct vma v, bool *reclaim)
+/* exclusive: all of r, which begins and ends at borders, to its new place. */
+static int move(const struct remap *r, bool *reclaim)
 {
-	uint64_t kept = r->from_bytes < r->to_bytes ? r->from_bytes : r->to_bytes;
-	struct vma old = v;
+	uint64_t end = r->from + r->from_bytes, more = r->to_bytes - r->from_bytes, at;
+	struct vma v = { 0 };
 	int err;
 
-	if ((err = move_host(r, &v, kept)))
+	for (at = r->from; at < end; at = v.end) {
+		struct vma moved;
+
+		v = moved = *table_find(at);
+		moved.start = r->to + (at - r->from);
+		moved.end = moved.start + (v.end - v.start) + (v.end == end && (v.flags & VMA_HOST) ? more : 0);
+		if ((err = move_one(&v, moved.start, v.end == end ? more : 0, r->flags)))
+			return err;
+		if ((r->flags & MREMAP_DONTUNMAP) && (v.flags & VMA_HOST)) { /* both show the object */
+			if ((err = table_insert(&moved)))
+				return err;
+			continue;
+		}
+		table_remove(v.start, v.end);
+		if ((err = table_insert(&moved)) || ((r->flags & MREMAP_DONTUNMAP) && (err = leave_empty(v, reclaim))))
+			return err;
+	}
+	if (more && !(v.flags & VMA_HOST) && (err = grow_at(r->to + r->from_bytes, more, v, reclaim)))
 		return err;
-	if ((v.flags & VMA_REGISTERED) && (err = move_lines(r, kept)))
-		return err;
-	table_remove(r->from, r->from + r->from_bytes);
-	v.start = r->to;
-	v.end = r->to + r->to_bytes;
-	if ((err = table_insert(&v)))
-		return err;
-	if (!(r->flags & MREMAP_DONTUNMAP))
-		return layout_settle(reclaim);
-	old.flags &= ~(uint32_t)VMA_REGISTERED;
-	return map_zeros(r->from, r->from_bytes, old.prot) ? layout_add(&old, reclaim) : -ENOMEM;
+	return layout_settle(reclaim);
 }
 
 /* exclusive */
-static int grow(const struct remap *r, struct vma v, bool *reclaim)
+static int grow(const struct remap *r, bool *reclaim)
 {
-	uint64_t end = r->from + r->from_bytes;
+	uint64_t end = r->from + r->from_bytes, more = r->to_bytes - r->from_bytes;
+	struct vma v = *table_find(end - PAGE_BYTES);
+	int err;
 
-	if (v.flags & VMA_HOST) {
-		if (mremap((void *)r->from, r->from_bytes, r->to_bytes, 0) == MAP_FAILED)
-			return -errno;
-	} else if (!map_zeros(end, r->to_bytes - r->from_bytes, v.prot)) {
+	if (!(v.flags & VMA_HOST))
+		return grow_at(end, more, v, reclaim);
+	if (mremap((void *)r->from, r->from_bytes, r->to_bytes, 0) == MAP_FAILED)
 		return -errno;
-	}
-	if (v.name)
-		v.off += end - v.start;
+	v.off += v.end - v.start;
 	v.start = end;
-	v.end = r->from + r->to_bytes;
-	v.flags &= ~(uint32_t)VMA_REGISTERED;
-	return layout_add(&v, reclaim);
+	v.end = end + more;
+	err = table_insert(&v);
+	return err ? err : layout_settle(reclaim);
 }
 
-/* exclusive: the address, or -errno */
-static int64_t remap_locked(struct remap *r, bool *reclaim)
+/* exclusive: does [from, end) lie in one mapping? What the program made as one may be several here. */
+static bool one_mapping(uint64_t from, uint64_t end)
 {
-	uint64_t end = r->from + r->from_bytes;
+	struct vma *v = table_find(from), *next;
+
+	if (!v || v->start > from || (v->flags & VMA_OURS))
+		return false;
+	for (; v->end < end; v = next)
+		if (!(next = table_next(v)) || !table_goes_on(v, next))
+			return false;
+	return true;
+}
+
+/* exclusive: room for what r adds to a mapping like v. */
+static int room_for(const struct remap *r, const struct vma *v)
+{
+	uint64_t more = r->flags & MREMAP_DONTUNMAP ? r->to_bytes : r->to_bytes - r->from_bytes, at = WINDOW_END;
+
+	if (!more)
+		return 0;
+	if (v->flags & VMA_LOCKED) {
+		if (!vm_lock_allowed(more))
+			return -EAGAIN;
+		if (layout_pin_room(more))
+			return -ENOMEM;
+	}
+	return layout_room(at, at + more, v->flags, v->prot);
+}
+
+/* exclusive: no bytes of a shared mapping are moved: a second mapping of what is behind r->from. */
+static int64_t duplicate(struct remap *r, struct vma v, bool *reclaim)
+{
+	int err;
+
+	if ((v.flags & (VMA_HOST | VMA_SHARED)) != (VMA_HOST | VMA_SHARED))
+		return -EINVAL;
+	if (!(r->flags & MREMAP_MAYMOVE))
+		return -ENOMEM;
+	if ((err = room_for(r, &v)) || (err = choose(r)) || (err = move_object(r->from, 0, r->to_bytes, 0, r->to)))
+		return err;
+	v.off += r->from - v.start;
+	v.start = r->to;
+	v.end = r->to + r->to_bytes;
+	err = layout_add(&v, reclaim);
+	return err ? err : (int64_t)r->to;
+}
+
+/* exclusive: the address, or -errno. *grown: locked memory is to be brought in behind what there was. */
+static int64_t remap_locked(struct remap *r, bool *reclaim, bool *grown)
+{
 	struct vma *v = table_find(r->from);
 	int err;
 
-	if (!v || v->start > r->from || v->end < end || (v->flags & VMA_OURS))
+	if (!v || v->start > r->from || (v->flags & VMA_OURS))
 		return -EFAULT;
-	if ((r->flags & MREMAP_DONTUNMAP) && (v->flags & VMA_HOST))
-		return -EINVAL;
-	if ((err = choose(r)) || (err = table_split(r->from, end)))
+	if (!r->from_bytes)
+		return duplicate(r, *v, reclaim);
+	if (r->to_bytes < r->from_bytes) {
+		if ((err = layout_clear(r->from + r->to_bytes, r->from + r->from_bytes, true)))
+			return err;
+		r->from_bytes = r->to_bytes;
+		if (!(r->flags & MREMAP_FIXED))
+			return (int64_t)r->from;
+	}
+	if (!one_mapping(r->from, r->from + r->from_bytes))
+		return -EFAULT;
+	*grown = (v->flags & (VMA_LOCKED | VMA_LOCKONFAULT)) == VMA_LOCKED;
+	if ((err = room_for(r, v)) || (err = choose(r)) || (err = table_split(r->from, r->from + r->from_bytes)))
 		return err;
-	v = table_find(r->from);
 	if (r->to != r->from)
-		err = move(r, *v, reclaim);
+		err = move(r, reclaim);
 	else if (r->to_bytes > r->from_bytes)
-		err = grow(r, *v, reclaim);
-	else if (r->to_bytes < r->from_bytes)
-		err = layout_clear(r->from + r->to_bytes, end, true);
+		err = grow(r, reclaim);
 	return err ? err : (int64_t)r->to;
 }
 
 long sys_mremap(struct thread *t, const uint64_t a[6])
 {
 	struct remap r = { .from = a[0], .to = a[4], .flags = (uint32_t)a[3] };
-	bool reclaim = false;
+	bool reclaim = false, grown = false;
 	int64_t at;
 
 	if ((a[0] & (PAGE_BYTES - 1)) || !a[2] || a[0] >= WINDOW_END || a[1] > WINDOW_END || a[2] > WINDOW_END)
@@ -172,14 +262,15 @@ long sys_mremap(struct thread *t, const uint64_t a[6])
 		return -EINVAL;
 	r.from_bytes = (a[1] + PAGE_BYTES - 1) & -PAGE_BYTES;
 	r.to_bytes = (a[2] + PAGE_BYTES - 1) & -PAGE_BYTES;
-	if (!r.from_bytes) /* duplicating shared mappings */
-		return -EINVAL;
 	if ((r.flags & MREMAP_DONTUNMAP) && r.from_bytes != r.to_bytes)
 		return -EINVAL;
 	vm_lock_exclusive();
-	at = remap_locked(&r, &reclaim);
+	at = remap_locked(&r, &reclaim, &grown);
 	vm_unlock_exclusive();
 	if (reclaim)
 		layout_reclaim(t);
+	if (at > 0 && grown && r.to_bytes > r.from_bytes)
+		(void)vm_populate((uint64_t)at + r.from_bytes, (uint64_t)at + r.to_bytes);
+	names_reap();
 	return at;
 }

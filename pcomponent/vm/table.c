@@ -8,11 +8,12 @@
 static struct vma *table;
 static size_t used, room;
 static uint64_t weight, noreserve_max;
+static struct table_sums sums;
 
 bool table_counts(const struct vma *v)
 {
-	if (v->flags & (VMA_HOST | VMA_OURS))
-		return false;
+	if (v->flags & (VMA_HOST | VMA_OURS | VMA_BEYOND))
+		return v->flags & VMA_CHARGED;
 	if ((v->flags & VMA_NORESERVE) && v->end - v->start > noreserve_max)
 		return false;
 	return (v->flags & VMA_FILE) || (v->prot & PROT_WRITE);
@@ -21,6 +22,41 @@ bool table_counts(const struct vma *v)
 static uint64_t weight_of(const struct vma *v)
 {
 	return table_counts(v) ? v->end - v->start : 0;
+}
+
+bool table_is_data(uint32_t flags, uint32_t prot)
+{
+	return (prot & PROT_WRITE) && !(flags & (VMA_SHARED | VMA_GROWSDOWN));
+}
+
+static void sums_add(struct table_sums *s, const struct vma *v, uint64_t bytes)
+{
+	if (v->flags & VMA_OURS)
+		return;
+	s->bytes += bytes;
+	s->peak = s->bytes > s->peak ? s->bytes : s->peak;
+	s->data += table_is_data(v->flags, v->prot) ? bytes : 0;
+	s->locked += v->flags & VMA_LOCKED ? bytes : 0;
+	s->charged += v->flags & VMA_CHARGED ? bytes : 0;
+	if ((v->flags & VMA_LOCKED) && v->prot && !(v->flags & (VMA_HOST | VMA_BEYOND)))
+		s->pinned += bytes;
+}
+
+static void account(const struct vma *v)
+{
+	weight += weight_of(v);
+	sums_add(&sums, v, v->end - v->start);
+}
+
+static void unaccount(const struct vma *v)
+{
+	weight -= weight_of(v);
+	sums_add(&sums, v, v->start - v->end);
+}
+
+struct table_sums table_sums(void)
+{
+	return sums;
 }
 
 void table_set_noreserve_max(uint64_t bytes)
@@ -59,6 +95,11 @@ struct vma *table_find(uint64_t addr)
 struct vma *table_next(struct vma *v)
 {
 	return v + 1 < table + used ? v + 1 : NULL;
+}
+
+struct vma *table_prev(struct vma *v)
+{
+	return v > table ? v - 1 : NULL;
 }
 
 static int grow(void)
@@ -110,7 +151,7 @@ int table_insert(const struct vma *v)
 	memmove(&table[i + 1], &table[i], (used - i) * sizeof(*table));
 	table[i] = *v;
 	used++;
-	weight += weight_of(v);
+	account(v);
 	join_around(i);
 	return 0;
 }
@@ -125,14 +166,15 @@ static int split_at(uint64_t addr)
 	if (grow())
 		return -ENOMEM;
 	v = &table[i];
-	weight -= weight_of(v);
+	unaccount(v);
 	memmove(v + 1, v, (used - i) * sizeof(*table));
 	used++;
 	v[0].end = addr;
 	v[1].start = addr;
-	if (v[1].name)
+	if (v[1].name || (v[1].flags & VMA_HOST))
 		v[1].off += addr - v[0].start;
-	weight += weight_of(&v[0]) + weight_of(&v[1]);
+	account(&v[0]);
+	account(&v[1]);
 	return 0;
 }
 
@@ -148,27 +190,37 @@ void table_remove(uint64_t start, uint64_t end)
 	size_t i = index_of(start), n = 0;
 
 	while (i + n < used && table[i + n].end <= end)
-		weight -= weight_of(&table[i + n++]);
+		unaccount(&table[i + n++]);
 	memmove(&table[i], &table[i + n], (used - i - n) * sizeof(*table));
 	used -= n;
 }
 
-bool table_covers(uint64_t start, uint64_t end)
+uint64_t table_covered_to(uint64_t start, uint64_t end)
 {
 	size_t i = index_of(start);
 
-	for (; i < used && start < end; i++) {
-		if (table[i].start > start)
-			return false;
+	for (; i < used && start < end && table[i].start <= start; i++)
 		start = table[i].end;
-	}
-	return start >= end;
+	return start < end ? start : end;
+}
+
+bool table_covers(uint64_t start, uint64_t end)
+{
+	return table_covered_to(start, end) == end;
+}
+
+/* Where a new mapping below v has to end. */
+static uint64_t clear_of(const struct vma *v)
+{
+	if (!(v->flags & VMA_GROWSDOWN))
+		return v->start;
+	return v->start > TABLE_GAP ? v->start - TABLE_GAP : 0;
 }
 
 uint64_t table_hole(uint64_t bytes, uint64_t top)
 {
 	size_t i = index_of(top);
-	uint64_t end = i < used && table[i].start < top ? table[i].start : top;
+	uint64_t end = i < used && clear_of(&table[i]) < top ? clear_of(&table[i]) : top;
 
 	for (;;) {
 		uint64_t floor = i > 0 ? table[i - 1].end : WINDOW_START;
@@ -177,16 +229,36 @@ uint64_t table_hole(uint64_t bytes, uint64_t top)
 			return end - bytes;
 		if (i == 0)
 			return 0;
-		end = table[--i].start;
+		end = clear_of(&table[--i]);
 	}
+}
+
+struct table_sums table_sums_in(uint64_t start, uint64_t end)
+{
+	struct table_sums s = { 0 };
+
+	for (size_t i = index_of(start); i < used && table[i].start < end; i++) {
+		uint64_t from = table[i].start > start ? table[i].start : start;
+
+		sums_add(&s, &table[i], (table[i].end < end ? table[i].end : end) - from);
+	}
+	return s;
+}
+
+bool table_goes_on(const struct vma *a, const struct vma *b)
+{
+	const uint32_t told = ~(uint32_t)(VMA_BEYOND | VMA_REGISTERED | VMA_NORESERVE);
+
+	return b->start == a->end && !((a->flags ^ b->flags) & told) && a->prot == b->prot && a->name == b->name &&
+	       (!a->name || b->off == a->off + (a->end - a->start));
 }
 
 void table_set(struct vma *v, uint32_t flags, uint32_t prot)
 {
-	weight -= weight_of(v);
+	unaccount(v);
 	v->flags = flags;
 	v->prot = prot;
-	weight += weight_of(v);
+	account(v);
 }
 
 bool table_ours(uint64_t start, uint64_t end)

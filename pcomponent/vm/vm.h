@@ -21,13 +21,25 @@ struct fs_image;
 
 enum vma_flags {
 	VMA_REGISTERED = 1, /* under the ExCache */
-	VMA_HOST = 2,	    /* a mapping of a host object: never registered */
+	VMA_HOST = 2,	    /* a mapping of a host object, or shared memory: never registered */
 	VMA_NORESERVE = 4,
 	VMA_FILE = 8,	/* holds a copy of a file: counts whatever its protection */
 	VMA_STACK = 16, /* the main thread's */
 	VMA_BRK = 32,
 	VMA_SHARED = 64, /* MAP_SHARED, for /proc/self/maps */
 	VMA_OURS = 128, /* the dispatcher's, inside the window by the host kernel's choice: not to be touched or seen */
+	VMA_GROWSDOWN = 256,
+	VMA_BEYOND = 512,  /* wholly behind the end of its file: without access in the host kernel, BUS_ADRERR */
+	VMA_LOCKED = 1024, /* mlock: what is in it stays */
+	VMA_LOCKONFAULT = 2048,
+	/* What a fork does with it: the child has no such mapping, or finds zeros. Both are the program's advice. */
+	VMA_DONTFORK = 4096,
+	VMA_WIPEONFORK = 8192,
+	VMA_DONTDUMP = 16384, /* not in a core file */
+	VMA_CHARGED = 32768,  /* of VMA_HOST: memory, and this process pays for it (charge.c) */
+	VMA_SYSV = 65536,     /* attached by shmat */
+	VMA_PAGES = 131072,   /* of a remote file, shared (pages.h): access in the host kernel differs by page */
+	VMA_NOWRITE = 262144, /* shared, of a file not opened for writing: no protection may allow it */
 };
 
 struct vma {
@@ -38,8 +50,8 @@ struct vma {
 	uint32_t name; /* index of its file's path, 0: none */
 };
 
-/* budget_bytes: what may be local. stack_bytes: room of the main stack. 0 or -errno. */
-int vm_open(uint64_t budget_bytes, uint64_t stack_bytes);
+/* budget_bytes: what may be local. The main stack is there afterwards. 0 or -errno. */
+int vm_open(uint64_t budget_bytes);
 
 /*
  * Change it while the program runs. What no longer fits is brought under the ExCache; the caller then sees to it that no
@@ -58,28 +70,58 @@ void vm_lock_helper(struct thread *t);
 
 /* shared: is addr in registered memory, and in which mapping? */
 bool vm_registered(uint64_t addr, uint64_t *start, uint64_t *end);
-/* A fault at addr that the growing main stack explains: grown, try again. Takes the lock itself. */
-bool vm_stack_grow(struct thread *t, uint64_t addr);
+/* shared, after a miss: now and then, see what of shared memory is there (charge.c). */
+void vm_charge(void);
+
+/*
+ * Faults that the host kernel has no mapping or no access for; they take the lock themselves. grow: nothing is mapped at
+ * addr, but what lies above it grows down: true, try again. beyond: a mapping may not be accessed as the end of its file
+ * lies before addr: 0 the file has grown, try again; -EFAULT it has not (BUS_ADRERR); 1 that is not why.
+ */
+bool vm_fault_grow(struct thread *t, uint64_t addr);
+int vm_fault_beyond(struct thread *t, uint64_t addr, uint32_t prot);
 uint64_t vm_stack_top(void);
+/*
+ * exclusive, in a forked child whose registered memory is registered again: what its parent advised for it (DONTFORK,
+ * WIPEONFORK) is done, locks are none of its own, and shared memory stays charged to the parent.
+ */
+void vm_forked(void);
+/* exclusive: fn for each registered range, until it fails; what it returned. */
+int vm_each_registered(int (*fn)(uint64_t start, uint64_t end));
 
 /* ---- for the loader and the calls; addresses and lengths page aligned; -errno as mmap(2) ---- */
 
 struct vm_file { /* a private file mapping's source; NULL: anonymous */
 	struct fs_image *image;
-	uint64_t off;	  /* page aligned */
-	uint64_t bytes;	  /* of the file from off on that exist, at most the mapping's length */
-	const char *path; /* for maps */
+	uint64_t off;	   /* page aligned */
+	uint64_t bytes;	   /* of the file from off on that exist, at most the mapping's length */
+	const char *path;  /* for maps */
+	uint64_t ino, dev; /* with the path: which file */
 };
-/* MAP_FIXED, MAP_FIXED_NOREPLACE, MAP_NORESERVE, MAP_SHARED are looked at; addr is a hint otherwise. The address, or -errno. */
+/*
+ * MAP_FIXED, MAP_FIXED_NOREPLACE, MAP_32BIT, MAP_NORESERVE, MAP_SHARED, MAP_GROWSDOWN, MAP_LOCKED, MAP_POPULATE are looked
+ * at; addr is a hint otherwise. The address, or -errno.
+ */
 int64_t vm_map(struct thread *t, uint64_t addr, uint64_t bytes, uint32_t prot, uint32_t flags,
 	       const struct vm_file *file);
-/* A mapping of host object fd (device, shared memory of the host), as mmap(2). */
-int64_t vm_map_host(uint64_t addr, uint64_t bytes, uint32_t prot, uint32_t flags, int fd, uint64_t off);
-/* MADV_DONTNEED on copies of files: those in [start, end) get the file's contents again. 0 or -errno. */
-int vm_refill(struct thread *t, uint64_t start, uint64_t end);
+/* A shared mapping of a remote file: writable, or of one that is mapped so already. */
+int64_t vm_map_pages(struct thread *t, const uint64_t a[6], uint64_t bytes, const struct vm_file *file);
+/* Write back what was written through shared mappings in [start, end): 0 or -errno. No lock held. */
+int vm_sync(uint64_t start, uint64_t end);
+/*
+ * Before a fork (1), in the parent, and where it failed (-1): one process more has what is mapped shared. exclusive. ends:
+ * before the process ends or becomes another program; no lock held.
+ */
+void vm_shared_processes(int more);
+void vm_ends(void);
+
+/* A mapping of the host object a[4] (device, shared memory), or of memory to be shared, as mmap(2). */
+int64_t vm_map_host(struct thread *t, const uint64_t a[6], uint64_t bytes);
 int vm_unmap(uint64_t addr, uint64_t bytes);
-int vm_protect(struct thread *t, uint64_t addr, uint64_t bytes, uint32_t prot);
-/* Where the program's break starts: behind its image. */
+/* grows_down: from the beginning of the mapping at addr on, which must be one that grows down. */
+int vm_protect(struct thread *t, uint64_t addr, uint64_t bytes, uint32_t prot, bool grows_down);
+/* Where the program's stack pointer starts; its break: behind its image. */
+void vm_stack_start(uint64_t sp);
 void vm_brk_start(uint64_t addr);
 /* Bytes the program may have local. */
 uint64_t vm_budget(void);

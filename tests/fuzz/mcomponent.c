@@ -3,6 +3,7 @@
 #include "tests/fuzz/fuzz.h"
 
 #define FRAMES 8192u
+#define MEMBERS 6u /* of each tree, mostly */
 
 static struct mcomponent *mem;
 static struct net_listener *listener;
@@ -45,8 +46,10 @@ static void round_begin(void)
 
 static void proof(struct fuzz_peer *p, struct message *m)
 {
-	struct p2m_hello_req req = { .cap = cap_of(p->pid), .pid = p->pid };
+	struct p2m_hello_req req = { .pid = p->pid, .member = p->kind == KIND_PROCESSOR ? 0 : below(MEMBERS) };
+	struct cap tree = cap_of(p->pid);
 
+	req.cap = cap_of_member(&tree, req.member);
 	message_make(m, p->kind == KIND_PROCESSOR ? P2M_GUARD : P2M_HELLO, &req, sizeof(req), NULL, 0);
 }
 
@@ -59,10 +62,23 @@ static uint64_t learn(const struct message *m)
 	return rep.slab;
 }
 
+/* Members that there are, or could be. */
+static void member_fix(struct message *m)
+{
+	struct p2m_fork_req fork = { .member = below(2 * MEMBERS) };
+	struct p2m_left_req left = { .member = below(2 * MEMBERS) };
+
+	if (m->h.msg == P2M_FORK && m->h.body_bytes == sizeof(fork) && chance(80))
+		memcpy(message_body(m), &fork, sizeof(fork));
+	if (m->h.msg == P2M_LEFT && m->h.body_bytes == sizeof(left) && chance(80))
+		memcpy(message_body(m), &left, sizeof(left));
+}
+
 /* Maps of slabs that are there, of a page or two each. Slabs of a few frames, mostly: the fuzzer would spend its time on making large ones. */
 static void fix(struct fuzz_peer *p, struct message *m)
 {
 	struct p2m_slab_get_req req = { .frames = 1 + below(64) };
+	struct p2m_slab_key_req key = { .slab = dictionary_word(&p->words) };
 
 	struct p2m_map_req map = { .n = 1 + below(16) };
 	struct map_entry e[16];
@@ -74,6 +90,9 @@ static void fix(struct fuzz_peer *p, struct message *m)
 		memcpy(message_body(m), &map, sizeof(map));
 		tail_set(m, e, map.n * (uint32_t)sizeof(e[0]));
 	}
+	member_fix(m);
+	if (m->h.msg == P2M_SLAB_KEY && m->h.body_bytes == sizeof(key) && chance(70))
+		memcpy(message_body(m), &key, sizeof(key));
 	if (m->h.msg == P2M_SLAB_GET && m->h.body_bytes == sizeof(req) && chance(80))
 		memcpy(message_body(m), &req, sizeof(req));
 }

@@ -44,6 +44,12 @@ mkdir "$tmp/work"
 # The node daemon starts the programs: their environment is in the messages, so let there be none.
 run() { (cd "$tmp/work" && env -i "$top/$b/bin/ashlar" run --rack "$tmp/rack" "$@") >"$tmp/out" 2>"$tmp/err" </dev/null || :; }
 run --excache 4M -- /usr/bin/python3 -c 'x = [bytes([i % 251]) * 4096 for i in range(6000)]; print(sum(map(len, x)))'
+run --excache 6M -- /usr/bin/python3 -c '
+import os
+x = [bytes([i % 251]) * 4096 for i in range(4000)]
+for i in range(3):
+    if not os.fork(): os._exit(sum(map(len, x)) % 7)
+    os.wait()'
 run --excache 8M -- "$tmp/files"
 run --excache 8M -- "$tmp/refill" 3000 500 write 1 2
 run --excache 64M -- /usr/bin/python3 -c '

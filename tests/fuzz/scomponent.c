@@ -11,6 +11,7 @@
 #define NOBODY 65534u
 #define BUFFER_BYTES (2 * (uint64_t)IO_SLOT_BYTES)
 #define FILE_BYTES_MAX (1u << 20)
+#define MEMBERS 6 /* of a tree */
 
 static struct scomponent *sto;
 static struct net_listener *listener;
@@ -123,10 +124,14 @@ static void round_begin(void)
 
 static void proof(struct fuzz_peer *p, struct message *m)
 {
-	struct p2s_hello_req req = { .cap = cap_of(p->pid), .pid = p->pid };
+	struct p2s_hello_req req = { .pid = p->pid, .member = chance(50) ? 0 : below(MEMBERS) };
+	struct p2s_guard_req guard = { .cap = cap_of(p->pid), .pid = p->pid };
 	struct p2s_buffer_req buffer = { .bytes = BUFFER_BYTES };
 
-	if (p->proofs)
+	req.cap = cap_of_member(&guard.cap, req.member);
+	if (p->kind == KIND_PROCESSOR)
+		message_make(m, P2S_GUARD, &guard, sizeof(guard), NULL, 0);
+	else if (p->proofs)
 		message_make(m, P2S_BUFFER, &buffer, sizeof(buffer), NULL, 0);
 	else
 		message_make(m, P2S_HELLO, &req, sizeof(req), NULL, 0);
@@ -158,6 +163,20 @@ static void two_paths(struct message *m)
 	tail_set(m, tail, (uint32_t)strlen(tail));
 }
 
+/* Members come and go: no program of the recorded run has forked. */
+static void members(struct fuzz_peer *p, struct message *m)
+{
+	struct p2s_fork_req rq = { .member = below(MEMBERS), .n = below(3) };
+	struct p2s_left_req left = { .member = below(MEMBERS) };
+	uint64_t handles[2] = { dictionary_word(&p->words), dictionary_word(&p->words) };
+
+	if (p->kind == KIND_PROCESSOR)
+		message_make(m, P2S_LEFT, &left, sizeof(left), NULL, 0);
+	else
+		message_make(m, P2S_FORK, &rq, sizeof(rq), handles, rq.n * (uint32_t)sizeof(handles[0]));
+	m->h.pid = p->pid;
+}
+
 /* A buffer is granted for real; nothing takes the machine's disk; links and directories stay few. */
 static void fix(struct fuzz_peer *p, struct message *m)
 {
@@ -167,6 +186,8 @@ static void fix(struct fuzz_peer *p, struct message *m)
 	struct p2s_read_req io;
 	const char *path = paths[below(PATHS)];
 
+	if (chance(10))
+		members(p, m);
 	if (m->h.msg == P2S_BUFFER && m->h.body_bytes == sizeof(buffer) && !p->mr) {
 		FUZZ_CHECK(net_mr_alloc(fuzz_pd, BUFFER_BYTES, true, &p->mr) == 0);
 		if (net_mr_grant(p->mr, p->conn, NET_READ | (chance(90) ? NET_WRITE : 0), &buffer.key) == 0 &&
@@ -259,7 +280,7 @@ int main(int argc, char **argv)
 	static const struct fuzz_target target = {
 		.name = "scomponent",
 		.monitor = CORPUS_STORAGE,
-		.kinds = { KIND_DISPATCHER, KIND_DISPATCHER, KIND_DISPATCHER, KIND_DISPATCHER },
+		.kinds = { KIND_DISPATCHER, KIND_DISPATCHER, KIND_DISPATCHER, KIND_PROCESSOR },
 		.up = up,
 		.down = down,
 		.round_begin = round_begin,

@@ -28,29 +28,38 @@ static uint64_t random_next(void)
 	return z ^ z >> 31;
 }
 
-static void script_program(char *s, unsigned pages)
+/* Pages from `first` on; k: in the child. */
+static void script_program(char *s, unsigned first, unsigned pages)
 {
+	if (first)
+		*s++ = 'k';
 	for (unsigned i = 0; i < RANDOM_OPS; i++) {
 		*s++ = "rrrwwwz"[random_next() % 7];
-		*s++ = (char)('0' + random_next() % pages);
+		*s++ = (char)('0' + first + random_next() % pages);
 	}
 	*s = '\0';
 }
 
-static void script_layout(char *s, unsigned pages, const bool *native)
+static void script_layout(char *s, unsigned pages, const bool *native, bool forks)
 {
-	unsigned n = (unsigned)(random_next() % 6);
+	unsigned n = (unsigned)(random_next() % 6), from = forks ? (unsigned)(random_next() % (n + 1)) : UINT_MAX;
 
 	for (unsigned i = 0; i < pages; i++)
 		if (native[i])
 			s += sprintf(s, "t%u ", i);
+	if (from == n)
+		s += sprintf(s, "k ");
 	while (n-- > 0) {
-		unsigned a = (unsigned)(random_next() % pages), b = (unsigned)(random_next() % pages);
+		/* Behind the fork in either process. */
+		unsigned first = n < from && forks && random_next() % 2 ? FORKED : 0;
+		unsigned a = first + (unsigned)(random_next() % pages), b = first + (unsigned)(random_next() % pages);
 
 		if (random_next() % 2 || a == b)
 			s += sprintf(s, "f%u ", a);
 		else
 			s += sprintf(s, "m%u%u ", a, b);
+		if (n == from)
+			s += sprintf(s, "k ");
 	}
 }
 
@@ -58,7 +67,7 @@ static struct scenario *random_scenario(void)
 {
 	static char text[4][256];
 	static struct scenario s;
-	unsigned n = 1 + (unsigned)(random_next() % 3);
+	unsigned n = 1 + (unsigned)(random_next() % 3), own;
 
 	memset(&s, 0, sizeof(s));
 	memset(text, 0, sizeof(text));
@@ -70,13 +79,16 @@ static struct scenario *random_scenario(void)
 	s.batch = 1 + (unsigned)(random_next() % LINE_EVICT_MAX);
 	s.grow = 1 + (unsigned)(random_next() % 3);
 	s.fail_one_in = random_next() % 2 ? 0 : 50;
-	for (unsigned i = 0; i < PAGES; i++)
+	s.forks = random_next() % 2;
+	s.relocates = s.forks && random_next() % 2;
+	own = s.forks ? FORKED : PAGES;
+	for (unsigned i = 0; i < own; i++)
 		s.native[i] = random_next() % 8 == 0;
 	for (unsigned i = 0; i < n; i++) {
-		script_program(text[i], s.pages);
+		script_program(text[i], s.forks && i > 0 && random_next() % 2 ? FORKED : 0, own);
 		s.program[i] = text[i];
 	}
-	script_layout(text[3], s.pages, s.native);
+	script_layout(text[3], own, s.native, s.forks);
 	s.layout = text[3];
 	return &s;
 }

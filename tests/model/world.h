@@ -2,6 +2,9 @@
  * World: the line state machine of the product (its very files, included below) over a model of the host: pages with
  * protection and a TLB, frames, a page map, program threads, one evictor, one thread of layout changes.
  *
+ * A scenario may fork: its first FORKED pages are the parent's, those behind them become the child's, with the same words
+ * and contents, on the same frames; from then on a program may be the child's. The evictor works for both.
+ *
  * Rules that are checked after every step:
  *  - a page that is there holds what was last written to it; one that is not has that in its frame, or is zero;
  *  - the word's state is true of the page (clean: protected, also in every TLB; away: not there; ...);
@@ -20,6 +23,7 @@
 #include "pcomponent/excache/line.h"
 
 #define PAGES 4u
+#define FORKED 2u /* pages of each process, where there are two */
 #define FRAMES 8u
 #define QUEUE 64u
 #define STALE 16u
@@ -30,19 +34,23 @@
  */
 enum bug {
 	BUG_NONE,
-	BUG_NO_UNPROT,	   /* a writer takes the protection away without owning the line */
-	BUG_NO_DROP,	   /* the evictor drops without owning the line */
-	BUG_NO_FETCH,	   /* two threads may bring in one line */
-	BUG_RESCUE_LOST,   /* the evictor's CLEANING -> CLEAN does not look for a rescue */
-	BUG_PROTECT_LATE,  /* contents are read before the page is protected */
-	BUG_COPY_WRITABLE, /* pages are read in unprotected */
-	BUG_NO_SPURIOUS,   /* a write fault on a dirty line does nothing */
-	BUG_FREE_EARLY,	   /* a frame is free as soon as its fetch begins */
-	BUG_FREE_TWICE,	   /* a rescued line's frame is kept in the word as well */
-	BUG_FREE_NEVER,	   /* a rescued line's frame is not given back */
-	BUG_STALE_LATE,	   /* a frame's end is told after the line is dirty */
-	BUG_NO_RETAIN,	   /* victims that could not be evicted are forgotten */
-	BUG_NO_ROOM,	   /* lines are brought in without room */
+	BUG_NO_UNPROT,	      /* a writer takes the protection away without owning the line */
+	BUG_NO_DROP,	      /* the evictor drops without owning the line */
+	BUG_NO_FETCH,	      /* two threads may bring in one line */
+	BUG_RESCUE_LOST,      /* the evictor's CLEANING -> CLEAN does not look for a rescue */
+	BUG_PROTECT_LATE,     /* contents are read before the page is protected */
+	BUG_COPY_WRITABLE,    /* pages are read in unprotected */
+	BUG_NO_SPURIOUS,      /* a write fault on a dirty line does nothing */
+	BUG_FREE_EARLY,	      /* a frame is free as soon as its fetch begins */
+	BUG_FREE_TWICE,	      /* a rescued line's frame is kept in the word as well */
+	BUG_FREE_NEVER,	      /* a rescued line's frame is not given back */
+	BUG_STALE_LATE,	      /* a frame's end is told after the line is dirty */
+	BUG_NO_RETAIN,	      /* victims that could not be evicted are forgotten */
+	BUG_NO_ROOM,	      /* lines are brought in without room */
+	BUG_FORK_UNPROTECTED, /* the child's pages are as the host leaves them */
+	BUG_FORK_UNCOUNTED,   /* who puts a shared frame first frees it */
+	BUG_FORK_STALE,	      /* ends of frames that were told before a fork are not heard before it */
+	BUG_FORK_OPEN,	      /* frames of before a fork are taken again while the other has them */
 	BUG_COUNT
 };
 
@@ -61,6 +69,10 @@ static const char *const bug_name[BUG_COUNT] = {
 	"stale told late",
 	"victims not retained",
 	"no room taken",
+	"child unprotected",
+	"shares not counted",
+	"ends not heard before a fork",
+	"shared frames reused",
 };
 
 struct page {
@@ -69,7 +81,8 @@ struct page {
 };
 
 struct frame {
-	uint8_t used, content, reading, writing, pad[4];
+	uint8_t used; /* by so many processes */
+	uint8_t content, reading, writing, sealed, pad[3];
 };
 
 struct stale {
@@ -80,7 +93,9 @@ struct stale {
 struct scenario {
 	const char *name;
 	const char *program[3]; /* by thread */
-	const char *layout;	/* f0: page 0 is forgotten; m01: moved to page 1; t2: taken (registered late) */
+	const char *layout; /* f0: page 0 is forgotten; m01: moved to page 1; t2: taken (registered late); k: fork */
+	bool forks;	    /* there is a k, and programs that begin with one are the child's */
+	bool relocates;	    /* the evictor moves lines out of sealed frames */
 	unsigned budget, frames, rounds, batch, grow, pages;
 	bool native[PAGES]; /* there before registration */
 	unsigned preempt;   /* bound of preemptions for an exhaustive walk; 0: none */
@@ -97,7 +112,7 @@ struct world {
 	uint8_t n_stale[STEPS_THREADS], bounce[STEPS_THREADS], wants[STEPS_THREADS], slot[8];
 	uint8_t fake[PAGES];	     /* planted bugs: the word says otherwise */
 	uint8_t vain[STEPS_THREADS]; /* faults of one access since another thread changed anything */
-	uint8_t evictor_done, pad[3];
+	uint8_t evictor_done, forked, pad[2];
 	uint32_t queued, epoch, in_fault, exclusive, writes, rounds, frame_next, programs_left;
 	int32_t room, pad2;
 };
@@ -359,12 +374,22 @@ static int model_fetch(void *host, uint64_t loc)
 	return world_chance(scenario->fail_one_in) ? -EIO : 0;
 }
 
-static bool frame_in_word(uint64_t loc)
+static int model_fetch_slot(void *host, unsigned i, uint64_t loc)
 {
+	int err = model_fetch(host, loc);
+
+	world.slot[i] = world.bounce[steps.self];
+	return err;
+}
+
+/* How many lines name it. */
+static unsigned frame_in_word(uint64_t loc)
+{
+	unsigned n = 0;
+
 	for (unsigned i = 0; i < PAGES; i++)
-		if (line_loc(world.page[i].word) == loc)
-			return true;
-	return false;
+		n += line_loc(world.page[i].word) == loc;
+	return n;
 }
 
 static int model_store(void *host, const uint8_t *slot, unsigned n, uint64_t loc)
@@ -377,6 +402,8 @@ static int model_store(void *host, const uint8_t *slot, unsigned n, uint64_t loc
 		f = frame_at(loc + i);
 		if (f->reading || frame_in_word(loc + i))
 			steps_fail("a frame is written that somebody may read");
+		if (f->sealed || f->used > 1)
+			steps_fail("a frame is written that was shared");
 		f->writing = 1;
 		step("store ends");
 		f->writing = 0;
@@ -398,9 +425,14 @@ static void frame_free(uint64_t loc)
 	if (bug == BUG_FREE_EARLY)
 		return;
 	f = frame_at(loc);
-	if (f->reading || f->writing)
+	/* The other process may read what both have. */
+	if ((f->reading && f->used == 1) || f->writing)
 		steps_fail("a frame is freed under a transfer");
-	f->used = 0;
+	f->used--;
+	if (bug == BUG_FORK_UNCOUNTED)
+		f->used = 0;
+	if (!f->used)
+		f->sealed = 0;
 }
 
 /* What the threads queued: their frames' ends. */
@@ -422,6 +454,11 @@ static int model_frames_take(void *host, unsigned want, uint64_t *loc)
 	(void)host;
 	step("take frames");
 	model_collect();
+	for (unsigned k = 0; k < FRAMES && bug == BUG_FORK_OPEN; k++)
+		if (world.frame[k].used == 1 && world.frame[k].sealed) { /* the other process has it still */
+			*loc = k + 1;
+			return 1;
+		}
 	for (unsigned k = 0; k < scenario->frames; k++) {
 		unsigned at = (world.frame_next + k) % scenario->frames, n = 0;
 
@@ -487,6 +524,7 @@ static const struct hostvm model = {
 	.drop = model_drop,
 	.read = model_read,
 	.fetch = model_fetch,
+	.fetch_slot = model_fetch_slot,
 	.store = model_store,
 	.frames_take = model_frames_take,
 	.frame_put = model_frame_put,
@@ -498,6 +536,7 @@ static const struct hostvm model = {
 #include "pcomponent/excache/evict.c"
 #include "pcomponent/excache/layout.c"
 #include "pcomponent/excache/line.c"
+#include "pcomponent/excache/relocate.c"
 
 /* ---- threads ---- */
 
@@ -535,7 +574,9 @@ static bool access_once(struct page *p, char how)
 /* Where the mapping ends that vpn lies in: late registration takes whole mappings. */
 static uint64_t mapping_end(unsigned vpn)
 {
-	while (vpn < scenario->pages && world.page[vpn].registered)
+	unsigned end = scenario->forks && vpn < FORKED ? FORKED : scenario->pages;
+
+	while (vpn < end && world.page[vpn].registered)
 		vpn++;
 	return vpn;
 }
@@ -569,6 +610,8 @@ static void program_access(unsigned vpn, char how)
 
 static void program(const char *script)
 {
+	while (*script == 'k' && !world.forked)
+		step_wait("wait for the fork");
 	for (const char *s = script; *s; s++) {
 		if (*s == 'r' || *s == 'w' || *s == 'z')
 			program_access((unsigned)(s[1] - '0'), *s);
@@ -616,6 +659,27 @@ static void evict_round(void)
 			queue_add(v[i].vpn, v[i].gen);
 }
 
+/* Out of frames that are sealed: as many lines as there are. */
+static void relocate_round(void)
+{
+	uint64_t vpn[PAGES], loc;
+	unsigned n = 0, used = 0;
+	int frames;
+
+	for (unsigned i = 0; i < PAGES; i++) {
+		uint64_t at = line_loc(world.page[i].word);
+
+		if (at && world.frame[at - 1].sealed)
+			vpn[n++] = i;
+	}
+	frames = n ? model_frames_take(NULL, n, &loc) : -ENOMEM;
+	if (frames < 0)
+		return;
+	(void)line_relocate(&model, NULL, vpn, n, loc, (unsigned)frames, &used);
+	for (unsigned i = used; i < (unsigned)frames; i++)
+		frame_free(loc + i);
+}
+
 static void evictor(void)
 {
 	while (world.programs_left > 0 && world.rounds < scenario->rounds) {
@@ -625,6 +689,8 @@ static void evictor(void)
 		}
 		fault_enter();
 		evict_round();
+		if (scenario->relocates)
+			relocate_round();
 		world.rounds++;
 		fault_leave();
 	}
@@ -667,18 +733,52 @@ static void host_take(unsigned vpn)
 	world_changed();
 }
 
+/* The host shares the pages by copy-on-write, and drops their registration in the child, which makes it anew. */
+static void host_fork(void)
+{
+	unsigned queued = world.queued;
+
+	if (bug != BUG_FORK_STALE)
+		model_collect();
+	step("fork");
+	for (unsigned i = 0; i < FRAMES; i++) {
+		if (!world.frame[i].used)
+			continue;
+		world.frame[i].used++;
+		world.frame[i].sealed = 1;
+	}
+	for (unsigned i = 0; i < FORKED; i++) {
+		const struct page *p = &world.page[i];
+		struct page *c = &world.page[FORKED + i];
+
+		*c = *p;
+		c->protect = p->registered && p->present && bug != BUG_FORK_UNPROTECTED;
+		c->tlb_write = p->present && !c->protect;
+		world.map[FORKED + i] = world.map[i];
+		world.room -= line_resident(p->word);
+	}
+	for (unsigned i = 0; i < queued; i++)
+		if (world.queue[i].vpn < FORKED)
+			queue_add(world.queue[i].vpn + FORKED, world.queue[i].gen);
+	world.forked = 1;
+	world_changed();
+}
+
 static void layout(const char *script)
 {
 	for (const char *s = script; *s; s++) {
-		if (*s != 'f' && *s != 'm' && *s != 't')
+		if (*s != 'f' && *s != 'm' && *s != 't' && *s != 'k')
 			continue;
 		step("enter exclusive");
 		while (world.exclusive || world.in_fault)
 			step_wait("wait for faults");
 		world.exclusive = 1;
 		world.epoch++;
-		model_collect();
-		if (*s == 'f')
+		if (*s != 'k')
+			model_collect();
+		if (*s == 'k')
+			host_fork();
+		else if (*s == 'f')
 			host_forget((unsigned)(s[1] - '0'));
 		else if (*s == 'm')
 			host_move((unsigned)(s[1] - '0'), (unsigned)(s[2] - '0'));
@@ -721,7 +821,7 @@ static inline void world_begin(const struct scenario *s, enum bug b)
 	for (unsigned i = 0; i < PAGES; i++) {
 		struct page *p = &world.page[i];
 
-		p->registered = !s->native[i];
+		p->registered = !s->native[i] && !(s->forks && i >= FORKED);
 		p->present = p->tlb_write = s->native[i];
 		p->content = p->truth = s->native[i] ? 200 : 0;
 	}
@@ -767,7 +867,7 @@ static const char *page_wrong(const struct page *p)
 static const char *world_wrong(void)
 {
 	unsigned present = 0;
-	uint32_t seen = 0;
+	uint32_t seen[2] = { 0 };
 
 	if (steps.failed || world_damage_only)
 		return steps.failed;
@@ -778,9 +878,11 @@ static const char *world_wrong(void)
 
 		if (why)
 			return why;
-		if (loc && (loc > FRAMES || seen >> loc & 1))
+		unsigned of = scenario->forks && i >= FORKED;
+
+		if (loc && (loc > FRAMES || seen[of] >> loc & 1))
 			return "two lines have one frame";
-		seen |= loc ? 1u << loc : 0;
+		seen[of] |= loc ? 1u << loc : 0;
 		present += p->present && p->registered;
 	}
 	/* Memory registered late may exceed the budget; room is negative then. */

@@ -105,7 +105,9 @@ static void one_fault(void *arg)
 		break;
 	case 6:
 		victim = proc_any();
-		if (victim)
+		if (victim && victim->members && sim_chance(500000))
+			member_kill(victim);
+		else if (victim)
 			proc_kill(victim, sim_chance(500000));
 		break;
 	default:

@@ -15,7 +15,8 @@ static int ask_gmm(struct proc *p, struct net *net)
 
 	if (err)
 		return err;
-	if (sim_chance(300000))
+	p->promised = sim_chance(300000);
+	if (p->promised)
 		req.memory_bytes = (uint64_t)p->pages * PAGE_BYTES * 2;
 	err = rpc_call_sync(rpc, X2G_RUN, 0, 0, &req, NULL, 0, 0, &p->run, NULL, NULL);
 	rpc_close(rpc);
@@ -31,6 +32,16 @@ static int announce(struct proc *p, struct net *net, struct rpc **out)
 	if (err)
 		return err;
 	return rpc_call_sync(*out, D2P_ANNOUNCE, p->run.pid, 0, &req, NULL, 0, 0, &rep, NULL, NULL);
+}
+
+/* The tree is over by itself, soon after those that were named and never came. */
+static void tree_over(const struct proc *p)
+{
+	if (p->left || sim_node_dead(p->command) || !sim_chance(200000))
+		return;
+	sim_sleep((DMEMBER_MS + 5000) * NS_PER_MS);
+	check(!rack_runs(p->run.pid) || proc_troubled(p) || sim_node_dead(p->command), "process %u is not over",
+	      p->index);
 }
 
 static void command_main(void *arg)
@@ -49,9 +60,13 @@ static void command_main(void *arg)
 		p->outcome = NOT_STARTED;
 	} else if (!sim_node_dead(p->command)) {
 		dispatcher_start(p);
-		while (p->node && !sim_node_dead(p->command))
+		while ((p->node || ((p->members || p->children) && !p->left)) && !sim_node_dead(p->command)) {
 			if (sim_wait(&p->wait, 0))
 				break;
+			p->left |= !p->node && sim_chance(100000); /* Ctrl-C */
+		}
+		p->left |= p->members || p->children;
+		tree_over(p);
 	}
 	if (life)
 		rpc_close(life);
@@ -75,6 +90,7 @@ struct proc *proc_start(unsigned index, unsigned slot, const struct workload *w)
 	p->config.budget_bytes = w->budget_lines * PAGE_BYTES;
 	p->excache = &excache_copy[slot];
 	p->wants_files = w->files;
+	p->forks = w->forks;
 	p->command = sim_node_open(name, rack.daemon->machine);
 	sim_spawn(p->command, command_main, p);
 	return p;
@@ -93,7 +109,7 @@ void proc_kill(struct proc *p, bool command)
 
 bool proc_over(const struct proc *p)
 {
-	return !p->command && !p->node;
+	return !p->command && !p->node && !p->members && !p->children;
 }
 
 void proc_free(struct proc *p)

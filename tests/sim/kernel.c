@@ -66,6 +66,11 @@ void uffd_close(void)
 {
 }
 
+int uffd_fork_child(int fd_floor)
+{
+	return 0;
+}
+
 int uffd_check(void)
 {
 	return 0;
@@ -167,6 +172,11 @@ int present_open(bool kernel_6_1, uint32_t *used)
 
 void present_close(void)
 {
+}
+
+int present_fork_child(void)
+{
+	return 0;
 }
 
 int present_each(uint64_t start, uint64_t end, void (*fn)(uint64_t vpn, uint64_t pages))

@@ -211,6 +211,11 @@ void part_kill(struct part *p)
 	p->net = NULL;
 }
 
+bool rack_runs(uint32_t pid)
+{
+	return rack.daemon->monitor && dprocess_find(rack.daemon->monitor, pid);
+}
+
 bool part_up(const struct part *p)
 {
 	return p->node && p->component && (p->kind == KIND_GMM || component_gmm(p->component));

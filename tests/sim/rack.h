@@ -5,6 +5,7 @@
  *   rack.c    components: started, killed, started anew; nothing held at the end
  *   command.c the `ashlar run` of a process     process.c its dispatcher: memory, threads, the check of every byte
  *   kernel.c  the host kernel below an ExCache  files.c   its files
+ *   members.c processes that a program makes    fork.c    those that have its memory
  *   chaos.c   faults                            seed.c    one seed from begin to end     sim.c  the command line
  */
 #ifndef TESTS_SIM_RACK_H
@@ -33,7 +34,15 @@
 #define FILE_BYTES (96u << 10)
 
 /* Bugs that a switch plants, to see whether they are found. */
-enum plant { PLANT_NONE, PLANT_EARLY_ACK, PLANT_NO_PROTECT, PLANT_LOST_END, PLANT_MAX };
+enum plant {
+	PLANT_NONE,
+	PLANT_EARLY_ACK,
+	PLANT_NO_PROTECT,
+	PLANT_LOST_END,
+	PLANT_NO_SHARE,
+	PLANT_EARLY_FREE,
+	PLANT_MAX
+};
 extern const char *const plant_names[PLANT_MAX];
 
 struct options {
@@ -77,6 +86,7 @@ extern struct rack rack;
 void rack_open(unsigned memories, uint64_t memory_bytes);
 void part_start(struct part *);
 void part_kill(struct part *);
+bool rack_runs(uint32_t pid);	   /* the node daemon knows it */
 bool part_up(const struct part *); /* it runs, and has joined */
 struct part *part_of_memory(const char *name);
 /* Wait until all have joined; false: they do not. */
@@ -94,7 +104,9 @@ enum outcome { RUNNING, NOT_STARTED, FINISHED, KILLED, LOST_MEMORY, FULL_MEMORY 
 struct proc {
 	unsigned index, slot;
 	enum outcome outcome;
-	bool harmed; /* its command or its dispatcher was killed */
+	bool harmed;	  /* its command or its dispatcher was killed */
+	bool left;	  /* its command went before all of its members */
+	unsigned members; /* processes that it made, and they */
 	uint64_t begin_ns;
 	struct sim_node *command, *node;
 	struct x2g_run_rep run;
@@ -108,7 +120,7 @@ struct proc {
 	struct excache_config config;
 	struct excache_memory memory[PROCESS_MEMORY_MAX];
 	struct stats_page *stats;
-	bool wants_files;
+	bool wants_files, forks;
 	struct files *files;
 	unsigned pages, n_threads, threads_left, service_left;
 	unsigned steps;	 /* of each thread */
@@ -118,12 +130,14 @@ struct proc {
 	struct sim_waitq wait;
 	unsigned readers;
 	bool writer;
+	unsigned memory_forks, children; /* so far; those that live */
+	bool promised;			 /* so much memory and no more: what forks share, and leave unused, counts */
 	char said[256];
 };
 
 struct workload {
 	unsigned pages, threads, steps, budget_lines;
-	bool files;
+	bool files, forks;
 };
 
 struct proc *proc_start(unsigned index, unsigned slot, const struct workload *);
@@ -134,6 +148,21 @@ struct proc *proc_any(void); /* NULL: none runs */
 void proc_free(struct proc *);
 struct proc *proc_self(void);
 void dispatcher_start(struct proc *);
+
+bool proc_troubled(const struct proc *); /* something has happened in its time that it may feel */
+
+/* ---- processes that a program makes ---- */
+
+void members_serve(struct rpc *daemon); /* what the node daemon asks of a dispatcher */
+void members_step(struct proc *);
+void member_kill(struct proc *); /* one, if there is any */
+
+/* ---- those that have its memory ---- */
+
+#define MEMORY_FORKS_MAX 3u
+void fork_step(struct proc *);
+void proc_lock(struct proc *); /* no thread is inside a fault */
+void proc_unlock(struct proc *);
 
 /* ---- the host kernel below an ExCache ---- */
 
@@ -169,6 +198,10 @@ struct excache_api {
 	int (*fault)(struct excache_port *, uint64_t addr, bool write, uint64_t start, uint64_t end);
 	void (*flush)(void);
 	void (*usage)(struct backing_usage *);
+	int (*fork_prepare)(uint32_t member);
+	void (*fork_parent)(void);
+	uint64_t *(*line)(uint64_t vpn);
+	uint32_t (*slab_of)(uint64_t loc, uint64_t *slab, uint32_t *frame);
 };
 extern const struct excache_api excache_copy[SLOTS];
 

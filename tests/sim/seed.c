@@ -11,7 +11,7 @@
 
 #define SETTLE_NS (40 * NS_PER_S)
 
-const char *const plant_names[PLANT_MAX] = { "none", "early-ack", "no-protect", "lost-end" };
+const char *const plant_names[PLANT_MAX] = { "none", "early-ack", "no-protect", "lost-end", "no-share", "early-free" };
 struct options options;
 
 static struct {
@@ -42,6 +42,7 @@ static struct sim_config config_draw(void)
 	struct sim_config c = { .seed = options.seed,
 				.trace = options.trace,
 				.early_write_ack = options.plant == PLANT_EARLY_ACK,
+				.free_shared = options.plant == PLANT_EARLY_FREE,
 				.lose_ends = options.plant == PLANT_LOST_END };
 	uint64_t r = options.seed * 0x9e3779b97f4a7c15ULL;
 
@@ -71,7 +72,7 @@ static bool trouble(const struct part *part, const struct proc *p)
 	return part->trouble_ns >= p->begin_ns;
 }
 
-static bool any_trouble(const struct proc *p)
+bool proc_troubled(const struct proc *p)
 {
 	for (unsigned i = 0; i < rack.n_parts; i++)
 		if (trouble(&rack.part[i], p))
@@ -99,16 +100,16 @@ static void judge(const struct proc *p)
 	case FINISHED:
 		break;
 	case NOT_STARTED:
-		allowed = any_trouble(p) || plan.small || p->harmed;
+		allowed = proc_troubled(p) || plan.small || p->harmed;
 		break;
 	case KILLED:
-		allowed = any_trouble(p) || p->harmed;
+		allowed = proc_troubled(p) || p->harmed;
 		break;
 	case LOST_MEMORY:
 		allowed = memory_trouble(p);
 		break;
 	case FULL_MEMORY:
-		allowed = plan.small || memory_trouble(p);
+		allowed = plan.small || memory_trouble(p) || (p->promised && p->memory_forks);
 		break;
 	}
 	check(allowed, "process %u: %s, and nothing has happened that would explain it (%s)", p->index,
@@ -125,6 +126,7 @@ static struct workload workload_draw(void)
 	w.budget_lines = (unsigned)sim_between(64, 128);
 	w.pages = (unsigned)sim_between(w.budget_lines / 2, w.budget_lines * 4);
 	w.steps = (unsigned)sim_between(300, 5000) / w.threads;
+	w.forks = sim_chance(500000);
 	return w;
 }
 
@@ -183,7 +185,9 @@ static void nothing_held(void)
 
 static void fresh_process(void)
 {
-	struct workload w = { .threads = 2, .files = true, .budget_lines = 64, .pages = 160, .steps = 60 };
+	struct workload w = {
+		.threads = 2, .files = true, .forks = true, .budget_lines = 64, .pages = 160, .steps = 60
+	};
 	struct proc *p = proc_start(PROCS_MAX - 1, 0, &w);
 
 	while (!proc_over(p))

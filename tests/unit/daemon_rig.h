@@ -16,11 +16,13 @@ static unsigned host_killed;
 static int32_t host_opened;
 static bool host_stopped;
 static int host_signal __attribute__((unused));
+static unsigned host_signals __attribute__((unused));
+static int host_next; /* the pipe of the next process that is opened; 0: host_pipe */
 
 static inline int played_open(int32_t host_pid)
 {
 	host_opened = host_pid;
-	return fcntl(host_pipe[0], F_DUPFD_CLOEXEC, 0);
+	return fcntl(host_next ? host_next : host_pipe[0], F_DUPFD_CLOEXEC, 0);
 }
 static inline void played_kill(int fd)
 {
@@ -33,6 +35,7 @@ static inline void played_close(int fd)
 static inline int played_signal(int fd, int signal)
 {
 	host_signal = signal;
+	host_signals++;
 	return 0;
 }
 static inline int played_usage(int fd, int32_t host_pid, struct process_usage *u)

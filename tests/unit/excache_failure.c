@@ -192,6 +192,28 @@ static void all_components_dead(void **state)
 	assert_null(strstr(rack_said, "cannot be accessed"));
 }
 
+/* A fabric whose descriptors do not show a hang-up: the look now and then finds it, with no transfer or message. */
+static void found_by_looking(void **state)
+{
+	struct pollfd pfd;
+	int fds[4];
+
+	(void)state;
+	rack_add_memory(&rack, 16 << 20);
+	rack_add_memory(&rack, 16 << 20);
+	assert_int_equal(rack_open(&rack, BUDGET, NULL), 0);
+	excache_watch_look();
+	assert_string_equal(rack_said, "");
+	assert_int_equal(excache_watch_fds(fds, 4), 2);
+	kill(rack.pid[1], SIGKILL);
+	pfd = (struct pollfd){ .fd = fds[1], .events = POLLIN | POLLRDHUP };
+	assert_int_equal(poll(&pfd, 1, 5000), 1);
+	excache_watch_look();
+	assert_non_null(strstr(rack_said, "memory component mem1 is gone"));
+	excache_watch_look();
+	assert_ptr_equal(strchr(rack_said, '\n')[1], 0); /* said once */
+}
+
 static void stopped_component(void **state)
 {
 	uint64_t misses;
@@ -252,6 +274,7 @@ int main(void)
 		cmocka_unit_test_teardown(full_rack, end),
 		cmocka_unit_test_teardown(dead_component, end),
 		cmocka_unit_test_teardown(all_components_dead, end),
+		cmocka_unit_test_teardown(found_by_looking, end),
 		cmocka_unit_test_teardown(stopped_component, end),
 		cmocka_unit_test_teardown(faults_without_end, end),
 	};

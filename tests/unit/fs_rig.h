@@ -117,16 +117,23 @@ int uaccess_touch(uint64_t addr, int write)
 	return write ? uaccess_out(addr, &byte, 1) : 0;
 }
 
-char *vm_maps_text(size_t *len)
+char *vm_maps_text(bool smaps, size_t *len)
 {
 	*len = 5;
 	return strdup("maps\n");
 }
 
-void vm_totals(uint64_t *size_bytes, uint64_t *resident_bytes)
+void vm_file_reads(struct fs_image *image)
 {
-	*size_bytes = 123 << 20;
-	*resident_bytes = 45 << 20;
+}
+
+void vm_file_written(struct fs_image *image, uint64_t off, uint64_t bytes)
+{
+}
+
+void vm_totals(struct vm_totals *m)
+{
+	*m = (struct vm_totals){ .size = 123 << 20, .resident = 45 << 20 };
 }
 
 uint32_t threads_count(void)
@@ -162,7 +169,7 @@ static inline void sto_accept(void *arg, struct net_conn *conn)
 
 static const struct cap fs_cap = { { 0x1234, 0x5678 } };
 
-static inline int sto_serve(const char *root, int life, int ready)
+static inline int sto_serve(const char *root, const char *addr, int life, int ready)
 {
 	struct g2x_admit_req admit = { .cap = fs_cap, .pid = 7, .uid = geteuid() };
 	struct scomponent_config cfg = { .root = root };
@@ -177,7 +184,7 @@ static inline int sto_serve(const char *root, int life, int ready)
 		return 1;
 	options.loop = loop;
 	if (net_open("local", &options, &net) || scomponent_open(loop, net, &counters, &cfg, &s) ||
-	    scomponent_admit(s, &admit) || net_listen(net, "local:auto", sto_accept, s, &listener) ||
+	    scomponent_admit(s, &admit) || net_listen(net, addr, sto_accept, s, &listener) ||
 	    loop_fd_add(loop, life, 0, sto_hup, loop))
 		return 1;
 	dprintf(ready, "%s", net_listener_addr(listener));
@@ -192,6 +199,7 @@ static inline int sto_serve(const char *root, int life, int ready)
 	return 0;
 }
 
+/* addr: where it shall be; empty: anywhere, and it is told there. */
 static inline void sto_fork(const char *root, char *addr, size_t n)
 {
 	int life[2], ready[2];
@@ -202,7 +210,7 @@ static inline void sto_fork(const char *root, char *addr, size_t n)
 	if (!sto_process) {
 		close(life[1]);
 		close(ready[0]);
-		exit(sto_serve(root, life[0], ready[1]));
+		exit(sto_serve(root, *addr ? addr : "local:auto", life[0], ready[1]));
 	}
 	close(life[0]);
 	close(ready[1]);
@@ -251,21 +259,31 @@ static inline char *fs_path(const char *side)
 	return path[i];
 }
 
-static inline int fs_start(void **state)
+static char fs_addr[ADDR_BYTES]; /* of the storage monitor */
+static uint32_t fs_wait_s;	 /* for it, when it is gone */
+
+static inline int fs_net_open(void)
 {
 	struct net_options options = { .fd_floor = FD_FLOOR };
-	struct fs_config cfg = { .s_name = "s0", .cap = fs_cap, .pid = 7, .umask = 022, .fd_floor = FD_FLOOR };
-	char addr[ADDR_BYTES];
+
+	return net_open("local", &options, &fs_net);
+}
+
+static inline int fs_start(void **state)
+{
+	struct fs_config cfg = {
+		.s_name = "s0", .cap = fs_cap, .pid = 7, .umask = 022, .fd_floor = FD_FLOOR, .wait_s = fs_wait_s
+	};
 
 	log_open("test", LOG_ERROR);
 	if (fs_user() || mkdir(fs_path("native"), 0755) || mkdir(fs_path("ours"), 0755))
 		return -1;
 	umask(022);
-	sto_fork("/", addr, sizeof(addr));
-	if (net_open("local", &options, &fs_net) || chdir(fs_path("native")))
+	sto_fork("/", fs_addr, sizeof(fs_addr));
+	if (fs_net_open() || chdir(fs_path("native")))
 		return -1;
 	cfg.net = fs_net;
-	cfg.s_addr = addr;
+	cfg.s_addr = fs_addr;
 	cfg.cwd = fs_path("ours");
 	return fs_open(&cfg);
 }

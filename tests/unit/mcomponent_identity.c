@@ -59,7 +59,7 @@ static void test_bound_once(void **state)
 	rig_hang_up(&p);
 }
 
-/* The dispatcher's connection ends: all is free, and the capability is worth nothing any more. */
+/* The only dispatcher's connection ends: its frames are free, and it does not come again. The rest goes with the guard. */
 static void test_release_by_dispatcher(void **state)
 {
 	struct rig_peer p, guard;
@@ -74,12 +74,32 @@ static void test_release_by_dispatcher(void **state)
 	assert_int_equal(mem_stat().promised_bytes, 16 * PAGE_BYTES);
 	rig_hang_up(&p);
 	rig_until(mem_stat().granted_bytes == 0);
+	assert_int_equal(mem_stat().processes, 1);
+	assert_int_equal(mem_stat().promised_bytes, 64 * PAGE_BYTES);
+	rig_connect(&p, mem_addr, KIND_DISPATCHER);
+	assert_int_equal(mem_hello_with(&p, 1, mem_cap(1)), -ESRCH);
+	assert_non_null(guard.rpc);
+	rig_hang_up(&guard);
+	rig_until(mem_stat().processes == 0);
+	assert_int_equal(mem_stat().promised_bytes, 0);
+	assert_int_equal(mem_hello_with(&p, 1, mem_cap(1)), -EACCES);
+	rig_hang_up(&p);
+}
+
+/* Without a guard the process is over with its dispatcher's connection. */
+static void test_release_unguarded(void **state)
+{
+	struct rig_peer p;
+
+	assert_int_equal(mem_admit(1, 64), 0);
+	mem_bind(&p, 1);
+	assert_int_equal(mem_get(&p, 16, NULL), 0);
+	rig_hang_up(&p);
+	rig_until(mem_stat().granted_bytes == 0);
 	assert_int_equal(mem_stat().processes, 0);
 	assert_int_equal(mem_stat().promised_bytes, 0);
 	rig_connect(&p, mem_addr, KIND_DISPATCHER);
 	assert_int_equal(mem_hello_with(&p, 1, mem_cap(1)), -EACCES);
-	assert_non_null(guard.rpc);
-	rig_hang_up(&guard);
 	rig_hang_up(&p);
 }
 
@@ -119,6 +139,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_wrong_capability, mem_open, mem_close),
 		cmocka_unit_test_setup_teardown(test_bound_once, mem_open, mem_close),
 		cmocka_unit_test_setup_teardown(test_release_by_dispatcher, mem_open, mem_close),
+		cmocka_unit_test_setup_teardown(test_release_unguarded, mem_open, mem_close),
 		cmocka_unit_test_setup_teardown(test_release_by_guard, mem_open, mem_close),
 		cmocka_unit_test_setup_teardown(test_release_by_revocation, mem_open, mem_close),
 	};

@@ -29,6 +29,7 @@ enum owner_op {
 	OWNER_ALLOC, /* arg bytes (flags 1: mapped, 2: in another protection domain), granted with access: key, region */
 	OWNER_GRANT, /* region again, with access: key */
 	OWNER_SEAL,
+	OWNER_SHARE, /* region again (flags as OWNER_ALLOC), granted with access: key, region */
 	OWNER_FREE,
 	OWNER_PEEK,    /* byte at arg of a mapped region */
 	OWNER_POKE,    /* set the bytes of a mapped region to flags */
@@ -115,7 +116,9 @@ static inline int owner_alloc(struct owner_state *o, struct owner_client *c, con
 		return -ENOMEM;
 	if (cmd->flags & 2 && !o->other)
 		err = net_pd_open(o->net, &o->other);
-	if (!err)
+	if (!err && cmd->op == OWNER_SHARE)
+		err = net_mr_share(o->mr[cmd->region], cmd->flags & 2 ? o->other : o->pd, &o->mr[o->n]);
+	else if (!err)
 		err = net_mr_alloc(cmd->flags & 2 ? o->other : o->pd, cmd->arg, cmd->flags & 1, &o->mr[o->n]);
 	if (err)
 		return err;
@@ -131,6 +134,7 @@ static inline int owner_do(struct owner_state *o, struct owner_client *c, const 
 
 	switch ((enum owner_op)cmd->op) {
 	case OWNER_ALLOC:
+	case OWNER_SHARE:
 		return owner_alloc(o, c, cmd, a);
 	case OWNER_GRANT:
 		return net_mr_grant(mr, c->conn, cmd->access, &a->key);

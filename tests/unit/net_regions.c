@@ -232,6 +232,50 @@ static void seal_ends_writing(void **state)
 	sealing(true);
 }
 
+/* The same memory in two protection domains: for reading only, each for itself, the memory is there until the last goes. */
+static void shared(void **state)
+{
+	struct owner_cmd share = { .op = OWNER_SHARE, .access = NET_READ, .flags = 2 };
+	uint8_t a[PAGE_BYTES], b[PAGE_BYTES], zero[PAGE_BYTES] = { 0 };
+	struct net_remote *first, *second, *third;
+	uint64_t before, after;
+	struct owner_ans ans;
+
+	assert_int_equal(tell(OWNER_FDS, 0, 0, &before), 0);
+	first = region_get(conn, BYTES, NET_READ | NET_WRITE, false, &share.region);
+	memset(a, 0xc3, sizeof(a));
+	assert_int_equal(write_one(data, first, 3 * PAGE_BYTES, a, sizeof(a)), 0);
+	assert_int_equal(owner_ask(conn, &share, &ans), -EINVAL); /* it is open */
+	assert_int_equal(tell(OWNER_SEAL, share.region, 0, NULL), 0);
+	share.access = NET_READ | NET_WRITE;
+	assert_int_equal(owner_ask(conn, &share, &ans), -EACCES);
+	assert_int_equal(tell(OWNER_FREE, ans.region, 0, NULL), 0);
+	share.access = NET_READ;
+	assert_int_equal(owner_ask(conn, &share, &ans), 0);
+	assert_int_equal(net_remote_open(conn, &ans.key, BYTES, &second), 0);
+	assert_int_equal(read_one(data, second, 3 * PAGE_BYTES, b, sizeof(b)), 0);
+	assert_memory_equal(a, b, sizeof(b));
+	assert_int_equal(write_one(data, second, 3 * PAGE_BYTES, zero, sizeof(zero)), -EACCES);
+	/* The first goes: the other still has it all, and can be shared on. */
+	assert_int_equal(tell(OWNER_FREE, share.region, 0, NULL), 0);
+	net_remote_close(first);
+	assert_int_equal(read_one(data, second, 3 * PAGE_BYTES, b, sizeof(b)), 0);
+	assert_memory_equal(a, b, sizeof(b));
+	share.region = ans.region;
+	share.flags = 0;
+	assert_int_equal(owner_ask(conn, &share, &ans), 0);
+	assert_int_equal(net_remote_open(conn, &ans.key, BYTES, &third), 0);
+	assert_int_equal(tell(OWNER_FREE, share.region, 0, NULL), 0);
+	assert_int_equal(read_one(data, third, 3 * PAGE_BYTES, b, sizeof(b)), 0);
+	assert_memory_equal(a, b, sizeof(b));
+	assert_int_equal(tell(OWNER_FREE, ans.region, 0, NULL), 0);
+	net_remote_close(second);
+	net_remote_close(third);
+	assert_int_equal(tell(OWNER_FDS, 0, 0, &after), 0);
+	if (!fabric_is_ofi(provider)) /* its domains have some */
+		assert_int_equal(after, before);
+}
+
 /* After the region is freed a peer that kept the key sees zeros or an error, and cannot write. */
 static void freed(void **state)
 {
@@ -355,8 +399,9 @@ static void nothing_left(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		t(zeroed_write_read), t(pieces), t(local_memory),  t(bounds),	  t(completions), t(rights),
-		t(seal_ends_writing), t(freed),	 t(owner_sees_it), t(wrong_keys), t(bad_sizes),	  t(nothing_left),
+		t(zeroed_write_read), t(pieces), t(local_memory), t(bounds),	    t(completions), t(rights),
+		t(seal_ends_writing), t(shared), t(freed),	  t(owner_sees_it), t(wrong_keys),  t(bad_sizes),
+		t(nothing_left),
 	};
 	int failed = 0;
 

@@ -2,6 +2,7 @@
 # Library of the tests on a VM rack: that of the end-to-end tests (tests/e2e/functions.sh), and
 #   vm_up [OPTIONS]   brings the rack up; down again at the end of the test, however it comes
 #   vm_down           the same at once; nothing is left then
+#   vm_e2e WHEN       end-to-end tests with their programs on that rack
 #   ashlar vm ...     as ever: state and sockets of the rack are in the test's own folder
 # A boot costs 20 to 60 s where there is no KVM, so a test tries many things on one rack.
 . "$(dirname "${BASH_SOURCE[0]}")/../e2e/functions.sh"
@@ -52,6 +53,40 @@ vm_put() {
 vm_row() {
 	ashlar vm exec p0 ashlar rack status --json /run/rack.rack </dev/null | "$python" -c 'import json, sys
 print([c[sys.argv[2]] for c in json.load(sys.stdin)["components"] if c["name"] == sys.argv[1]][0])' "$1" "$2"
+}
+
+e2e= # the end-to-end test that runs
+cleanup '[ -z "$e2e" ] || { kill $e2e; wait $e2e; }'
+
+# vm_e2e WHEN: the end-to-end tests that tests/vm/e2e.list marks so, as they are, but with the programs of `ashlar run` on the
+# rack that is up. All are run; then it fails if one did.
+vm_e2e() {
+	local name status from failed=
+	mkdir "$tmp/bin"
+	cat >"$tmp/bin/ashlar" <<-END
+		#!/bin/bash
+		[ "\$1" != run ] || { export ASHLAR_RUN=$ASHLAR_RUN; set -- vm "\$@"; }
+		exec "$bin/ashlar" "\$@"
+	END
+	chmod 755 "$tmp/bin/ashlar"
+	for name in $(awk -v when="$1" '$1 == when { print $2 }' "$top/tests/vm/e2e.list"); do
+		status=0 from=$(now_ms)
+		ASHLAR_BIN=$tmp/bin ASHLAR_BUILD=$build ASHLAR_TOP=$top ASHLAR_FABRIC=verbs ASHLAR_TEST=$name \
+			timeout --kill-after=15 1200 "$here/$name.sh" >"$tmp/log-$name" 2>&1 </dev/null &
+		e2e=$! # not in the foreground: we must hear of our own end
+		wait $e2e || status=$?
+		e2e=
+		echo "$name: exit status $status after $(($(now_ms) - from)) ms"
+		case $status in
+		0) ;;
+		77) tail -n 1 "$tmp/log-$name" ;;
+		*)
+			failed+=" $name"
+			tail -n 30 "$tmp/log-$name" | sed 's/^/    | /'
+			;;
+		esac
+	done
+	[ -z "$failed" ] || fail "on the VM rack:$failed"
 }
 
 cleanup 'ashlar vm down >/dev/null'

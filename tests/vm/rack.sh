@@ -20,6 +20,8 @@ done
 run ashlar vm down
 expect_status 0
 
+mkdir "$tmp/of-user"
+chmod 755 "$tmp" "$tmp/work" # also other users are here, below
 vm_up
 grep -qE '(KVM|TCG)' "$tmp/out" || fail "how the machines are run is not said"
 seconds=$(sed -n 's/.*is up after \([0-9]*\).*/\1/p' "$tmp/out")
@@ -86,6 +88,33 @@ sleep 5
 kill -TERM "$command"
 wait_status "$command"
 expect_status 143
+# They are the user's, and so is what they write. Root can be another for a while
+mine=$(id -u):$(id -g)
+give() { chown -R "$1" "$ASHLAR_RUN" "$tmp/of-user"; }
+user=$mine as=()
+if [ "$(id -u)" = 0 ] && setpriv --reuid 4711 --regid 4712 --clear-groups test -x "$bin/ashlar"; then
+	user=4711:4712
+	as=(setpriv --euid 4711 --egid 4712 --clear-groups --) # still of root: it may see that the rack is there
+fi
+as_user() { ASHLAR_TEST_MARK=$mark "${as[@]}" "$bin/ashlar" vm run -- "$@"; }
+give "$user"
+run as_user "$python" -c 'import os, sys
+os.umask(0o27)
+f = open(sys.argv[1], "w+")
+f.write("x")
+f.seek(0)
+s = os.stat(sys.argv[1])
+print("%d:%d" % (os.getuid(), os.getgid()), "%d:%d:%o" % (s.st_uid, s.st_gid, s.st_mode), f.read())' "$tmp/of-user/file"
+expect_status 0
+[ "$(cat "$tmp/out")" = "$user $user:100640 x" ] || fail "as user $user: $(cat "$tmp/out" "$tmp/err")"
+if [ "$user" != "$mine" ]; then
+	run as_user cat /etc/shadow
+	expect_status 1
+	grep -q 'Permission denied' "$tmp/err" || fail "reads what is root's: $(cat "$tmp/err")"
+	run as_user touch /etc/nonesuch
+	expect_status 1
+fi
+give "$mine"
 # The machines speak RDMA
 packets() { ashlar vm exec "$1" cat /sys/class/infiniband/rxe0/ports/1/hw_counters/rcvd_pkts; }
 [ "$(packets s0)" -gt 100 ] || fail "only $(packets s0) packets of rxe"
@@ -111,8 +140,15 @@ ashlar vm resume m1 || fail "resume"
 vm_is m1 running || fail "m1 is $(vm_state m1)"
 ashlar vm link m1 down && ashlar vm link m1 up || fail "link"
 
-# A monitor that ends takes its machine with it, and is started anew with all that has ended
+# A monitor that ends takes its machine with it, and is started anew with all that has ended. A program that needs nothing
+# of it is told, too
+start vm run -- "$python" -c 'import time; print("ready", flush=True); time.sleep(60)'
+wait_for 20 has_line "$tmp/out" ready || fail "it does not start: $(cat "$tmp/err")"
+sleep 1
 ashlar vm exec m1 kill -TERM 1
+wait_for 4 has_line "$tmp/err" 'memory component m1 is gone' || fail "no word of m1's end: $(cat "$tmp/err")"
+kill -TERM "$command"
+wait_status "$command"
 wait_for 10 vm_is m1 ended || fail "m1 is $(vm_state m1)"
 run ashlar vm status
 grep -q 'Kernel panic' "$tmp/err" || fail "no last lines: $(cat "$tmp/err")"

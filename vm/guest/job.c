@@ -122,7 +122,8 @@ static void child(const struct plan *plan)
 	if (s->flags & VM_START_FOLDER)
 		folder_make(plan->cwd);
 	umask(s->req.umask & 0777);
-	if (s->uid && (setgroups(0, NULL) || setresgid(s->gid, s->gid, s->gid) || setresuid(s->uid, s->uid, s->uid))) {
+	if ((s->uid || s->gid) &&
+	    (setgroups(0, NULL) || setresgid(s->gid, s->gid, s->gid) || setresuid(s->uid, s->uid, s->uid))) {
 		dprintf(STDERR_FILENO, "ashlar: cannot become user %u: %s\n", s->uid, strerror(errno));
 		_exit(EXIT_AGENT);
 	}

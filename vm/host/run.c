@@ -35,6 +35,7 @@ struct running {
 	const char *stats; /* a file here; NULL: none */
 	char there[64];	   /* where it is written inside */
 	char *argv[OWN_WORDS_MAX + WORDS_MAX + 1];
+	char **envp;
 	unsigned n;
 };
 
@@ -133,31 +134,25 @@ static char **environment(void)
 	return env;
 }
 
-/*
- * The program is the user's, also inside. Not on verbs: a storage component takes on the user's identity for each call on a
- * file, and the kernel then refuses it the device that it had opened as root (ib_safe_file_access). There it is root's.
- */
-static void user_take(struct session_start *start, const struct plan *plan)
-{
-	if (strcmp(plan->fabric, "verbs") == 0)
-		return;
-	start->uid = geteuid();
-	start->gid = getegid();
-}
-
 int vm_run(int argc, char **argv)
 {
 	static struct running r;
 	static struct plan plan;
 	char cwd[PATH_MAX];
 	struct session_start start = {
-		.argv = r.argv, .envp = environment(), .cwd = cwd, .folder = true, .terminal = true
+		.argv = r.argv,
+		.cwd = cwd,
+		.folder = true,
+		.terminal = true,
+		.uid = geteuid(),
+		.gid = getegid(), /* the program is the user's, also inside */
 	};
 	const struct vm_node *node;
 	struct signals signals;
 	struct standing s;
 	int ret, err;
 
+	start.envp = r.envp = environment();
 	word(&r, "/ashlar/bin/ashlar");
 	word(&r, "run");
 	word(&r, "--rack");
@@ -182,7 +177,6 @@ int vm_run(int argc, char **argv)
 		return EXIT_ASHLAR;
 	if (node->kind != VM_PROCESSOR)
 		return cli_error("%s is no processor node", node->name);
-	user_take(&start, &plan);
 	ret = attach(&s, &plan, node, &start, &signals);
 	err = r.stats ? stats_fetch(&s, node, &r) : 0;
 	return ret ? ret : err;

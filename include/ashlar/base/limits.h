@@ -3,7 +3,9 @@
 #define ASHLAR_BASE_LIMITS_H
 
 #define PAGE_SHIFT 12
-#define PAGE_BYTES 4096UL	     /* a line and a frame */
+#define PAGE_BYTES 4096UL     /* a line and a frame */
+#define EXCACHE_LINES_MIN 64u /* least ExCache: one instruction may touch 16 pages and more, threads as many each */
+#define EXCACHE_LEAST_BYTES (EXCACHE_LINES_MIN * PAGE_BYTES)
 #define SLAB_FRAMES_MAX 16384u	     /* frames of the largest slab (64 MB) */
 #define SLAB_FRAMES_DEFAULT 1024u    /* frames of a slab when nothing else is asked (4 MB) */
 #define MSG_BYTES_MAX 12288u	     /* one message, header included: two paths and a struct fit */
@@ -21,6 +23,8 @@
 #define RACK_COMPONENTS_MAX 64u	     /* components of one rack */
 #define PROCESS_MEMORY_MAX 16u	     /* memory components of one process */
 #define PROCESSES_MAX 1024u	     /* processes of one rack */
+#define MEMBERS_MAX 512u	     /* processes of one tree: more get EAGAIN from fork */
+#define DMEMBER_MS 10000u	     /* a process that was forked and does not say hello within this is over */
 #define WEIGHT_MAX 100u		     /* share of a process where processes wait for each other; at least 1, */
 #define WEIGHT_DEFAULT 10u	     /* and this where nothing is said */
 #define PS_BATCH_MAX 64u	     /* processes of one answer about their state */
@@ -35,6 +39,8 @@
 #define CONNECTIONS_MAX 4096u	     /* connections one monitor accepts */
 #define CONNECTIONS_USER_MAX 512u    /* of those, of one user who is neither root nor the monitor's own */
 #define FILES_PER_PROCESS_MAX 65536u /* open handles of one process at a storage component */
+#define LOCKS_PER_TREE_MAX 16384u    /* ranges that its processes have locked at a storage component */
+#define FILES_PER_TREE_MAX 262144u   /* of a tree's processes, those set aside for a fork counted too */
 
 _Static_assert(MSG_TAIL_MAX + 512 <= MSG_BYTES_MAX, "a tail and its fixed part fit one message");
 _Static_assert(MAP_BATCH_MAX * 16 <= MSG_TAIL_MAX, "a page map batch fits the tail");

@@ -28,13 +28,41 @@ struct d2p_announce_rep {
  */
 struct d2p_hello_req {
 	struct cap cap;
-	uint32_t pid;
-	uint32_t reserved0;
+	uint32_t pid;	 /* of the tree */
+	uint32_t member; /* 0: the program that the gmm placed; else what D2P_FORK named */
 };
 struct d2p_hello_rep {
 	uint64_t excache_bytes;
 	uint32_t n_memory;
 	uint32_t relayed; /* 1: it reaches the components by the daemon's relay, 0: it opens the rack's fabric itself */
+};
+
+/*
+ * From the dispatcher: it is about to fork, or to become another program (exec: the same process of the machine under
+ * a new member number; its connections close when it does). The child, or the new program, says D2P_HELLO with the cap
+ * and the member of the reply, within DMEMBER_MS. offer_bytes: the caller keeps to so much less of its ExCache from now on
+ * (it does already), and the child gets that and what else the daemon has. -EAGAIN: the tree has MEMBERS_MAX processes, or
+ * there is no memory for one more. -EBUSY: a D2P_BUDGET is under way; ask again when that is answered.
+ */
+struct d2p_fork_req {
+	uint64_t offer_bytes; /* exec: 0 */
+	uint32_t exec;
+	uint32_t reserved0;
+};
+struct d2p_fork_rep {
+	struct cap cap;
+	uint64_t excache_bytes; /* of the child; exec: as it is */
+	uint32_t member;
+	uint32_t reserved0;
+};
+
+/* From the dispatcher: the fork or exec for which the member was named did not come about; what was offered comes back. */
+struct d2p_unfork_req {
+	uint32_t member;
+	uint32_t reserved0;
+};
+struct d2p_unfork_rep {
+	uint64_t excache_bytes; /* the caller's from now on */
 };
 
 /*
@@ -130,9 +158,10 @@ struct d2p_signal_rep {
 	uint64_t reserved0;
 };
 
-/* The reply comes when the program has ended. What it wrote may still have to be read. */
+/* The reply comes when the program has ended; tree: when all that it made has. What it wrote may still have to be read. */
 struct d2p_wait_req {
-	uint64_t reserved0;
+	uint32_t tree;
+	uint32_t reserved0;
 };
 struct d2p_wait_rep {
 	int32_t wait_status;
@@ -140,7 +169,17 @@ struct d2p_wait_rep {
 	uint64_t cpu_ns;
 };
 
-/* Its struct stats_page from off on; an empty tail: no more. */
+/* As X2G_TREE, of the process that was announced on this connection. -ESRCH: it is over. */
+struct d2p_tree_req {
+	uint32_t after;
+	uint32_t reserved0;
+};
+struct d2p_tree_rep {
+	uint32_t rows;
+	uint32_t reserved0;
+};
+
+/* Its struct stats_tree from off on; an empty tail: no more. */
 struct d2p_stats_req {
 	uint64_t off;
 };

@@ -55,13 +55,31 @@ struct g2x_usage_rep {
 struct process_usage {
 	uint64_t bytes; /* memory: granted frames; processor: memory of the process on that machine */
 	uint64_t cpu_ns, age_ms;
-	uint32_t state; /* as in ps_row; 0: no such process here */
-	uint32_t reserved0;
+	uint32_t state;	  /* as in ps_row; 0: no such process here */
+	uint32_t members; /* processor: processes of the tree that run */
 	char program[NAME_BYTES];
 };
 _Static_assert(sizeof(struct process_usage) == 64, "process_usage");
 
-/* To a processor component: send the signal to the process. The gmm has checked who asked. */
+/* To a processor component: as X2G_TREE. */
+struct g2x_tree_req {
+	uint32_t pid;
+	uint32_t after;
+};
+struct g2x_tree_rep {
+	uint32_t rows;
+	uint32_t reserved0;
+};
+struct member_row {
+	uint32_t member;  /* its number in the tree */
+	int32_t host_pid; /* on the processor component's machine */
+	uint32_t state;	  /* as in ps_row */
+	uint32_t reserved0;
+	char program[NAME_BYTES];
+};
+_Static_assert(sizeof(struct member_row) == 48, "member_row");
+
+/* To a processor component: send the signal to the tree. The gmm has checked who asked. */
 struct g2x_signal_req {
 	uint32_t pid;
 	int32_t signal;

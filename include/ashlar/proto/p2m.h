@@ -6,11 +6,15 @@
 #pragma GCC diagnostic push
 #pragma GCC diagnostic error "-Wpadded"
 
-/* The dispatcher proves who it is; before it every other request gets -EACCES. This connection's end is the process's. */
+/*
+ * The dispatcher proves who it is; before it every other request gets -EACCES. This connection's end is the process's.
+ * pid: of the tree (the program that the gmm placed, and what that forked), member: which of its processes; the first is
+ * 0. cap: the tree's for member 0, else what cap_of_member makes of it (base/cap.h).
+ */
 struct p2m_hello_req {
 	struct cap cap;
 	uint32_t pid;
-	uint32_t reserved0;
+	uint32_t member;
 };
 struct p2m_hello_rep {
 	uint64_t quota_bytes;
@@ -18,7 +22,7 @@ struct p2m_hello_rep {
 	uint32_t reserved0;
 };
 
-/* The node daemon stands by a process: when this connection closes the process is over as well. */
+/* The node daemon stands by a tree: when this connection closes all of its processes are over as well. */
 struct p2m_guard_req {
 	struct cap cap;
 	uint32_t pid;
@@ -70,6 +74,39 @@ struct p2m_map_rep {
 struct map_entry {
 	uint64_t vpn;	     /* virtual page number, < 2^36 */
 	uint64_t slab_frame; /* slab id << 16 | frame index in the slab; 0: no copy */
+};
+
+/*
+ * The process is about to fork. All its slabs are sealed, and from now on the member that is named holds them as well, with
+ * a copy of the page map: each gives a slab back by P2M_SLAB_PUT for itself, and the frames are free when the last has.
+ * Frames count once, against the tree's quota. -EEXIST: there is such a member. The member says hello when it needs to; one
+ * that never does ends by P2M_LEFT.
+ */
+struct p2m_fork_req {
+	uint32_t member;
+	uint32_t reserved0;
+};
+struct p2m_fork_rep {
+	uint64_t slabs; /* shared by it */
+};
+
+/* A reading key of a sealed slab for this connection: of one that was shared by a fork. -ENOENT: not one of the process. */
+struct p2m_slab_key_req {
+	uint64_t slab;
+};
+struct p2m_slab_key_rep {
+	struct net_key key;
+	uint32_t frames;
+	uint32_t reserved0;
+};
+
+/* From the node daemon, on the guard's connection: the member is over, whether it ever came or not. Not known: 0. */
+struct p2m_left_req {
+	uint32_t member;
+	uint32_t reserved0;
+};
+struct p2m_left_rep {
+	uint64_t reserved0;
 };
 
 /* What this component holds for the process; the counters are also what tests read. */

@@ -16,14 +16,15 @@
 #pragma GCC diagnostic push
 #pragma GCC diagnostic error "-Wpadded"
 
+/* As P2M_HELLO. files: so many were set aside for this member, and are the connection's now, by P2S_FORK's handles. */
 struct p2s_hello_req {
 	struct cap cap;
 	uint32_t pid;
-	uint32_t reserved0;
+	uint32_t member;
 };
 struct p2s_hello_rep {
 	uint32_t readonly; /* the export is read-only */
-	uint32_t reserved0;
+	uint32_t files;
 };
 
 /* The dispatcher's io buffer: the storage component may read and write it one-sided. Once per connection. */
@@ -295,6 +296,65 @@ struct p2s_usage_rep {
 	uint64_t handles;		 /* of this process */
 	uint64_t processes, all_handles; /* of the component */
 	uint64_t refused;		 /* requests before P2S_HELLO, wrong capabilities, other processes' pids */
+};
+
+/* As P2M_GUARD (-EBUSY: there is a guard): files that were set aside for members of the tree are closed when this connection closes. */
+struct p2s_guard_req {
+	struct cap cap;
+	uint32_t pid;
+	uint32_t reserved0;
+};
+struct p2s_guard_rep {
+	uint64_t reserved0;
+};
+
+/*
+ * Set open files of this connection aside for a member of the tree that is about to be: it has them, under the same
+ * handles and with the same open file descriptions, from its P2S_HELLO on, whatever becomes of this connection. n: how
+ * many handles the tail names (uint64_t each); 0: all. May be sent several times for one member. A member's first hello
+ * takes them; one that never comes ends by P2S_LEFT. -EEXIST: the member has said hello. -EBADF: a handle is not open.
+ * exec: the caller is about to become that member: it gets the caller's record locks when the caller's last connection closes.
+ * -EINVAL: member 0. -EAGAIN: files of MEMBERS_MAX members wait already. -ENFILE: FILES_PER_PROCESS_MAX of this member, or
+ * FILES_PER_TREE_MAX of the tree. A failed request has set nothing aside.
+ */
+struct p2s_fork_req {
+	uint32_t member;
+	uint32_t n;
+	uint32_t exec;
+	uint32_t reserved0;
+};
+struct p2s_fork_rep {
+	uint64_t files; /* set aside by this request */
+};
+
+/* As P2M_LEFT. */
+struct p2s_left_req {
+	uint32_t member;
+	uint32_t reserved0;
+};
+struct p2s_left_rep {
+	uint64_t reserved0;
+};
+
+/*
+ * Record locks, as fcntl(2) has them: of the process (the member of the tree), or of the open file description (ofd). start
+ * and end: bytes of the file, both inclusive, end INT64_MAX: all that follow. type: F_RDLCK, F_WRLCK, F_UNLCK. pid: what
+ * others are told of the owner. Nothing waits here: -EAGAIN. WAIT: as SET, of a caller that asks again until it is done;
+ * -EDEADLK: who is in the way waits for the caller. GET: who would be in the way; type F_UNLCK: nobody. -EBADF: the handle
+ * is not open for that. -ENOLCK: LOCKS_PER_TREE_MAX. They end with the member's last connection, or the last handle.
+ */
+enum p2s_lock_op { P2S_LOCK_SET, P2S_LOCK_WAIT, P2S_LOCK_GET };
+struct p2s_lock_req {
+	uint64_t handle, start, end;
+	uint32_t op; /* enum p2s_lock_op */
+	uint32_t type;
+	uint32_t ofd;
+	uint32_t pid;
+};
+struct p2s_lock_rep {
+	uint64_t start, end;
+	uint32_t type;
+	uint32_t pid; /* UINT32_MAX: of an open file description */
 };
 
 #pragma GCC diagnostic pop

@@ -11,7 +11,7 @@
 #include "ashlar/base/limits.h"
 
 #define WIRE_MAGIC 0x52485341u /* "ASHR" */
-#define WIRE_VERSION 3u
+#define WIRE_VERSION 4u
 
 enum wire_flags {
 	WIRE_REPLY = 1, /* else a request; every request is answered, that is how its credit comes back */

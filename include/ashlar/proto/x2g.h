@@ -127,14 +127,26 @@ struct ps_row {
 	uint64_t budget_bytes; /* of ExCache; 0: all that the processor component has */
 	uint64_t local_bytes, remote_bytes, cpu_ns, age_ms;
 	uint32_t pid, uid;
-	uint32_t state;	 /* letter of proc(5); '-': its program has not come yet; '?': its component did not tell */
-	uint32_t silent; /* of its memory components: so many did not tell, remote_bytes lacks them */
+	uint32_t state;	  /* letter of proc(5); '-': its program has not come yet; '?': its component did not tell */
+	uint32_t silent;  /* of its memory components: so many did not tell, remote_bytes lacks them */
+	uint32_t members; /* processes of its tree that run */
+	uint32_t reserved0;
 	char processor[NAME_BYTES];
 	char program[NAME_BYTES]; /* what it calls itself, cut; not to be trusted as text */
 };
-_Static_assert(sizeof(struct ps_row) == 120, "ps_row");
+_Static_assert(sizeof(struct ps_row) == 128, "ps_row");
 
-/* A signal to a process of the rack; 0: only look whether it may be sent. uid as in x2g_run_req. */
+/* The processes of one tree: reply tail = array of struct member_row, of those with numbers above `after`, by these. */
+struct x2g_tree_req {
+	uint32_t pid;
+	uint32_t after; /* UINT32_MAX: from the first one on */
+};
+struct x2g_tree_rep {
+	uint32_t rows; /* in this reply; less than PS_BATCH_MAX: there are no more */
+	uint32_t reserved0;
+};
+
+/* A signal to a tree of the rack: to the program that was placed while it lives, SIGKILL to all; 0: only look whether it may be sent. uid as in x2g_run_req. */
 struct x2g_signal_req {
 	uint32_t pid;
 	int32_t signal;

@@ -1,0 +1,97 @@
+/*
+ * D2P_FORK and D2P_UNFORK: a dispatcher has a number, a capability and local memory set aside for the process that it is
+ * about to make, or for the program that it is about to become. Nothing of it waits.
+ */
+#include <errno.h>
+#include "ashlar/base/clock.h"
+#include "pcomponent/daemon/internal.h"
+
+/* The member that runs at the other end; NULL: none does. */
+static struct dmember *asker(struct rpc_request *rq)
+{
+	const struct dpeer *peer = rpc_ctx(rpc_request_rpc(rq));
+	struct dmember *m = peer->member;
+
+	return m && !m->hello && m->budget.granted ? m : NULL;
+}
+
+static int exec_name(struct dmember *m, struct d2p_fork_rep *rep)
+{
+	m->exec_id = ++m->tree->last_id;
+	rep->member = m->exec_id;
+	rep->cap = cap_of_member(&m->tree->cap, m->exec_id);
+	rep->excache_bytes = budget_in_force(m);
+	return 0;
+}
+
+static int fork_name(struct dmember *parent, uint64_t offer, struct d2p_fork_rep *rep)
+{
+	struct dprocess *p = parent->tree;
+	struct daemon *d = p->d;
+	struct dmember *m;
+	int err;
+
+	if (p->n_members >= MEMBERS_MAX)
+		return -EAGAIN;
+	m = dmember_new(p, p->last_id + 1);
+	if (!m)
+		return -EAGAIN;
+	err = budget_fork(parent, offer, m);
+	if (err) {
+		dmember_remove(m);
+		return err;
+	}
+	p->last_id = m->id;
+	m->parent = parent;
+	loop_timer_set(d->loop, &m->due, loop_now(d->loop) + DMEMBER_MS * NS_PER_MS);
+	rep->member = m->id;
+	rep->cap = m->cap;
+	rep->excache_bytes = m->budget.granted;
+	return 0;
+}
+
+int fork_begin(struct rpc_request *rq, const void *body, const void *tail, uint32_t tail_bytes, void *rep)
+{
+	const struct d2p_fork_req *req = body;
+	struct dmember *m = asker(rq);
+
+	(void)tail;
+	(void)tail_bytes;
+	if (req->reserved0 || req->exec > 1 || (req->exec && req->offer_bytes))
+		return -EINVAL;
+	if (!m)
+		return -EACCES;
+	if (m->exec_id)
+		return -EBUSY;
+	if (m->tree->last_id == UINT32_MAX)
+		return -EAGAIN; /* a number is never used twice */
+	guard_storage(m->tree);
+	return req->exec ? exec_name(m, rep) : fork_name(m, req->offer_bytes, rep);
+}
+
+int fork_undo(struct rpc_request *rq, const void *body, const void *tail, uint32_t tail_bytes, void *rep_body)
+{
+	const struct d2p_unfork_req *req = body;
+	struct d2p_unfork_rep *rep = rep_body;
+	struct dmember *m = asker(rq), *child;
+
+	(void)tail;
+	(void)tail_bytes;
+	if (req->reserved0 || !req->member)
+		return -EINVAL;
+	if (!m)
+		return -EACCES;
+	child = dmember_find(m->tree, req->member);
+	if (!child || (child != m && child->parent != m) || (child == m && m->exec_id != req->member))
+		return -ESRCH;
+	rep->excache_bytes = budget_unfork(m, child == m ? NULL : child);
+	if (child == m) {
+		m->exec_id = 0;
+		loop_timer_del(m->tree->d->loop, &m->due);
+	} else {
+		dmember_remove(child);
+		budgets_look(m->tree->d, HUNGRY_LOOK_MS);
+	}
+	guards_left(m->tree, req->member);
+	return 0;
+}

@@ -1,0 +1,261 @@
+/*
+ * execve(2) and execveat(2); see exec.h. What Linux would find wrong with the program is found before anything is given up:
+ * the file, its permissions, its headers, its interpreter. After that the order is: a new member number from the node
+ * daemon, the files set aside for it, execve. Until the host kernel has made it everything can be undone.
+ */
+#include "pcomponent/proc/exec.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#include "ashlar/base/limits.h"
+#include "pcomponent/fs/fs.h"
+#include "pcomponent/proc/join.h"
+#include "pcomponent/load/load.h"
+#include "pcomponent/proc/calls.h"
+#include "pcomponent/proc/fork.h"
+#include "pcomponent/proc/proc.h"
+#include "pcomponent/proc/service.h"
+#include "pcomponent/proc/vfork.h"
+#include "pcomponent/sys/sys.h"
+#include "pcomponent/sys/thread.h"
+#include "pcomponent/sys/uaccess.h"
+#include "pcomponent/trap/trap.h"
+#include "pcomponent/vm/vm.h"
+
+#define STRING_MAX (128u << 10) /* as Linux: MAX_ARG_STRLEN */
+#define STRINGS_MAX (6u << 20)	/* all of them, with their pointers: as a stack limit of 8 MB and more gives */
+#define ARGV_OURS 3		/* dispatcher, descriptor, path */
+#define HOST_SELF "/proc/self/exe"
+
+/* argv or envp on its way: pointers into text are offsets until all is there. */
+struct words {
+	char *text;
+	size_t bytes, room;
+	size_t *at;
+	size_t n, at_room;
+};
+
+static void words_free(struct words *w)
+{
+	free(w->text);
+	free(w->at);
+}
+
+static int word_add(struct words *w, uint64_t addr)
+{
+	long n;
+
+	if (w->n == w->at_room) {
+		size_t *more = realloc(w->at, (w->at_room + 64) * 2 * sizeof(*more));
+
+		if (!more)
+			return -ENOMEM;
+		w->at = more;
+		w->at_room = (w->at_room + 64) * 2;
+	}
+	if (w->room - w->bytes < STRING_MAX) {
+		char *more = realloc(w->text, w->room * 2 + STRING_MAX);
+
+		if (!more)
+			return -ENOMEM;
+		w->text = more;
+		w->room = w->room * 2 + STRING_MAX;
+	}
+	n = uaccess_str(w->text + w->bytes, addr, STRING_MAX);
+	if (n < 0)
+		return n == -ENAMETOOLONG ? -E2BIG : (int)n;
+	w->at[w->n++] = w->bytes;
+	w->bytes += (size_t)n + 1;
+	return w->bytes + w->n * sizeof(uint64_t) > STRINGS_MAX ? -E2BIG : 0;
+}
+
+/* The list of strings at addr; NULL counts as empty. */
+static int words_in(struct words *w, uint64_t addr)
+{
+	uint64_t p = 0;
+	int err = 0;
+
+	for (; addr && !err; addr += sizeof(p)) {
+		if (uaccess_in(&p, addr, sizeof(p)))
+			return -EFAULT;
+		if (!p)
+			break;
+		err = word_add(w, p);
+	}
+	return err;
+}
+
+/* As execve wants it, with `ours` places free in front; NULL: no memory. */
+static char **words_list(const struct words *w, size_t ours)
+{
+	char **list = calloc(ours + w->n + 1, sizeof(*list));
+
+	for (size_t i = 0; list && i < w->n; i++)
+		list[ours + i] = w->text + w->at[i];
+	return list;
+}
+
+/* ---- the state that passes over ---- */
+
+static int write_all(int fd, const void *p, size_t n)
+{
+	return write(fd, p, n) == (ssize_t)n ? 0 : -EIO;
+}
+
+/* A memfd with all of it, at the front; it is inherited. */
+static int state_make(struct thread *t, const struct member *m)
+{
+	struct launch_config launch = *join_launch();
+	struct exec_state s = {
+		.magic = EXEC_MAGIC,
+		.mask = signal_mask(t),
+		.ignored_virtual = signal_ignored_virtual(),
+	};
+	bool registered;
+	int fd = memfd_create("ashlar-exec", 0), err;
+	int high = fd < 0 ? -errno : fcntl(fd, F_DUPFD, proc_fd_floor());
+
+	if (fd >= 0)
+		close(fd);
+	if (high < 0)
+		return -ENOMEM;
+	(void)vm_weight(&registered);
+	s.thp_disabled = registered;
+	proc_limits(&s.limits);
+	launch.cap = m->cap;
+	launch.member = m->id;
+	launch.flags |= LAUNCH_EXEC;
+	err = write_all(high, &launch, sizeof(launch));
+	if (!err)
+		err = write_all(high, &s, sizeof(s));
+	if (!err)
+		err = fs_exec_save(m->id, high);
+	if (err) {
+		close(high);
+		return err;
+	}
+	return high;
+}
+
+void exec_state_read(int fd, struct exec_state *s)
+{
+	if (read(fd, s, sizeof(*s)) != sizeof(*s) || s->magic != EXEC_MAGIC)
+		proc_fail(125, "the dispatcher is started by `ashlar run`, not by hand");
+}
+
+uint64_t exec_state_take(const struct exec_state *s)
+{
+	signal_ignore_virtual(s->ignored_virtual);
+	if (s->thp_disabled)
+		prctl(PR_SET_THP_DISABLE, 0, 0, 0, 0);
+	return s->mask;
+}
+
+/* ---- the call ---- */
+
+/* Everything is ready but the member number and the state. Returns on failure only. */
+static long become(struct thread *t, char **argv, char **envp)
+{
+	int stats_fd = join_launch()->stats_fd, fd;
+	char number[16];
+	struct member m;
+	long err = member_new(t, MEMBER_EXEC, &m);
+
+	if (err)
+		return err;
+	vm_ends();
+	fork_gate_close();
+	fd = state_make(t, &m);
+	err = fd;
+	if (fd >= 0) {
+		snprintf(number, sizeof(number), "%d", fd);
+		argv[1] = number;
+		lseek(fd, 0, SEEK_SET);
+		if (stats_fd >= 0)
+			(void)fcntl(stats_fd, F_SETFD, 0);
+		service_stats();
+		join_stats_tell();
+		err = host3(SYS_execve, HOST_SELF, argv, envp);
+		if (stats_fd >= 0)
+			(void)fcntl(stats_fd, F_SETFD, FD_CLOEXEC);
+		close(fd);
+	}
+	vm_shared_processes(1);
+	fork_gate_open();
+	member_drop(&m);
+	return err;
+}
+
+static long exec(struct thread *t, const char *path, uint64_t argv_at, uint64_t envp_at)
+{
+	struct words argv = { 0 }, envp = { 0 };
+	char **a = NULL, **e = NULL;
+	long err = words_in(&argv, argv_at);
+
+	if (!err)
+		err = words_in(&envp, envp_at);
+	if (!err && argv.bytes + envp.bytes + (argv.n + envp.n) * sizeof(uint64_t) > STRINGS_MAX)
+		err = -E2BIG;
+	if (!err)
+		err = load_check(path);
+	if (!err) {
+		a = words_list(&argv, ARGV_OURS + !argv.n);
+		e = words_list(&envp, 0);
+		err = a && e ? 0 : -ENOMEM;
+	}
+	if (!err) {
+		a[0] = (char *)"dispatcher";
+		a[2] = (char *)path;
+		if (!argv.n)
+			a[ARGV_OURS] = (char *)""; /* as Linux: no program starts without a name */
+		vfork_child_tells();
+		err = become(t, a, e);
+	}
+	free(a);
+	free(e);
+	words_free(&argv);
+	words_free(&envp);
+	return err;
+}
+
+static long path_in(char path[4096], uint64_t addr)
+{
+	long n = uaccess_str(path, addr, 4096);
+
+	return n < 0 ? n : 0;
+}
+
+long sys_execve(struct thread *t, const uint64_t a[6])
+{
+	char *path = sys_scratch(t, 4096);
+	long err = path ? path_in(path, a[0]) : -ENOMEM;
+
+	if (!err && !*path)
+		err = -ENOENT;
+	return err ? err : exec(t, path, a[1], a[2]);
+}
+
+long sys_execveat(struct thread *t, const uint64_t a[6])
+{
+	char *path = sys_scratch(t, 4096), *name = sys_scratch(t, 8192);
+	int dir = (int)a[0];
+	long err = path && name ? path_in(path, a[1]) : -ENOMEM;
+
+	if (err)
+		return err;
+	if (a[4] & ~(uint64_t)(AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW))
+		return -EINVAL;
+	if (!*path && !(a[4] & AT_EMPTY_PATH))
+		return -ENOENT;
+	if (*path == '/' || dir == AT_FDCWD)
+		snprintf(name, 8192, "%s", path);
+	else
+		snprintf(name, 8192, "/proc/self/fd/%d%s%s", dir, *path ? "/" : "", path);
+	return exec(t, name, a[2], a[3]);
+}

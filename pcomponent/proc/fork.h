@@ -1,0 +1,30 @@
+/*
+ * fork: a real fork of the dispatcher's process. The child is a member of the same tree, with its own number and
+ * capabilities, its own share of the ExCache, its own connections; what the two have in common is what Linux lets them
+ * have in common, and the frames that held the parent's pages, until either writes.
+ */
+#ifndef PCOMPONENT_PROC_FORK_H
+#define PCOMPONENT_PROC_FORK_H
+#include <stdint.h>
+#include "ashlar/base/cap.h"
+
+struct thread;
+
+struct member {
+	struct cap cap; /* for D2P_HELLO */
+	uint32_t id;
+	uint64_t excache_bytes;
+};
+
+enum member_kind { MEMBER_FORK, MEMBER_EXEC };
+
+/* A member number from the node daemon; for a fork with a part of our ExCache. 0, -EAGAIN, -errno. */
+long member_new(struct thread *t, enum member_kind, struct member *out);
+/* It was not needed. */
+void member_drop(const struct member *);
+
+/* Between these no other thread is inside the dispatcher's locks, and the layout is held exclusive. */
+void fork_gate_close(void);
+void fork_gate_open(void);
+
+#endif

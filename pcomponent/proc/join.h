@@ -1,0 +1,29 @@
+/*
+ * Joining the rack on the program's behalf: what the process was started with, the node daemon, the rack's fabric, memory
+ * and storage components. At a start, after exec and in the child of a fork. What goes wrong ends the process with one line
+ * and status 125.
+ */
+#ifndef PCOMPONENT_PROC_JOIN_H
+#define PCOMPONENT_PROC_JOIN_H
+#include <stdbool.h>
+#include <stdint.h>
+#include "ashlar/launch.h"
+
+/* The configuration behind the descriptor whose number arg is; the descriptor, which stays open, at the configuration's end. */
+int join_read(const char *arg);
+const struct launch_config *join_launch(void);
+/* The counters outlive us in the memfd that our parent holds; without one they are our own. */
+void join_stats(void);
+/* The process becomes another program, or is not the first of its tree and ends: its counters go to the tree's. */
+void join_stats_tell(void);
+bool join_first(void); /* the first process of its tree, whatever program it is by now */
+/* All of it; exec_fd: where fs_exec_restore finds the files, -1: at a first start. */
+void join_rack(int exec_fd);
+/* The service thread, when the first program thread is there. */
+void join_serve(void);
+/* Before the program's first instruction: what we know of ourselves is read-only from now on. */
+void join_seal(void);
+/* In the child of a fork, whose descriptors of ours are closed: as that member. ranges: as excache_fork_child. */
+void join_forked(const struct cap *cap, uint32_t member, int (*ranges)(int (*registered)(uint64_t, uint64_t)));
+
+#endif
