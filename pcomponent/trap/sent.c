@@ -154,3 +154,27 @@ void sent_thread_ends(struct thread *t)
 			offer(sigs[i]);
 	}
 }
+
+void sent_forked(struct thread *t)
+{
+	held_clear(&t->held);
+	held_clear(&process);
+	held_none();
+	t->wait_set = 0;
+}
+
+void sent_exec(struct thread *t)
+{
+	uint64_t all = ~0UL;
+
+	host4(SYS_rt_sigprocmask, SIG_SETMASK, &all, 0, 8);
+	if (held_any())
+		sent_give_back(t);
+}
+
+void sent_exec_failed(void)
+{
+	uint64_t ours = SIGS_ALL_BLOCKED;
+
+	host4(SYS_rt_sigprocmask, SIG_SETMASK, &ours, 0, 8);
+}

@@ -42,6 +42,11 @@ void sent_give_back(struct thread *t);
 uint64_t sent_waiting(struct thread *t);
 /* sig is ignored from now on: none of it waits. */
 void sent_forget(int sig);
+/* In a forked process, on its only thread: nothing waits. */
+void sent_forked(struct thread *t);
+/* Before execve: every signal is blocked, what waits is the host kernel's. And when that has failed. */
+void sent_exec(struct thread *t);
+void sent_exec_failed(void);
 /* The thread ends, with every signal blocked: what came for the process is for others. */
 void sent_thread_ends(struct thread *t);
 
