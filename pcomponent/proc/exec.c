@@ -241,6 +241,8 @@ long sys_execve(struct thread *t, const uint64_t a[6])
 
 	if (!err && !*path)
 		err = -ENOENT;
+	if (!err)
+		fs_exec_path(path);
 	return err ? err : exec(t, path, a[1], a[2]);
 }
 
