@@ -13,6 +13,7 @@
 #include "pcomponent/proc/threads.h"
 #include "pcomponent/proc/vfork.h"
 #include "pcomponent/sys/dispatch.h"
+#include "pcomponent/vm/vm.h"
 
 void proc_exit(int status)
 {
@@ -53,5 +54,6 @@ long sys_exit_group(struct thread *t, const uint64_t a[6])
 {
 	(void)t;
 	vfork_child_tells();
+	vm_ends();
 	proc_exit((int)a[0] & 0xff);
 }

@@ -169,6 +169,7 @@ static long become(struct thread *t, char **argv, char **envp)
 
 	if (err)
 		return err;
+	vm_ends();
 	fork_gate_close();
 	fd = state_make(t, &m);
 	err = fd;
@@ -185,6 +186,7 @@ static long become(struct thread *t, char **argv, char **envp)
 			(void)fcntl(stats_fd, F_SETFD, FD_CLOEXEC);
 		close(fd);
 	}
+	vm_shared_processes(1);
 	fork_gate_open();
 	member_drop(&m);
 	return err;

@@ -184,11 +184,14 @@ static long fork_locked(const struct member *m)
 		fs_fork_parent();
 		return err;
 	}
+	vm_shared_processes(1);
 	pid = fork();
-	if (pid < 0)
-		pid = -errno;
 	if (pid == 0)
 		return 0;
+	if (pid < 0) {
+		pid = -errno;
+		vm_shared_processes(-1);
+	}
 	excache_fork_parent();
 	fs_fork_parent();
 	return pid;
