@@ -27,7 +27,7 @@ grep -q '^processes [1-9]' "$tmp/out" || fail "no processes: $(cat "$tmp/err")"
 for p in "$gmm" "$daemon" "$storage" "${memory[@]}"; do
 	ended "$p" && fail "a monitor has ended"
 done
-run ashlar run --rack "$rack" -- /wildcalls 1 1
+run env ASHLAR_TEST_MARK="$mark" "${as[@]}" "$bin/ashlar" run --rack "$rack" -- /wildcalls 1 1
 expect_status 0
 expect_freed "wild calls"
 passed
