@@ -10,7 +10,7 @@
 #include "pcomponent/fs/client.h"
 #include "pcomponent/fs/fs.h"
 #include "pcomponent/fs/handles.h"
-#include "pcomponent/fs/records.h"
+#include "pcomponent/fs/ownlocks.h"
 #include "pcomponent/fs/link.h"
 #include "pcomponent/sys/sys.h"
 
@@ -79,7 +79,7 @@ static int remember(enum msg_id id, const void *req, void *rep, const char *path
 	if (id == P2S_FLOCK && (h = handle_get(flock_req->handle)))
 		h->flock_op = flock_req->op & LOCK_UN ? 0 : flock_req->op & (LOCK_SH | LOCK_EX);
 	if (id == P2S_LOCK && ((const struct p2s_lock_req *)req)->op != P2S_LOCK_GET)
-		records_note(req);
+		ownlocks_note(req);
 	if (id != P2S_OPEN)
 		return 0;
 	memcpy(where, path, path_bytes);
@@ -154,7 +154,7 @@ void client_close_handle(uint64_t number)
 	uint64_t real;
 
 	pthread_mutex_lock(&client.lock);
-	records_closed(number);
+	ownlocks_closed(number);
 	real = link_is_later() ? handle_close_later(number) : handle_remove(number);
 	if (real && !client.gone) {
 		client.messages++;
@@ -231,7 +231,7 @@ void client_child(const struct fs_config *cfg)
 	pthread_mutex_init(&client.lock, NULL);
 	client.messages = 0;
 	tid = 0;
-	records_child();
+	ownlocks_child();
 	client_open_later(cfg, handles_live());
 }
 
@@ -240,10 +240,10 @@ void client_locks_leave(uint64_t handle)
 	struct p2s_lock_req req = { .handle = handle, .end = INT64_MAX, .op = P2S_LOCK_SET, .type = F_UNLCK };
 	struct p2s_lock_rep rep;
 
-	if (!records_any())
+	if (!ownlocks_any())
 		return;
 	pthread_mutex_lock(&client.lock);
-	if (records_drop(handle))
+	if (ownlocks_drop(handle))
 		call(P2S_LOCK, &req, NULL, 0, &rep, NULL, NULL);
 	pthread_mutex_unlock(&client.lock);
 }

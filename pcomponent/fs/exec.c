@@ -16,7 +16,7 @@
 #include "pcomponent/fs/file.h"
 #include "pcomponent/fs/fs.h"
 #include "pcomponent/fs/handles.h"
-#include "pcomponent/fs/records.h"
+#include "pcomponent/fs/ownlocks.h"
 #include "pcomponent/sys/sys.h"
 
 #define SAVED_MAGIC 0x53465845u /* "EXFS" */
@@ -193,7 +193,7 @@ static void handles_save(struct saving *s, uint32_t member)
 	for (i = 0; i < n && !s->err; i++)
 		handle_save(s, numbers[i]);
 	if (!s->err)
-		records_each(lock_usable, lock_save, s);
+		ownlocks_each(lock_usable, lock_save, s);
 	client_unlock();
 	free(numbers);
 }
@@ -390,7 +390,7 @@ static int lock_restore(const struct saved_lock *in)
 	if (!handle_get(in->handle) || in->start > in->end || in->end > INT64_MAX || in->ofd > 1 ||
 	    (in->type != F_RDLCK && in->type != F_WRLCK))
 		return -EINVAL;
-	records_note(&req);
+	ownlocks_note(&req);
 	return 0;
 }
 

@@ -141,7 +141,7 @@ int fs_image_stat(struct fs_image *image, struct wire_stat *st)
 
 struct fs_image *fs_image_ref(struct fs_image *image)
 {
-	return file_image(file_ref(image_file(image)));
+	return file_image(file_hold(image_file(image)));
 }
 
 void fs_image_close(struct fs_image *image)
@@ -164,6 +164,17 @@ int fs_image_access_exec(const char *path)
 	if (!err && !S_ISREG(st.mode))
 		err = -EACCES;
 	return (int)err;
+}
+
+void fs_exec_path(char path[4096])
+{
+	struct path p;
+
+	if (strncmp(path, "/proc/", 6) != 0 || path_remote(path, &p))
+		return;
+	if (p.where == PATH_REMOTE && !p.dir && p.str[0] == '/')
+		snprintf(path, 4096, "%s", p.str);
+	path_put(&p);
 }
 
 /* ---- set-up ---- */

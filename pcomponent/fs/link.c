@@ -11,7 +11,7 @@
 #include "ashlar/rpc.h"
 #include "pcomponent/fs/fs.h"
 #include "pcomponent/fs/handles.h"
-#include "pcomponent/fs/records.h"
+#include "pcomponent/fs/ownlocks.h"
 #include "pcomponent/fs/link.h"
 #include "pcomponent/sys/sys.h"
 #include "pcomponent/trap/trap.h"
@@ -313,7 +313,7 @@ static int handles_restore(uint64_t files)
 	if (!known)
 		handles_each(reopen, &r);
 	if (!known && !r.err)
-		records_each(any_open, lock_again, &r);
+		ownlocks_each(any_open, lock_again, &r);
 	return r.err;
 }
 

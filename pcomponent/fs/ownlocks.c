@@ -1,13 +1,13 @@
-/* Records: see records.h. */
+/* Own locks: see ownlocks.h. */
 #include <fcntl.h>
 #include <stdlib.h>
 #include <unistd.h>
 #include "ashlar/base/ranges.h"
 #include "pcomponent/fs/handles.h"
-#include "pcomponent/fs/records.h"
+#include "pcomponent/fs/ownlocks.h"
 
 /* Ranges of one owner in one file: of the process, or of the open file description behind a handle. */
-struct held {
+struct owned {
 	struct list link;
 	uint64_t ino, ofd; /* ofd: a handle, or 0 */
 	uint32_t dev[2];
@@ -17,34 +17,34 @@ struct held {
 static struct list all = { &all, &all };
 static uint32_t n; /* ranges; atomic */
 
-bool records_any(void)
+bool ownlocks_any(void)
 {
 	return __atomic_load_n(&n, __ATOMIC_RELAXED) > 0;
 }
 
-static bool is_of(const struct held *k, const struct handle *h)
+static bool is_of(const struct owned *k, const struct handle *h)
 {
 	return k->ino == h->ino && k->dev[0] == h->dev[0] && k->dev[1] == h->dev[1];
 }
 
-static struct held *records_find(uint64_t handle, bool ofd)
+static struct owned *owned_find(uint64_t handle, bool ofd)
 {
 	const struct handle *h = handle_get(handle);
 	struct list *l;
-	struct held *k;
+	struct owned *k;
 
 	for (l = all.next; h && l != &all; l = l->next) {
-		k = container_of(l, struct held, link);
+		k = container_of(l, struct owned, link);
 		if (ofd ? k->ofd == handle : !k->ofd && is_of(k, h))
 			return k;
 	}
 	return NULL;
 }
 
-static struct held *records_make(uint64_t handle, bool ofd)
+static struct owned *owned_make(uint64_t handle, bool ofd)
 {
 	const struct handle *h = handle_get(handle);
-	struct held *k = h ? calloc(1, sizeof(*k)) : NULL;
+	struct owned *k = h ? calloc(1, sizeof(*k)) : NULL;
 
 	if (!k)
 		return NULL;
@@ -57,7 +57,7 @@ static struct held *records_make(uint64_t handle, bool ofd)
 	return k;
 }
 
-static void records_free(struct held *k)
+static void owned_free(struct owned *k)
 {
 	ranges_drop(&k->ranges, 0, &n);
 	list_del(&k->link);
@@ -65,48 +65,48 @@ static void records_free(struct held *k)
 }
 
 /* Without memory for it a lock is not taken again after a restart; nothing else is lost. */
-void records_note(const struct p2s_lock_req *req)
+void ownlocks_note(const struct p2s_lock_req *req)
 {
 	const struct range r = { .start = req->start, .end = req->end, .type = req->type };
-	struct held *k = records_find(req->handle, req->ofd);
+	struct owned *k = owned_find(req->handle, req->ofd);
 
 	if (!k && req->type != F_UNLCK)
-		k = records_make(req->handle, req->ofd);
+		k = owned_make(req->handle, req->ofd);
 	if (!k)
 		return;
 	(void)!ranges_set(&k->ranges, &r, &n);
 	if (list_empty(&k->ranges))
-		records_free(k);
+		owned_free(k);
 }
 
-bool records_drop(uint64_t handle)
+bool ownlocks_drop(uint64_t handle)
 {
-	struct held *k = records_find(handle, false);
+	struct owned *k = owned_find(handle, false);
 
 	if (k)
-		records_free(k);
+		owned_free(k);
 	return k != NULL;
 }
 
-void records_closed(uint64_t handle)
+void ownlocks_closed(uint64_t handle)
 {
-	struct held *k = records_find(handle, true);
+	struct owned *k = owned_find(handle, true);
 
 	if (k)
-		records_free(k);
+		owned_free(k);
 }
 
-void records_child(void)
+void ownlocks_child(void)
 {
 	struct list *l, *next;
 
 	list_for_each_safe(l, next, &all)
-		if (!container_of(l, struct held, link)->ofd)
-			records_free(container_of(l, struct held, link));
+		if (!container_of(l, struct owned, link)->ofd)
+			owned_free(container_of(l, struct owned, link));
 }
 
 struct search {
-	const struct held *k;
+	const struct owned *k;
 	const struct range *r;
 	bool (*usable)(uint64_t handle, void *arg);
 	void *arg;
@@ -124,14 +124,14 @@ static void look(struct handle *h, uint64_t number, void *arg)
 		s->found = number;
 }
 
-void records_each(bool (*usable)(uint64_t handle, void *arg), bool (*fn)(const struct p2s_lock_req *, void *arg),
-	       void *arg)
+void ownlocks_each(bool (*usable)(uint64_t handle, void *arg), bool (*fn)(const struct p2s_lock_req *, void *arg),
+		   void *arg)
 {
 	struct list *l, *m;
 	struct p2s_lock_req req;
 
 	for (l = all.next; l != &all; l = l->next) {
-		const struct held *k = container_of(l, struct held, link);
+		const struct owned *k = container_of(l, struct owned, link);
 
 		for (m = k->ranges.next; m != &k->ranges; m = m->next) {
 			const struct range *r = container_of(m, struct range, link);
