@@ -16,7 +16,7 @@ int main(void)
 	CHECK_FAULT((char *)NULL, ABI_READ, SIGSEGV, SEGV_MAPERR);
 	CHECK_FAULT((char *)8, ABI_WRITE, SIGSEGV, SEGV_MAPERR);
 	CHECK_FAULT((char *)16, ABI_CALL, SIGSEGV, SEGV_MAPERR);
-	CHECK_FAULT((char *)constant + 100, ABI_WRITE, SIGSEGV, SEGV_ACCERR);
+	CHECK_FAULT((char *)&constant[100], ABI_WRITE, SIGSEGV, SEGV_ACCERR);
 	CHECK_FAULT((char *)main, ABI_WRITE, SIGSEGV, SEGV_ACCERR);
 	CHECK_FAULT(p, ABI_CALL, SIGSEGV, SEGV_ACCERR);
 	f = abi_touch(wild, ABI_READ); /* not an address: the processor says nothing of it */
