@@ -3,12 +3,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 #include "ashlar/launch.h"
@@ -137,27 +137,13 @@ static int request(int door, int file, struct core_answer *a)
 	return a->err;
 }
 
-/* An ordinary file, as one that fails is removed again: what else lies under the name is left alone. Or -errno. */
-static int file_open(const char *to)
-{
-	int file = open(to, O_RDWR | O_CREAT | O_CLOEXEC | O_NONBLOCK, 0600), err;
-	struct stat st;
-
-	if (file < 0)
-		return -errno;
-	err = fstat(file, &st) ? -errno : !S_ISREG(st.st_mode) ? -ENOTSUP : ftruncate(file, 0) ? -errno : 0;
-	if (!err)
-		return file;
-	close(file);
-	return err;
-}
-
 static int core(const char *what, const char *to)
 {
 	struct core_answer a = { 0 };
 	char name[32];
 	struct found p = { 0 };
 	int door, file, err;
+	bool made;
 
 	if ((err = find(what, &p)))
 		return err;
@@ -166,12 +152,15 @@ static int core(const char *what, const char *to)
 		to = name;
 	if ((door = door_open(&p)) < 0)
 		return EXIT_ASHLAR;
-	file = file_open(to);
-	err = file < 0 ? file : request(door, file, &a);
+	file = open(to, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	made = file >= 0;
+	if (!made && errno == EEXIST)
+		file = open(to, O_RDWR | O_TRUNC | O_CLOEXEC);
+	err = file < 0 ? -errno : request(door, file, &a);
 	if (err)
 		cli_error("%s: %s", to,
 			  err == -ETIMEDOUT ? "a thread of the program does not stand still" : strerror(-err));
-	if (err && file >= 0)
+	if (err && made)
 		unlink(to);
 	if (file >= 0)
 		close(file);
