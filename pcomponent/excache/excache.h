@@ -134,7 +134,7 @@ void excache_flush(void);
  *
  * child: exclusive, in the child, whose threads are gone but the caller: all descriptors of the dispatcher are closed, and
  * no program memory may be touched before it returns. Connections, data connections and ports are begun anew, each at its
- * first use; nothing of the parent's is told anything. Every range that was registered is so again: `ranges` calls
+ * first use: all ports that there were are gone, the caller's too. Nothing of the parent's is told anything. Every range that was registered is so again: `ranges` calls
  * `registered` for each. Resident lines stay, clean ones protected. More may be resident than the budget allows:
  * excache_fit, before the program goes on. config: as excache_open; its memory components in the same order, with the
  * member's capabilities.

@@ -87,13 +87,10 @@ int excache_fork_child(const struct excache_config *c, int (*ranges)(int (*regis
 	pagemap_fork_child();
 	backing_fork_child();
 	port = NULL;
+	writeback_fork_child(c->peek);
+	uffd_fork_child(c->fd_floor);
+	present_fork_child();
 	err = ports_fork_child();
-	if (!err)
-		err = writeback_fork_child(c->peek);
-	if (!err)
-		err = uffd_fork_child(c->fd_floor);
-	if (!err)
-		err = present_fork_child();
 	if (!err)
 		err = ranges(range_renew);
 	excache_budget_apply(c->budget_bytes / PAGE_BYTES < EXCACHE_LINES_MIN ? EXCACHE_LINES_MIN

@@ -140,9 +140,9 @@ static int host_fetch(void *host, uint64_t loc)
 static int host_fetch_slot(void *host, unsigned i, uint64_t loc)
 {
 	struct net_sge sge;
+	int err = writeback_slot(i, &sge);
 
-	writeback_slot(i, &sge);
-	return port_fetch_to(host, &sge, loc);
+	return err ? err : port_fetch_to(host, &sge, loc);
 }
 
 static int host_store(void *host, const uint8_t *slot, unsigned n, uint64_t loc)

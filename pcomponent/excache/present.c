@@ -74,9 +74,9 @@ int present_open(bool kernel_6_1, uint32_t *used)
 	return 0;
 }
 
-int present_fork_child(void)
+void present_fork_child(void)
 {
-	return pagemap_open();
+	fd = -1;
 }
 
 void present_close(void)
@@ -124,5 +124,9 @@ static int each_by_read(uint64_t start, uint64_t end, void (*fn)(uint64_t vpn, u
 
 int present_each(uint64_t start, uint64_t end, void (*fn)(uint64_t vpn, uint64_t pages))
 {
+	int err = fd < 0 ? pagemap_open() : 0;
+
+	if (err)
+		return err;
 	return scan_works ? each_by_scan(start, end, fn) : each_by_read(start, end, fn);
 }

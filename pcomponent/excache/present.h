@@ -11,7 +11,7 @@
 int present_open(bool kernel_6_1, uint32_t *used);
 void present_close(void);
 /* As uffd_fork_child. */
-int present_fork_child(void);
+void present_fork_child(void);
 
 /* Call fn for each run of pages that are there, ascending. 0 or -errno. */
 int present_each(uint64_t start, uint64_t end, void (*fn)(uint64_t vpn, uint64_t pages));

@@ -112,12 +112,10 @@ void uffd_close(void)
 	uffd.zeros = NULL;
 }
 
-int uffd_fork_child(int fd_floor)
+void uffd_fork_child(int fd_floor)
 {
 	uffd.floor = fd_floor;
-	uffd.fd = -1;
-	self_open();
-	return uffd.mem < 0 ? -errno : 0;
+	uffd.fd = uffd.self = uffd.mem = -1;
 }
 
 static int fd_make(void)
@@ -147,6 +145,10 @@ int uffd_register(uint64_t start, uint64_t bytes)
 				     .mode = UFFDIO_REGISTER_MODE_MISSING | UFFDIO_REGISTER_MODE_WP };
 	int err = uffd.fd < 0 ? fd_make() : 0;
 
+	if (!err && uffd.mem < 0) /* a child, which may have no need of it */
+		self_open();
+	if (!err && uffd.mem < 0)
+		err = -errno;
 	if (!err && ioctl(uffd.fd, UFFDIO_REGISTER, &r) != 0)
 		err = -errno;
 	return err;

@@ -16,8 +16,8 @@
  */
 int uffd_open(int fd_floor, bool kernel_6_1, uint32_t *used);
 void uffd_close(void);
-/* In the child of a fork, whose descriptors are closed: none is registered there any more. 0 or -errno. */
-int uffd_fork_child(int fd_floor);
+/* In the child of a fork, whose descriptors are closed: nothing is registered there any more. */
+void uffd_fork_child(int fd_floor);
 /* Does this machine give us a userfaultfd as we need it? 0 or -errno. */
 int uffd_check(void);
 

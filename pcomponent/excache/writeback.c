@@ -18,11 +18,17 @@ static struct {
 	const void *addr[LINE_BATCH];
 } slots;
 
+static int pages_ready(void)
+{
+	if (!slots.page)
+		slots.page = transfer_alloc(LINE_BATCH, &slots.mr);
+	return slots.page ? 0 : -ENOMEM;
+}
+
 int writeback_open(int (*peek)(void *dst, uint64_t src, size_t n))
 {
 	slots.peek = net_local_any(excache.net) ? peek : NULL;
-	slots.page = transfer_alloc(LINE_BATCH, &slots.mr);
-	return slots.page ? 0 : -ENOMEM;
+	return pages_ready();
 }
 
 void writeback_close(void)
@@ -31,10 +37,14 @@ void writeback_close(void)
 	slots.page = NULL;
 }
 
-int writeback_fork_child(int (*peek)(void *dst, uint64_t src, size_t n))
+void writeback_fork_child(int (*peek)(void *dst, uint64_t src, size_t n))
 {
+	slots.peek = net_local_any(excache.net) ? peek : NULL;
+	if (!slots.mr && net_local_any(excache.net))
+		return; /* plain memory, ours by copy-on-write */
 	transfer_forget(slots.page, LINE_BATCH);
-	return writeback_open(peek);
+	slots.page = NULL;
+	slots.mr = NULL;
 }
 
 static char *slot_page(unsigned i)
@@ -85,7 +95,7 @@ static int slots_copy(const uint64_t *vpn, unsigned from, unsigned to, uint64_t 
 
 int writeback_read(const uint64_t *vpn, unsigned n, uint64_t *zeros)
 {
-	int err = 0;
+	int err = pages_ready();
 
 	*zeros = 0;
 	for (unsigned i = 0, from; i < n && !err; i++) {
@@ -97,10 +107,15 @@ int writeback_read(const uint64_t *vpn, unsigned n, uint64_t *zeros)
 	return err;
 }
 
-void writeback_slot(unsigned i, struct net_sge *sge)
+int writeback_slot(unsigned i, struct net_sge *sge)
 {
+	int err = pages_ready();
+
+	if (err)
+		return err;
 	slots.addr[i] = slot_page(i);
 	*sge = (struct net_sge){ slot_page(i), PAGE_BYTES, slots.mr };
+	return 0;
 }
 
 unsigned writeback_sge(const uint8_t *slot, unsigned n, struct net_sge *sge)

@@ -66,9 +66,8 @@ void uffd_close(void)
 {
 }
 
-int uffd_fork_child(int fd_floor)
+void uffd_fork_child(int fd_floor)
 {
-	return 0;
 }
 
 int uffd_check(void)
@@ -174,9 +173,8 @@ void present_close(void)
 {
 }
 
-int present_fork_child(void)
+void present_fork_child(void)
 {
-	return 0;
 }
 
 int present_each(uint64_t start, uint64_t end, void (*fn)(uint64_t vpn, uint64_t pages))

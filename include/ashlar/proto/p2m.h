@@ -79,8 +79,10 @@ struct map_entry {
 /*
  * The process is about to fork. All its slabs are sealed, and from now on the member that is named holds them as well, with
  * a copy of the page map: each gives a slab back by P2M_SLAB_PUT for itself, and the frames are free when the last has.
- * Frames count once, against the tree's quota. -EEXIST: there is such a member. The member says hello when it needs to; one
- * that never does ends by P2M_LEFT.
+ * Frames count once, against the tree's quota. -EEXIST: there is such a member, or was: no number is used twice. -EAGAIN:
+ * the tree has MEMBERS_MAX. -ENOMEM: what the component remembers for the tree has reached its bound (a quarter of the
+ * quota). The slabs are sealed in any case but the first. The member says hello when it needs to; one that never does ends
+ * by P2M_LEFT. A member that was not named by a fork here may say hello, too: it holds nothing yet.
  */
 struct p2m_fork_req {
 	uint32_t member;
@@ -90,7 +92,10 @@ struct p2m_fork_rep {
 	uint64_t slabs; /* shared by it */
 };
 
-/* A reading key of a sealed slab for this connection: of one that was shared by a fork. -ENOENT: not one of the process. */
+/*
+ * A reading key of a sealed slab for this connection: of one that was shared by a fork. -ENOENT: not one of the process;
+ * -EINVAL: it is open; -EMFILE: it was asked for too often.
+ */
 struct p2m_slab_key_req {
 	uint64_t slab;
 };
