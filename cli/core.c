@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 #include "ashlar/launch.h"
@@ -136,6 +137,21 @@ static int request(int door, int file, struct core_answer *a)
 	return a->err;
 }
 
+/* An ordinary file, as one that fails is removed again: what else lies under the name is left alone. Or -errno. */
+static int file_open(const char *to)
+{
+	int file = open(to, O_RDWR | O_CREAT | O_CLOEXEC | O_NONBLOCK, 0600), err;
+	struct stat st;
+
+	if (file < 0)
+		return -errno;
+	err = fstat(file, &st) ? -errno : !S_ISREG(st.st_mode) ? -ENOTSUP : ftruncate(file, 0) ? -errno : 0;
+	if (!err)
+		return file;
+	close(file);
+	return err;
+}
+
 static int core(const char *what, const char *to)
 {
 	struct core_answer a = { 0 };
@@ -150,8 +166,8 @@ static int core(const char *what, const char *to)
 		to = name;
 	if ((door = door_open(&p)) < 0)
 		return EXIT_ASHLAR;
-	file = open(to, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-	err = file < 0 ? -errno : request(door, file, &a);
+	file = file_open(to);
+	err = file < 0 ? file : request(door, file, &a);
 	if (err)
 		cli_error("%s: %s", to,
 			  err == -ETIMEDOUT ? "a thread of the program does not stand still" : strerror(-err));

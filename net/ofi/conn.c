@@ -182,10 +182,10 @@ void ofi_conn_close(struct net_conn *conn)
 	c->started = false;
 	list_del(&c->accepting);
 	datas_detach(c);
-	ofi_given_drop(c);
+	net_given_drop(&c->given);
 	net_keys_drop(&c->keys);
 	while (!list_empty(&c->ties))
-		ofi_tie_close(container_of(c->ties.next, struct ofi_tie, of_conn));
+		ofi_tie_close(container_of(c->ties.next, struct net_tie, of_conn));
 	fi_shutdown(c->ep, 0); /* what was sent before still arrives */
 	__atomic_fetch_sub(&net->conns, 1, __ATOMIC_RELAXED);
 	c->closing = true;

@@ -9,54 +9,21 @@
 #include "ashlar/base/log.h"
 #include "net/ofi/ofi.h"
 
-static struct ofi_tie *tie_get(struct ofi_conn *c, struct ofi_pd *pd)
+static struct net_tie *tie_get(struct ofi_conn *c, struct ofi_pd *pd)
 {
 	struct ofi_net *net = ofi_net(c->base.net);
-	struct ofi_tie *t;
 
-	for (struct list *l = c->ties.next; l != &c->ties; l = l->next) {
-		t = container_of(l, struct ofi_tie, of_conn);
-		if (t->pd == pd)
-			return t;
-	}
-	t = calloc(1, sizeof(*t));
-	if (!t)
-		return NULL;
-	if (net_random(t->token, 2)) {
-		free(t);
-		return NULL;
-	}
-	t->conn = c;
-	t->pd = pd;
-	list_init(&t->ends);
-	list_add_tail(&net->ties, &t->of_net);
-	list_add_tail(&c->ties, &t->of_conn);
-	list_add_tail(&pd->ties, &t->of_pd);
-	return t;
+	return net_tie_get(&c->ties, &pd->ties, &net->ties, &c->base, &pd->base);
 }
 
-void ofi_tie_close(struct ofi_tie *t)
+void ofi_tie_close(struct net_tie *t)
 {
 	while (!list_empty(&t->ends))
 		ofi_end_close(container_of(t->ends.next, struct ofi_end, link));
-	list_del(&t->of_net);
-	list_del(&t->of_conn);
-	list_del(&t->of_pd);
-	free(t);
+	net_tie_free(t);
 }
 
-struct ofi_tie *ofi_tie_find(struct ofi_net *net, const uint64_t token[2])
-{
-	for (struct list *l = net->ties.next; l != &net->ties; l = l->next) {
-		struct ofi_tie *t = container_of(l, struct ofi_tie, of_net);
-
-		if (t->token[0] == token[0] && t->token[1] == token[1])
-			return t;
-	}
-	return NULL;
-}
-
-static int key_fill(struct ofi_mr *mr, const struct ofi_tie *t, unsigned access, struct net_key_body *k)
+static int key_fill(struct ofi_mr *mr, const struct net_tie *t, unsigned access, struct net_key_body *k)
 {
 	*k = (struct net_key_body){ .bytes = mr->base.bytes, .access = access };
 	memcpy(k->token, t->token, sizeof(k->token));
@@ -69,20 +36,13 @@ static int key_fill(struct ofi_mr *mr, const struct ofi_tie *t, unsigned access,
 	return net_random(k->id, 2);
 }
 
-static void given_drop(struct ofi_given *g)
-{
-	list_del(&g->of_mr);
-	list_del(&g->of_conn);
-	free(g);
-}
-
 int ofi_mr_grant(struct net_mr *base, struct net_conn *to, unsigned access, struct net_key *key)
 {
 	struct ofi_mr *mr = container_of(base, struct ofi_mr, base);
 	struct ofi_conn *c = ofi_conn(to);
 	struct net_key_body k;
-	struct ofi_given *g;
-	struct ofi_tie *t;
+	struct net_given *g;
+	struct net_tie *t;
 	int err;
 
 	if (!base->net->opt.loop)
@@ -100,37 +60,24 @@ int ofi_mr_grant(struct net_mr *base, struct net_conn *to, unsigned access, stru
 		free(g);
 		return err;
 	}
-	*g = (struct ofi_given){ .conn = c, .id = { k.id[0], k.id[1] }, .access = access };
-	list_add_tail(&mr->given, &g->of_mr);
-	list_add_tail(&c->given, &g->of_conn);
-	*key = (struct net_key){ { k.id[0], k.id[1], k.bytes, k.access } };
+	net_given_add(g, &mr->given, &c->given, to, &k, key);
 	return 0;
+}
+
+static void closed_tell(struct net_conn *conn, const struct net_closed_body *b)
+{
+	ofi_send_control(ofi_conn(conn), OFI_CLOSED, b, sizeof(*b));
 }
 
 void ofi_given_close(struct ofi_mr *mr, unsigned access)
 {
-	for (struct list *l = mr->given.next, *next; l != &mr->given; l = next) {
-		struct ofi_given *g = container_of(l, struct ofi_given, of_mr);
-		struct net_closed_body b = { { g->id[0], g->id[1] }, g->access & access };
-
-		next = l->next;
-		g->access &= ~access;
-		if (b.access)
-			ofi_send_control(g->conn, OFI_CLOSED, &b, sizeof(b));
-		if (!g->access)
-			given_drop(g);
-	}
+	net_given_close(&mr->given, access, closed_tell);
 }
 
-void ofi_given_drop(struct ofi_conn *c)
+static int end_new(struct net_tie *t, struct fi_info *info, struct ofi_end **out)
 {
-	while (!list_empty(&c->given))
-		given_drop(container_of(c->given.next, struct ofi_given, of_conn));
-}
-
-static int end_new(struct ofi_tie *t, struct fi_info *info, struct ofi_end **out)
-{
-	struct ofi_net *net = ofi_net(t->conn->base.net);
+	struct ofi_net *net = ofi_net(t->conn->net);
+	struct ofi_pd *pd = container_of(t->pd, struct ofi_pd, base);
 	struct ofi_end *e;
 	int err;
 
@@ -141,7 +88,7 @@ static int end_new(struct ofi_tie *t, struct fi_info *info, struct ofi_end **out
 		return -ENOMEM;
 	e->context.what = OFI_IS_END;
 	e->tie = t;
-	err = ofi_ep_open(t->pd->domain, info, net->eq.eq, t->pd->cq.cq, &e->context, &e->ep);
+	err = ofi_ep_open(pd->domain, info, net->eq.eq, pd->cq.cq, &e->context, &e->ep);
 	if (err) {
 		log_error("a data connection is lost: %s", strerror(-err));
 		free(e);
@@ -155,14 +102,14 @@ static int end_new(struct ofi_tie *t, struct fi_info *info, struct ofi_end **out
 
 void ofi_end_close(struct ofi_end *e)
 {
-	ofi_events_forget(ofi_net(e->tie->conn->base.net), &e->ep->fid);
+	ofi_events_forget(ofi_net(e->tie->conn->net), &e->ep->fid);
 	ofi_fid_close(&e->ep->fid);
 	list_del(&e->link);
 	e->tie->n_ends--;
 	free(e);
 }
 
-int ofi_end_accept(struct ofi_tie *t, struct fi_info *info)
+int ofi_end_accept(struct net_tie *t, struct fi_info *info)
 {
 	struct ofi_end *e;
 	int err = end_new(t, info, &e);
@@ -178,10 +125,10 @@ int ofi_end_accept(struct ofi_tie *t, struct fi_info *info)
 bool ofi_end_connect(struct ofi_conn *c, const struct ofi_lane_body *b)
 {
 	struct ofi_hello hello = { .magic = OFI_MAGIC, .version = OFI_VERSION, .kind = OFI_HELLO_BACK };
-	struct ofi_tie *t = ofi_tie_find(ofi_net(c->base.net), b->token);
+	struct net_tie *t = net_tie_find(&ofi_net(c->base.net)->ties, b->token);
 	struct ofi_end *e;
 
-	if (!c->active || (t && t->conn != c))
+	if (!c->active || (t && t->conn != &c->base))
 		return false;
 	/* No tie: its domain was closed meanwhile, and the keys with it. */
 	if (!t || end_new(t, c->info, &e))

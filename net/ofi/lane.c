@@ -65,9 +65,9 @@ void ofi_lane_fail(struct ofi_lane *l, int err)
 	l->careful = false;
 	for (unsigned i = 0; i < 2; i++) {
 		while (!list_empty(lists[i])) {
-			struct ofi_xfer *x = container_of(lists[i]->next, struct ofi_xfer, link);
+			struct ofi_xfer *x = container_of(lists[i]->next, struct ofi_xfer, base.link);
 
-			list_del(&x->link);
+			list_del(&x->base.link);
 			ofi_xfer_done(l->data, x, err);
 		}
 	}
@@ -130,11 +130,11 @@ static ssize_t pieces_post(struct ofi_lane *l, struct ofi_xfer *x)
 {
 	size_t most = lane_net(l)->iov_max, n = 0, bytes = 0;
 	struct iovec iov[OFI_IOV_MAX];
-	struct fi_rma_iov rma = { .addr = x->grant->k.addr + x->off };
+	struct fi_rma_iov rma = { .addr = x->base.grant->k.addr + x->base.off };
 	struct fi_msg_rma msg = { .msg_iov = iov, .rma_iov = &rma, .rma_iov_count = 1, .context = x };
 	ssize_t err;
 
-	while (n < most && x->posted + n < x->n) {
+	while (n < most && x->posted + n < x->base.n) {
 		const struct net_sge *s = &x->sge[x->posted + n];
 
 		iov[n++] = (struct iovec){ s->addr, s->bytes };
@@ -142,15 +142,15 @@ static ssize_t pieces_post(struct ofi_lane *l, struct ofi_xfer *x)
 	}
 	msg.iov_count = n;
 	rma.len = bytes;
-	rma.key = x->write ? x->grant->k.write_key : x->grant->k.read_key;
+	rma.key = x->base.write ? x->base.grant->k.write_key : x->base.grant->k.read_key;
 	/* A write is done when the owner has it. */
-	if (x->write)
+	if (x->base.write)
 		err = fi_writemsg(l->ep, &msg, FI_COMPLETION | FI_DELIVERY_COMPLETE);
 	else
 		err = fi_readmsg(l->ep, &msg, FI_COMPLETION);
 	if (err)
 		return err;
-	x->off += bytes;
+	x->base.off += bytes;
 	x->posted += (unsigned)n;
 	x->parts++;
 	return 0;
@@ -161,18 +161,18 @@ static void lane_lost(struct ofi_lane *l);
 static void lane_post(struct ofi_lane *l)
 {
 	while (!list_empty(&l->queue)) {
-		struct ofi_xfer *x = container_of(l->queue.next, struct ofi_xfer, link);
+		struct ofi_xfer *x = container_of(l->queue.next, struct ofi_xfer, base.link);
 		ssize_t err = 0;
 
-		if (!x->posted && !net_grant_allows(x->grant, x->write)) {
-			list_del(&x->link);
+		if (!x->posted && !net_grant_allows(x->base.grant, x->base.write)) {
+			list_del(&x->base.link);
 			ofi_xfer_done(l->data, x, -EACCES);
 			continue;
 		}
 		if (!x->posted && l->careful && l->in_flight)
 			return;
 		l->in_flight += !x->posted;
-		while (x->posted < x->n && !err)
+		while (x->posted < x->base.n && !err)
 			err = pieces_post(l, x);
 		if (err) {
 			l->in_flight -= !x->posted;
@@ -180,8 +180,8 @@ static void lane_post(struct ofi_lane *l)
 				lane_lost(l);
 			return;
 		}
-		list_del(&x->link);
-		list_add_tail(&l->flight, &x->link);
+		list_del(&x->base.link);
+		list_add_tail(&l->flight, &x->base.link);
 	}
 	if (!l->in_flight)
 		l->careful = false;
@@ -203,16 +203,16 @@ static void lane_up(struct ofi_lane *l)
 static void flight_back(struct ofi_lane *l)
 {
 	while (!list_empty(&l->flight)) {
-		struct ofi_xfer *x = container_of(l->flight.prev, struct ofi_xfer, link);
+		struct ofi_xfer *x = container_of(l->flight.prev, struct ofi_xfer, base.link);
 
-		list_del(&x->link);
-		list_add_tail(l->queue.next, &x->link);
+		list_del(&x->base.link);
+		list_add_tail(l->queue.next, &x->base.link);
 	}
 	for (struct list *p = l->queue.next; p != &l->queue; p = p->next) {
-		struct ofi_xfer *x = container_of(p, struct ofi_xfer, link);
+		struct ofi_xfer *x = container_of(p, struct ofi_xfer, base.link);
 
 		while (x->posted)
-			x->off -= x->sge[--x->posted].bytes;
+			x->base.off -= x->sge[--x->posted].bytes;
 		x->parts = 0;
 	}
 }
@@ -225,13 +225,13 @@ static void lane_lost(struct ofi_lane *l)
 	flight_back(l);
 	if (list_empty(&l->queue))
 		return;
-	if (net_life_dead(l->data->life)) {
+	if (net_life_dead(l->data->xfers.life)) {
 		ofi_lane_fail(l, -EPIPE);
 		return;
 	}
 	if (one) {
-		l->suspect = container_of(l->queue.next, struct ofi_xfer, link);
-		list_del(&l->suspect->link);
+		l->suspect = container_of(l->queue.next, struct ofi_xfer, base.link);
+		list_del(&l->suspect->base.link);
 	}
 	l->careful = true;
 	lane_open(l);
@@ -240,7 +240,7 @@ static void lane_lost(struct ofi_lane *l)
 /* Not let in, or nobody there: the peer has closed the connection or is gone. */
 static void lane_refused(struct ofi_lane *l)
 {
-	net_life_kill(l->data->life);
+	net_life_kill(l->data->xfers.life);
 	ofi_lane_fail(l, -EPIPE);
 }
 
@@ -260,10 +260,10 @@ static void lane_take(struct ofi_lane *l)
 		for (ssize_t i = 0; i < n; i++) {
 			struct ofi_xfer *x = e[i].op_context;
 
-			if (--x->parts || x->posted < x->n)
+			if (--x->parts || x->posted < x->base.n)
 				continue;
 			l->in_flight--;
-			list_del(&x->link);
+			list_del(&x->base.link);
 			ofi_xfer_done(l->data, x, 0);
 		}
 	}
@@ -291,10 +291,10 @@ void ofi_lane_run(struct ofi_lane *l)
 
 void ofi_lane_submit(struct ofi_lane *l, struct ofi_xfer *x)
 {
-	list_add_tail(&l->queue, &x->link);
+	list_add_tail(&l->queue, &x->base.link);
 	if (l->state == OFI_LANE_CLOSED)
 		lane_open(l);
-	else if (l->state == OFI_LANE_UP && l->queue.next == &x->link)
+	else if (l->state == OFI_LANE_UP && l->queue.next == &x->base.link)
 		lane_post(l);
 }
 

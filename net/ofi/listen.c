@@ -56,7 +56,7 @@ void ofi_request(struct ofi_net *net, struct ofi_listener *l, struct fi_info *in
 		 size_t len)
 {
 	struct ofi_lane *lane;
-	struct ofi_tie *tie;
+	struct net_tie *tie;
 
 	if (len != sizeof(*h) || h->magic != OFI_MAGIC) {
 		refuse(net, l, info, "not one of ours");
@@ -65,7 +65,7 @@ void ofi_request(struct ofi_net *net, struct ofi_listener *l, struct fi_info *in
 	} else if (h->kind == OFI_HELLO_CONN) {
 		conn_request(net, l, info);
 	} else if (h->kind == OFI_HELLO_LANE) {
-		tie = ofi_tie_find(net, h->token);
+		tie = net_tie_find(&net->ties, h->token);
 		if (!tie || ofi_end_accept(tie, info))
 			refuse(net, l, info, tie ? "too many data connections" : "wrong token for data");
 	} else if (h->kind == OFI_HELLO_BACK) {

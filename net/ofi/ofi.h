@@ -16,7 +16,7 @@
  * One-sided transfers go through *lanes*: an endpoint for each net_data and each protection domain of the peer that it
  * reaches. On the owner's side (struct ofi_end) it lies in the libfabric domain of that net_pd, so it reaches the
  * regions of that net_pd and nothing else. A lane is let in only with the token that the owner sent to that connection
- * (struct ofi_tie), before a byte of it is read. Lanes are always connected by the side that connected the message
+ * (struct net_tie), before a byte of it is read. Lanes are always connected by the side that connected the message
  * connection, since only the other one listens: the owner connects when asked (OFI_LANE) where it is that side.
  *
  * A target answers a transfer that it refuses by ending the lane. The initiator then connects a new one, posts what was
@@ -36,10 +36,10 @@
 #include <rdma/fi_errno.h>
 #include <rdma/fi_rma.h>
 #include "ashlar/base/loop.h"
-#include "net/core/keys.h"
-#include "net/core/life.h"
+#include "net/core/given.h"
 #include "net/core/place.h"
 #include "net/core/provider.h"
+#include "net/core/xfer.h"
 
 #define OFI_WINDOW 32u				/* frames a peer may have sent that we have not consumed */
 #define OFI_CREDITS_SPARE 4u			/* credit frames that may be under way beside them */
@@ -160,8 +160,8 @@ struct ofi_conn {
 	bool tx_refused;			  /* -EAGAIN was said */
 	bool started, busy, closing, ended, over; /* over: nothing more will arrive */
 	struct net_keys keys;
-	struct list given; /* struct ofi_given */
-	struct list ties;  /* struct ofi_tie */
+	struct list given; /* struct net_given */
+	struct list ties;  /* struct net_tie */
 	struct list datas; /* passive: net_datas of this connection */
 };
 
@@ -197,38 +197,17 @@ struct ofi_mr {
 	struct list given;
 };
 
-/* A key given away. */
-struct ofi_given {
-	struct list of_mr, of_conn;
-	struct ofi_conn *conn;
-	uint64_t id[2];
-	unsigned access;
-};
-
-/* A connection and a protection domain that it has keys of; owner's side. */
-struct ofi_tie {
-	struct list of_net, of_conn, of_pd;
-	struct ofi_conn *conn;
-	struct ofi_pd *pd;
-	uint64_t token[2];
-	struct list ends;
-	unsigned n_ends;
-};
 struct ofi_end {
 	struct ofi_context context;
 	struct list link;
-	struct ofi_tie *tie;
+	struct net_tie *tie;
 	struct fid_ep *ep;
 };
 
 struct ofi_xfer {
-	struct list link;
-	struct net_grant *grant;
-	uint64_t off, cookie;
-	unsigned n, posted; /* pieces; those handed to libfabric */
-	unsigned parts;	    /* operations without a completion yet */
-	bool write;
-	int err;
+	struct net_xfer base;
+	unsigned posted; /* pieces handed to libfabric */
+	unsigned parts;	 /* operations without a completion yet */
 	struct net_sge sge[NET_SGE_MAX];
 };
 
@@ -251,21 +230,14 @@ struct ofi_lane {
 
 struct ofi_data {
 	struct net_data base;
-	struct net_life *life;
+	struct net_xfers xfers;
 	struct ofi_conn *conn; /* passive: NULL when it is closed */
 	struct list of_conn;
 	struct fi_info *info; /* active */
-	struct list lanes, free, done;
-	unsigned pending; /* queued or in flight */
-	bool watched;	  /* its user is told of completions */
+	struct list lanes;
+	bool watched; /* its user is told of completions */
 	struct loop_timer again;
-	struct ofi_xfer *xfers;
-};
-
-struct ofi_remote {
-	struct net_remote base;
-	struct net_life *life;
-	struct net_grant *grant;
+	struct ofi_xfer *room; /* for all of them */
 };
 
 static inline struct ofi_net *ofi_net(struct net *net)
@@ -348,10 +320,8 @@ void ofi_ready_deliver(struct ofi_conn *); /* the oldest message, to the callbac
 /* grant.c */
 int ofi_mr_grant(struct net_mr *, struct net_conn *to, unsigned access, struct net_key *);
 void ofi_given_close(struct ofi_mr *, unsigned access);
-void ofi_given_drop(struct ofi_conn *);
-void ofi_tie_close(struct ofi_tie *);
-struct ofi_tie *ofi_tie_find(struct ofi_net *, const uint64_t token[2]);
-int ofi_end_accept(struct ofi_tie *, struct fi_info *);
+void ofi_tie_close(struct net_tie *);
+int ofi_end_accept(struct net_tie *, struct fi_info *);
 bool ofi_end_connect(struct ofi_conn *, const struct ofi_lane_body *); /* false: a breach */
 void ofi_end_close(struct ofi_end *);
 
@@ -381,7 +351,6 @@ void ofi_lane_event(struct ofi_lane *, bool up);
 int ofi_data_open(struct net_conn *, enum net_class, struct net_data **out);
 void ofi_data_close(struct net_data *);
 int ofi_remote_open(struct net_conn *, const struct net_key *, uint64_t bytes, struct net_remote **out);
-void ofi_remote_close(struct net_remote *);
 int ofi_read(struct net_data *, struct net_remote *, uint64_t off, const struct net_sge *, unsigned n, uint64_t total,
 	     uint64_t cookie);
 int ofi_write(struct net_data *, struct net_remote *, uint64_t off, const struct net_sge *, unsigned n, uint64_t total,

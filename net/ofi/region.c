@@ -102,7 +102,7 @@ void ofi_pd_close(struct net_pd *base)
 
 	BUG_ON(pd->regions);
 	while (!list_empty(&pd->ties))
-		ofi_tie_close(container_of(pd->ties.next, struct ofi_tie, of_pd));
+		ofi_tie_close(container_of(pd->ties.next, struct net_tie, of_pd));
 	if (pd->cq.cq) {
 		loop_timer_del(base->net->opt.loop, &pd->again);
 		loop_fd_del(base->net->opt.loop, pd->cq.fd);

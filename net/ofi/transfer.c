@@ -1,9 +1,6 @@
 /*
  * One-sided transfers. The path of a miss: a free struct ofi_xfer, one call into libfabric, and then its completion
  * queue. Waiting spins a little first (docs/measuring.md), while the answer is on its way, and sleeps then.
- *
- * Threads: a remote may be used by many threads, each with its own ofi_data; of what they share, the key's rights and the
- * connection's life are atomic, the rest does not change.
  */
 #include <errno.h>
 #include <poll.h>
@@ -24,25 +21,23 @@ int ofi_data_open(struct net_conn *conn, enum net_class class, struct net_data *
 	if (!d)
 		return -ENOMEM;
 	list_init(&d->lanes);
-	list_init(&d->free);
-	list_init(&d->done);
 	list_init(&d->of_conn);
 	d->base.net = conn->net;
-	d->xfers = calloc(OFI_XFERS, sizeof(*d->xfers));
+	d->room = calloc(OFI_XFERS, sizeof(*d->room));
 	if (c->active)
 		d->info = ofi_lib.dupinfo(c->info);
-	if (!d->xfers || (c->active && !d->info)) {
-		free(d->xfers);
+	if (!d->room || (c->active && !d->info)) {
+		free(d->room);
 		free(d);
 		return -ENOMEM;
 	}
+	net_xfers_init(&d->xfers, c->life);
 	for (unsigned i = 0; i < OFI_XFERS; i++)
-		list_add_tail(&d->free, &d->xfers[i].link);
+		list_add_tail(&d->xfers.free, &d->room[i].base.link);
 	if (!c->active) {
 		d->conn = c;
 		list_add_tail(&c->datas, &d->of_conn);
 	}
-	d->life = net_life_get(c->life);
 	*out = &d->base;
 	return 0;
 }
@@ -65,47 +60,21 @@ void ofi_data_close(struct net_data *base)
 	list_del(&d->of_conn);
 	if (d->info)
 		ofi_lib.freeinfo(d->info);
-	net_life_put(d->life);
-	free(d->xfers);
+	net_life_put(d->xfers.life);
+	free(d->room);
 	free(d);
 }
 
 int ofi_remote_open(struct net_conn *conn, const struct net_key *key, uint64_t bytes, struct net_remote **out)
 {
 	struct ofi_conn *c = ofi_conn(conn);
-	struct ofi_remote *r = calloc(1, sizeof(*r));
-	int err;
 
-	if (!r)
-		return -ENOMEM;
-	err = net_keys_take(&c->keys, key, bytes, &r->grant);
-	if (err) {
-		free(r);
-		return err;
-	}
-	r->life = net_life_get(c->life);
-	*out = &r->base;
-	return 0;
-}
-
-void ofi_remote_close(struct net_remote *base)
-{
-	struct ofi_remote *r = container_of(base, struct ofi_remote, base);
-
-	net_grant_put(r->grant);
-	net_life_put(r->life);
-	free(r);
+	return net_keyed_open(&c->keys, c->life, key, bytes, out);
 }
 
 void ofi_xfer_done(struct ofi_data *d, struct ofi_xfer *x, int err)
 {
-	if (!err && net_life_dead(d->life))
-		err = -EPIPE;
-	x->err = err;
-	net_grant_put(x->grant);
-	x->grant = NULL;
-	d->pending--;
-	list_add_tail(&d->done, &x->link);
+	net_xfer_done(&d->xfers, &x->base, err);
 	ofi_data_tell(d);
 }
 
@@ -113,30 +82,20 @@ static int transfer(struct net_data *data, struct net_remote *remote, uint64_t o
 		    unsigned n, uint64_t cookie, bool write)
 {
 	struct ofi_data *d = container_of(data, struct ofi_data, base);
-	struct ofi_remote *r = container_of(remote, struct ofi_remote, base);
+	struct net_keyed *r = container_of(remote, struct net_keyed, base);
+	int err = net_xfers_room(&d->xfers, r);
 	struct ofi_xfer *x;
 	struct ofi_lane *l;
 
-	if (r->life != d->life)
-		return -EINVAL;
-	if (list_empty(&d->free))
-		return -EAGAIN;
-	if (net_life_dead(d->life))
-		return -EPIPE;
+	if (err)
+		return err;
 	l = ofi_lane_get(d, r->grant->k.token);
 	if (!l)
 		return -ENOMEM;
-	x = container_of(d->free.next, struct ofi_xfer, link);
-	list_del(&x->link);
-	x->grant = r->grant;
-	net_grant_get(x->grant);
-	x->off = off;
-	x->cookie = cookie;
-	x->n = n;
+	x = container_of(d->xfers.free.next, struct ofi_xfer, base.link);
 	x->posted = x->parts = 0;
-	x->write = write;
 	memcpy(x->sge, sge, n * sizeof(*sge));
-	d->pending++;
+	net_xfer_begin(&d->xfers, &x->base, r, off, n, cookie, write);
 	ofi_lane_submit(l, x);
 	return 0;
 }
@@ -157,7 +116,7 @@ int ofi_write(struct net_data *d, struct net_remote *r, uint64_t off, const stru
 
 void ofi_data_run(struct ofi_data *d)
 {
-	if (net_life_dead(d->life)) {
+	if (net_life_dead(d->xfers.life)) {
 		lanes_fail(d);
 		return;
 	}
@@ -168,18 +127,11 @@ void ofi_data_run(struct ofi_data *d)
 int ofi_data_poll(struct net_data *base, struct net_completion *c, int n)
 {
 	struct ofi_data *d = container_of(base, struct ofi_data, base);
-	int taken = 0;
+	int taken;
 
-	if (d->pending)
+	if (d->xfers.pending)
 		ofi_data_run(d);
-	while (taken < n && !list_empty(&d->done)) {
-		struct ofi_xfer *x = container_of(d->done.next, struct ofi_xfer, link);
-
-		c[taken++] = (struct net_completion){ x->cookie, x->err };
-		list_del(&x->link);
-		/* The one used last is the one whose memory is warm. */
-		list_add_tail(d->free.next, &x->link);
-	}
+	taken = net_xfers_take(&d->xfers, c, n);
 	ofi_data_settle(d);
 	return taken;
 }
@@ -190,7 +142,7 @@ static unsigned sleep_on(struct ofi_data *d, struct pollfd *p)
 	struct ofi_net *net = ofi_net(d->base.net);
 	unsigned n = 0;
 
-	p[n++] = (struct pollfd){ .fd = d->life->event_fd, .events = POLLIN };
+	p[n++] = (struct pollfd){ .fd = d->xfers.life->event_fd, .events = POLLIN };
 	if (d->conn) {
 		if (!ofi_eq_may_wait(net, &net->eq))
 			return 0;
@@ -219,8 +171,8 @@ static bool spin(struct ofi_data *d)
 
 	do
 		ofi_data_run(d);
-	while (list_empty(&d->done) && clock_ns() < end);
-	return !list_empty(&d->done);
+	while (list_empty(&d->xfers.done) && clock_ns() < end);
+	return !list_empty(&d->xfers.done);
 }
 
 int ofi_data_wait(struct net_data *base, uint64_t deadline_ns)
@@ -235,11 +187,11 @@ int ofi_data_wait(struct net_data *base, uint64_t deadline_ns)
 		if (d->conn)
 			ofi_events_lanes(ofi_net(base->net));
 		ofi_data_run(d);
-		if (!list_empty(&d->done))
+		if (!list_empty(&d->xfers.done))
 			return 0;
-		if (net_life_dead(d->life))
+		if (net_life_dead(d->xfers.life))
 			return -EPIPE;
-		if (!d->pending)
+		if (!d->xfers.pending)
 			return -ETIMEDOUT; /* nothing is under way, so nothing will come */
 		if (may_spin && spin(d))
 			return 0;

@@ -31,9 +31,9 @@ void ofi_data_settle(struct ofi_data *d)
 {
 	if (!d->watched)
 		return;
-	if (list_empty(&d->done))
+	if (list_empty(&d->xfers.done))
 		loop_timer_del(data_loop(d), &d->again);
-	for (struct list *l = d->lanes.next; d->pending && l != &d->lanes; l = l->next)
+	for (struct list *l = d->lanes.next; d->xfers.pending && l != &d->lanes; l = l->next)
 		if (!lane_may_wait(container_of(l, struct ofi_lane, link))) {
 			look_again(d);
 			return;
@@ -51,7 +51,7 @@ static void data_look(void *arg)
 	struct ofi_data *d = arg;
 
 	ofi_data_run(d);
-	if (list_empty(&d->done))
+	if (list_empty(&d->xfers.done))
 		ofi_data_settle(d);
 	else
 		d->base.ready(d->base.ready_arg);
@@ -97,7 +97,8 @@ void ofi_lane_watch(struct ofi_lane *l)
 		return;
 	ofi_lane_unwatch(l);
 	if (fd && loop_fd_add(data_loop(l->data), fd, EPOLLIN, lane_event, l)) {
-		net_life_kill(l->data->life); /* without it nobody would ever be told: the connection is of no use */
+		net_life_kill(
+			l->data->xfers.life); /* without it nobody would ever be told: the connection is of no use */
 		return;
 	}
 	l->watched_fd = fd;

@@ -118,6 +118,8 @@ void sim_mr_free(struct net_mr *base)
 	mr->pd->regions--;
 	sim_count_down(mr->pd->node, mrs);
 	if (!net_mr_last(base)) {
+		if (sim.cfg.free_shared)
+			memset(mr->mem, 0, base->bytes);
 		mr->mem = NULL;
 		return;
 	}

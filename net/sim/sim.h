@@ -35,6 +35,7 @@ struct sim_config {
 	uint32_t window_bytes; /* of messages under way on one connection and direction */
 	bool no_classes;       /* all traffic is of one class: what a broken provider would do */
 	bool lose_ends;	       /* now and then the end of a connection is not told to the peer: a planted bug */
+	bool free_shared;      /* memory that is shared goes with the first region of it: a planted bug */
 	bool early_write_ack;  /* a write is acknowledged before it is done: a planted bug */
 };
 

@@ -282,10 +282,10 @@ void vb_conn_close(struct net_conn *conn)
 	c->started = false;
 	list_del(&c->accepting);
 	datas_detach(c);
-	vb_given_drop(c);
+	net_given_drop(&c->given);
 	net_keys_drop(&c->keys);
 	while (!list_empty(&c->ties))
-		vb_tie_close(container_of(c->ties.next, struct vb_tie, of_conn));
+		vb_tie_close(container_of(c->ties.next, struct net_tie, of_conn));
 	__atomic_fetch_sub(&net->conns, 1, __ATOMIC_RELAXED);
 	c->closing = true;
 	if (!c->busy)

@@ -147,6 +147,13 @@ void vb_device_gone(struct vb_net *net, const char *why)
 		log_error("verbs: RDMA device %s: %s; its connections end", ibv_get_device_name(net->ctx->device), why);
 }
 
+void vb_device_denied(struct vb_net *net, int err)
+{
+	if (err == EACCES)
+		vb_device_gone(net, "it takes nothing from this process any more, which has changed its user, group or "
+				    "capabilities");
+}
+
 int vb_refused(struct vb_net *net, const char *what, uint64_t limit, int err)
 {
 	if (!net->limit_logged)

@@ -9,58 +9,22 @@
 #include "ashlar/base/log.h"
 #include "net/verbs/verbs.h"
 
-static struct vb_tie *tie_get(struct vb_conn *c, struct vb_pd *pd)
+static struct net_tie *tie_get(struct vb_conn *c, struct vb_pd *pd)
 {
 	struct vb_net *net = vb_net(c->base.net);
-	struct vb_tie *t;
 
-	for (struct list *l = c->ties.next; l != &c->ties; l = l->next) {
-		t = container_of(l, struct vb_tie, of_conn);
-		if (t->pd == pd)
-			return t;
-	}
-	t = calloc(1, sizeof(*t));
-	if (!t)
-		return NULL;
-	if (net_random(t->token, 2)) {
-		free(t);
-		return NULL;
-	}
-	t->conn = c;
-	t->pd = pd;
-	list_init(&t->ends);
 	/* Only a net with a loop listens; without one, connections may belong to several threads. */
-	if (net->base.opt.loop)
-		list_add_tail(&net->ties, &t->of_net);
-	else
-		list_init(&t->of_net);
-	list_add_tail(&c->ties, &t->of_conn);
-	list_add_tail(&pd->ties, &t->of_pd);
-	return t;
+	return net_tie_get(&c->ties, &pd->ties, net->base.opt.loop ? &net->ties : NULL, &c->base, &pd->base);
 }
 
-void vb_tie_close(struct vb_tie *t)
+void vb_tie_close(struct net_tie *t)
 {
 	while (!list_empty(&t->ends))
 		vb_end_close(container_of(t->ends.next, struct vb_end, of_tie));
-	list_del(&t->of_net);
-	list_del(&t->of_conn);
-	list_del(&t->of_pd);
-	free(t);
+	net_tie_free(t);
 }
 
-struct vb_tie *vb_tie_find(struct vb_net *net, const uint64_t token[2])
-{
-	for (struct list *l = net->ties.next; l != &net->ties; l = l->next) {
-		struct vb_tie *t = container_of(l, struct vb_tie, of_net);
-
-		if (t->token[0] == token[0] && t->token[1] == token[1])
-			return t;
-	}
-	return NULL;
-}
-
-static int key_fill(struct vb_mr *mr, const struct vb_tie *t, unsigned access, struct net_key_body *k)
+static int key_fill(struct vb_mr *mr, const struct net_tie *t, unsigned access, struct net_key_body *k)
 {
 	*k = (struct net_key_body){ .bytes = mr->base.bytes, .access = access };
 	memcpy(k->token, t->token, sizeof(k->token));
@@ -71,20 +35,13 @@ static int key_fill(struct vb_mr *mr, const struct vb_tie *t, unsigned access, s
 	return net_random(k->id, 2);
 }
 
-static void given_drop(struct vb_given *g)
-{
-	list_del(&g->of_mr);
-	list_del(&g->of_conn);
-	free(g);
-}
-
 int vb_mr_grant(struct net_mr *base, struct net_conn *to, unsigned access, struct net_key *key)
 {
 	struct vb_mr *mr = container_of(base, struct vb_mr, base);
 	struct vb_conn *c = vb_conn(to);
 	struct net_key_body k;
-	struct vb_given *g;
-	struct vb_tie *t;
+	struct net_given *g;
+	struct net_tie *t;
 	int err;
 
 	if (mr->sealed && access & NET_WRITE)
@@ -100,46 +57,33 @@ int vb_mr_grant(struct net_mr *base, struct net_conn *to, unsigned access, struc
 		free(g);
 		return err;
 	}
-	*g = (struct vb_given){ .conn = c, .id = { k.id[0], k.id[1] }, .access = access };
-	list_add_tail(&mr->given, &g->of_mr);
-	list_add_tail(&c->given, &g->of_conn);
-	*key = (struct net_key){ { k.id[0], k.id[1], k.bytes, k.access } };
+	net_given_add(g, &mr->given, &c->given, to, &k, key);
 	return 0;
+}
+
+static void closed_tell(struct net_conn *conn, const struct net_closed_body *b)
+{
+	vb_send_control(vb_conn(conn), VB_CLOSED, b, sizeof(*b));
 }
 
 void vb_given_close(struct vb_mr *mr, unsigned access)
 {
-	for (struct list *l = mr->given.next, *next; l != &mr->given; l = next) {
-		struct vb_given *g = container_of(l, struct vb_given, of_mr);
-		struct net_closed_body b = { { g->id[0], g->id[1] }, g->access & access };
-
-		next = l->next;
-		g->access &= ~access;
-		if (b.access)
-			vb_send_control(g->conn, VB_CLOSED, &b, sizeof(b));
-		if (!g->access)
-			given_drop(g);
-	}
-}
-
-void vb_given_drop(struct vb_conn *c)
-{
-	while (!list_empty(&c->given))
-		given_drop(container_of(c->given.next, struct vb_given, of_conn));
+	net_given_close(&mr->given, access, closed_tell);
 }
 
 /* ---- lanes that come for them ---- */
 
-static struct vb_end *end_new(struct vb_tie *t)
+static struct vb_end *end_new(struct net_tie *t)
 {
-	struct vb_net *net = vb_net(t->conn->base.net);
+	struct vb_net *net = vb_net(t->conn->net);
+	struct vb_pd *pd = container_of(t->pd, struct vb_pd, base);
 	struct vb_end *e = calloc(1, sizeof(*e));
 
 	if (!e)
 		return NULL;
 	e->link.what = VB_IS_END;
 	e->link.net = net;
-	e->link.spec = (struct vb_spec){ .pd = t->pd->pd, .cq = net->sink, .sq = 1, .sge = 1, .reached = true };
+	e->link.spec = (struct vb_spec){ .pd = pd->pd, .cq = net->sink, .sq = 1, .sge = 1, .reached = true };
 	e->tie = t;
 	list_add_tail(&t->ends, &e->of_tie);
 	t->n_ends++;
@@ -165,7 +109,7 @@ void vb_end_close(struct vb_end *e)
 	free(e);
 }
 
-int vb_end_accept(struct vb_tie *t, const struct vb_event *event)
+int vb_end_accept(struct net_tie *t, const struct vb_event *event)
 {
 	struct vb_end *e = end_new(t);
 	int err;
@@ -187,13 +131,13 @@ int vb_end_accept(struct vb_tie *t, const struct vb_event *event)
 
 bool vb_end_connect(struct vb_conn *c, const struct vb_lane_body *b)
 {
-	struct vb_tie *t = NULL;
+	struct net_tie *t = NULL;
 	struct vb_end *e;
 
 	if (!c->active)
 		return false;
 	for (struct list *l = c->ties.next; l != &c->ties && !t; l = l->next) {
-		t = container_of(l, struct vb_tie, of_conn);
+		t = container_of(l, struct net_tie, of_conn);
 		if (memcmp(t->token, b->token, sizeof(t->token)) != 0)
 			t = NULL;
 	}

@@ -64,9 +64,9 @@ void vb_lane_fail(struct vb_lane *l, int err)
 	l->lost_ns = 0;
 	for (unsigned i = 0; i < 2; i++) {
 		while (!list_empty(lists[i])) {
-			struct vb_xfer *x = container_of(lists[i]->next, struct vb_xfer, link);
+			struct vb_xfer *x = container_of(lists[i]->next, struct vb_xfer, base.link);
 
-			list_del(&x->link);
+			list_del(&x->base.link);
 			vb_xfer_done(l->data, x, err);
 		}
 	}
@@ -141,7 +141,7 @@ static void lane_pause(struct vb_lane *l)
 		l->lost_ns = now;
 	if (now - l->lost_ns >= VB_REPLAY_NS) {
 		log_error("a data connection was lost and nobody answers: given up");
-		net_life_kill(l->data->life);
+		net_life_kill(l->data->xfers.life);
 		vb_lane_fail(l, -EPIPE);
 		return;
 	}
@@ -172,10 +172,10 @@ static void lane_open(struct vb_lane *l)
 static void flight_back(struct vb_lane *l)
 {
 	while (!list_empty(&l->flight)) {
-		struct vb_xfer *x = container_of(l->flight.prev, struct vb_xfer, link);
+		struct vb_xfer *x = container_of(l->flight.prev, struct vb_xfer, base.link);
 
-		list_del(&x->link);
-		list_add_tail(l->queue.next, &x->link);
+		list_del(&x->base.link);
+		list_add_tail(l->queue.next, &x->base.link);
 	}
 }
 
@@ -185,7 +185,7 @@ static void lane_lost(struct vb_lane *l)
 	flight_back(l);
 	if (list_empty(&l->queue))
 		return;
-	if (net_life_dead(l->data->life) || vb_gone(l->link.net)) {
+	if (net_life_dead(l->data->xfers.life) || vb_gone(l->link.net)) {
 		vb_lane_fail(l, -EPIPE);
 	} else if (l->lost_ns) {
 		lane_pause(l); /* again, and nothing was done in between */
@@ -198,8 +198,8 @@ static void lane_lost(struct vb_lane *l)
 static void lane_post(struct vb_lane *l)
 {
 	while (!list_empty(&l->queue)) {
-		struct vb_xfer *x = container_of(l->queue.next, struct vb_xfer, link);
-		int err = net_grant_allows(x->grant, x->write) ? vb_post(l, x) : -EACCES;
+		struct vb_xfer *x = container_of(l->queue.next, struct vb_xfer, base.link);
+		int err = net_grant_allows(x->base.grant, x->base.write) ? vb_post(l, x) : -EACCES;
 
 		if (err == -EAGAIN)
 			return;
@@ -207,11 +207,11 @@ static void lane_post(struct vb_lane *l)
 			lane_lost(l);
 			return;
 		}
-		list_del(&x->link);
+		list_del(&x->base.link);
 		if (err)
 			vb_xfer_done(l->data, x, err == -EACCES ? err : -EIO);
 		else
-			list_add_tail(&l->flight, &x->link);
+			list_add_tail(&l->flight, &x->base.link);
 	}
 }
 
@@ -225,7 +225,7 @@ static void lane_up(struct vb_lane *l)
 /* Not let in, or nobody there: the peer has closed the connection or is gone. */
 static void lane_refused(struct vb_lane *l)
 {
-	net_life_kill(l->data->life);
+	net_life_kill(l->data->xfers.life);
 	vb_lane_fail(l, -EPIPE);
 }
 
@@ -254,10 +254,10 @@ static void lane_failed(struct vb_lane *l, struct vb_xfer *x, enum ibv_wc_status
 	int err = blame(status);
 
 	if (err) {
-		list_del(&x->link);
+		list_del(&x->base.link);
 		vb_xfer_done(l->data, x, err);
 		l->lost_ns = 0; /* the owner lives */
-	} else if (!l->lost_ns && !net_life_dead(l->data->life)) {
+	} else if (!l->lost_ns && !net_life_dead(l->data->xfers.life)) {
 		log_warn("a data connection is lost (%s): connecting anew", ibv_wc_status_str(status));
 	}
 	lane_lost(l);
@@ -276,7 +276,7 @@ static void lane_take(struct vb_lane *l)
 		}
 		l->lost_ns = 0;
 		l->slots -= x->slots;
-		list_del(&x->link);
+		list_del(&x->base.link);
 		vb_xfer_done(l->data, x, 0);
 	}
 }
@@ -335,10 +335,10 @@ void vb_lane_run(struct vb_lane *l)
 
 void vb_lane_submit(struct vb_lane *l, struct vb_xfer *x)
 {
-	list_add_tail(&l->queue, &x->link);
+	list_add_tail(&l->queue, &x->base.link);
 	if (l->state == VB_LANE_CLOSED)
 		lane_open(l);
-	else if (l->state == VB_LANE_UP && l->queue.next == &x->link)
+	else if (l->state == VB_LANE_UP && l->queue.next == &x->base.link)
 		lane_post(l);
 }
 

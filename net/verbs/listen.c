@@ -77,7 +77,7 @@ static bool hello_read(const struct vb_event *e, struct vb_hello *h)
 void vb_request(struct vb_net *net, struct vb_listener *l, const struct vb_event *e)
 {
 	struct vb_lane *lane;
-	struct vb_tie *tie;
+	struct net_tie *tie;
 	struct vb_hello h;
 
 	if (!hello_read(e, &h)) {
@@ -87,7 +87,7 @@ void vb_request(struct vb_net *net, struct vb_listener *l, const struct vb_event
 	} else if (h.kind == VB_HELLO_CONN) {
 		conn_request(net, l, e, &h);
 	} else if (h.kind == VB_HELLO_LANE) {
-		tie = vb_tie_find(net, h.token);
+		tie = net_tie_find(&net->ties, h.token);
 		if (!tie)
 			refuse(net, l, e, "wrong token for data");
 		else if (tie->n_ends >= VB_ENDS_MAX)

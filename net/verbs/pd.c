@@ -39,7 +39,7 @@ void vb_pd_close(struct net_pd *base)
 
 	BUG_ON(pd->regions);
 	while (!list_empty(&pd->ties))
-		vb_tie_close(container_of(pd->ties.next, struct vb_tie, of_pd));
+		vb_tie_close(container_of(pd->ties.next, struct net_tie, of_pd));
 	if (pd->pd && ibv_dealloc_pd(pd->pd))
 		log_error("verbs: a protection domain does not close");
 	free(pd);

@@ -20,7 +20,7 @@ static unsigned cut_next(const struct vb_lane *l, const struct vb_xfer *x, struc
 	uint64_t room = l->link.net->msg_max;
 	unsigned n = 0;
 
-	while (n < l->link.spec.sge && c->piece < x->n && room) {
+	while (n < l->link.spec.sge && c->piece < x->base.n && room) {
 		const struct ibv_sge *s = &x->sge[c->piece];
 		uint32_t left = s->length - c->piece_done, take = left < room ? left : (uint32_t)room;
 
@@ -50,33 +50,37 @@ static unsigned requests(const struct vb_lane *l, const struct vb_xfer *x)
 
 int vb_post(struct vb_lane *l, struct vb_xfer *x)
 {
-	const struct net_key_body *k = &x->grant->k;
+	const struct net_key_body *k = &x->base.grant->k;
 	struct ibv_sge sge[CHAIN][VB_SGE_MAX];
 	struct ibv_send_wr wr[CHAIN], *bad;
 	unsigned need = requests(l, x), n = 0;
 	struct cut c = { 0 };
+	int err;
 
 	if (need > l->link.spec.sq)
 		return -ENOSPC;
 	if (need > l->link.spec.sq - l->slots)
 		return -EAGAIN;
 	for (unsigned i = 0; i < need; i++) {
-		uint64_t at = k->addr + x->off + c.done;
+		uint64_t at = k->addr + x->base.off + c.done;
 
 		wr[n] = (struct ibv_send_wr){
 			.wr_id = (uintptr_t)x,
 			.sg_list = sge[n],
 			.num_sge = (int)cut_next(l, x, &c, sge[n]),
-			.opcode = x->write ? IBV_WR_RDMA_WRITE : IBV_WR_RDMA_READ,
+			.opcode = x->base.write ? IBV_WR_RDMA_WRITE : IBV_WR_RDMA_READ,
 			.send_flags = i + 1 == need ? IBV_SEND_SIGNALED : 0,
-			.wr.rdma = { at, (uint32_t)(x->write ? k->write_key : k->read_key) },
+			.wr.rdma = { at, (uint32_t)(x->base.write ? k->write_key : k->read_key) },
 		};
 		if (n)
 			wr[n - 1].next = &wr[n];
 		if (++n < CHAIN && i + 1 < need)
 			continue;
-		if (ibv_post_send(l->link.qp, wr, &bad))
+		err = ibv_post_send(l->link.qp, wr, &bad);
+		if (err) {
+			vb_device_denied(l->link.net, err);
 			return -EIO;
+		}
 		n = 0;
 	}
 	x->slots = need;

@@ -45,8 +45,10 @@ static int wr_post(struct vb_conn *c, struct ibv_send_wr *wr, struct vb_buf *b)
 
 	wr->wr_id = (uint64_t)c->posted << 1 | 1;
 	err = ibv_post_send(c->link.qp, wr, &bad);
-	if (err)
+	if (err) {
+		vb_device_denied(c->link.net, err);
 		return err == ENOMEM ? -EAGAIN : -EPIPE;
+	}
 	c->flight[c->posted++ % VB_SQ] = b;
 	c->unsignalled = wr->send_flags & IBV_SEND_SIGNALED ? 0 : c->unsignalled + 1;
 	c->breathed = true;

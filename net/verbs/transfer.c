@@ -1,9 +1,6 @@
 /*
  * One-sided transfers. The path of a miss: a free struct vb_xfer, one work request, and then its completion queue. Waiting
  * looks a little first, while the answer is on its way, then arms the queue and sleeps.
- *
- * Threads: a remote may be used by many threads, each with its own vb_data; of what they share, the key's rights and the
- * connection's life are atomic, the rest does not change.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -21,24 +18,22 @@ int vb_data_open(struct net_conn *conn, enum net_class class, struct net_data **
 	if (!d)
 		return -ENOMEM;
 	list_init(&d->lanes);
-	list_init(&d->free);
-	list_init(&d->done);
 	list_init(&d->of_conn);
 	d->base.net = conn->net;
-	d->xfers = calloc(VB_XFERS, sizeof(*d->xfers));
-	if (!d->xfers) {
+	d->room = calloc(VB_XFERS, sizeof(*d->room));
+	if (!d->room) {
 		free(d);
 		return -ENOMEM;
 	}
+	net_xfers_init(&d->xfers, c->life);
 	for (unsigned i = 0; i < VB_XFERS; i++)
-		list_add_tail(&d->free, &d->xfers[i].link);
+		list_add_tail(&d->xfers.free, &d->room[i].base.link);
 	d->active = c->active;
 	d->peer = c->peer;
 	if (!c->active) {
 		d->conn = c;
 		list_add_tail(&c->datas, &d->of_conn);
 	}
-	d->life = net_life_get(c->life);
 	*out = &d->base;
 	return 0;
 }
@@ -59,47 +54,21 @@ void vb_data_close(struct net_data *base)
 	while (!list_empty(&d->lanes))
 		vb_lane_close(container_of(d->lanes.next, struct vb_lane, of_data));
 	list_del(&d->of_conn);
-	net_life_put(d->life);
-	free(d->xfers);
+	net_life_put(d->xfers.life);
+	free(d->room);
 	free(d);
 }
 
 int vb_remote_open(struct net_conn *conn, const struct net_key *key, uint64_t bytes, struct net_remote **out)
 {
 	struct vb_conn *c = vb_conn(conn);
-	struct vb_remote *r = calloc(1, sizeof(*r));
-	int err;
 
-	if (!r)
-		return -ENOMEM;
-	err = net_keys_take(&c->keys, key, bytes, &r->grant);
-	if (err) {
-		free(r);
-		return err;
-	}
-	r->life = net_life_get(c->life);
-	*out = &r->base;
-	return 0;
-}
-
-void vb_remote_close(struct net_remote *base)
-{
-	struct vb_remote *r = container_of(base, struct vb_remote, base);
-
-	net_grant_put(r->grant);
-	net_life_put(r->life);
-	free(r);
+	return net_keyed_open(&c->keys, c->life, key, bytes, out);
 }
 
 void vb_xfer_done(struct vb_data *d, struct vb_xfer *x, int err)
 {
-	if (!err && net_life_dead(d->life))
-		err = -EPIPE;
-	x->err = err;
-	net_grant_put(x->grant);
-	x->grant = NULL;
-	d->pending--;
-	list_add_tail(&d->done, &x->link);
+	net_xfer_done(&d->xfers, &x->base, err);
 	vb_data_tell(d);
 }
 
@@ -107,34 +76,23 @@ static int transfer(struct net_data *data, struct net_remote *remote, uint64_t o
 		    unsigned n, uint64_t cookie, bool write)
 {
 	struct vb_data *d = container_of(data, struct vb_data, base);
-	struct vb_remote *r = container_of(remote, struct vb_remote, base);
+	struct net_keyed *r = container_of(remote, struct net_keyed, base);
+	int err = net_xfers_room(&d->xfers, r);
 	struct vb_xfer *x;
 	struct vb_lane *l;
-	int err;
 
-	if (r->life != d->life)
-		return -EINVAL;
-	if (list_empty(&d->free))
-		return -EAGAIN;
-	if (net_life_dead(d->life))
-		return -EPIPE;
+	if (err)
+		return err;
 	l = vb_lane_get(d, r->grant->k.token);
 	if (!l)
 		return -ENOMEM;
-	x = container_of(d->free.next, struct vb_xfer, link);
+	x = container_of(d->xfers.free.next, struct vb_xfer, base.link);
 	for (unsigned i = 0; i < n; i++) {
 		err = vb_mr_local(l->link.net, &sge[i], &x->sge[i]);
 		if (err)
 			return err;
 	}
-	list_del(&x->link);
-	x->grant = r->grant;
-	net_grant_get(x->grant);
-	x->off = off;
-	x->cookie = cookie;
-	x->n = n;
-	x->write = write;
-	d->pending++;
+	net_xfer_begin(&d->xfers, &x->base, r, off, n, cookie, write);
 	vb_lane_submit(l, x);
 	return 0;
 }
@@ -155,7 +113,7 @@ int vb_write(struct net_data *d, struct net_remote *r, uint64_t off, const struc
 
 void vb_data_run(struct vb_data *d)
 {
-	if (net_life_dead(d->life)) {
+	if (net_life_dead(d->xfers.life)) {
 		lanes_fail(d);
 		return;
 	}
@@ -166,18 +124,11 @@ void vb_data_run(struct vb_data *d)
 int vb_data_poll(struct net_data *base, struct net_completion *c, int n)
 {
 	struct vb_data *d = container_of(base, struct vb_data, base);
-	int taken = 0;
+	int taken;
 
-	if (d->pending)
+	if (d->xfers.pending)
 		vb_data_run(d);
-	while (taken < n && !list_empty(&d->done)) {
-		struct vb_xfer *x = container_of(d->done.next, struct vb_xfer, link);
-
-		c[taken++] = (struct net_completion){ x->cookie, x->err };
-		list_del(&x->link);
-		/* The one used last is the one whose memory is warm. */
-		list_add_tail(d->free.next, &x->link);
-	}
+	taken = net_xfers_take(&d->xfers, c, n);
 	vb_data_settle(d);
 	return taken;
 }
@@ -193,7 +144,7 @@ static int data_sleep(struct vb_data *d, uint64_t deadline_ns)
 	struct pollfd p[2 + LANES_POLLED_MAX];
 	unsigned n = 0;
 
-	p[n++] = (struct pollfd){ .fd = d->life->event_fd, .events = POLLIN };
+	p[n++] = (struct pollfd){ .fd = d->xfers.life->event_fd, .events = POLLIN };
 	if (d->conn)
 		p[n++] = (struct pollfd){ .fd = vb_net(d->base.net)->channel->fd, .events = POLLIN };
 	for (struct list *i = d->lanes.next; i != &d->lanes && n < 2 + LANES_POLLED_MAX; i = i->next) {
@@ -226,8 +177,8 @@ static bool spin(struct vb_data *d, uint64_t deadline_ns)
 		end = deadline_ns;
 	do
 		vb_data_run(d);
-	while (list_empty(&d->done) && clock_ns() < end);
-	return !list_empty(&d->done);
+	while (list_empty(&d->xfers.done) && clock_ns() < end);
+	return !list_empty(&d->xfers.done);
 }
 
 int vb_data_wait(struct net_data *base, uint64_t deadline_ns)
@@ -240,11 +191,11 @@ int vb_data_wait(struct net_data *base, uint64_t deadline_ns)
 		if (d->conn)
 			vb_events_lanes(vb_net(base->net));
 		vb_data_run(d);
-		if (!list_empty(&d->done))
+		if (!list_empty(&d->xfers.done))
 			return 0;
-		if (net_life_dead(d->life))
+		if (net_life_dead(d->xfers.life))
 			return -EPIPE;
-		if (!d->pending)
+		if (!d->xfers.pending)
 			return -ETIMEDOUT; /* nothing is under way, so nothing will come */
 		if (may_spin && spin(d, deadline_ns))
 			return 0;

@@ -17,7 +17,7 @@
  * One-sided transfers go through *lanes*: a queue pair for each net_data and each protection domain of the peer that it
  * reaches. On the owner's side (struct vb_end) it lies in the ibv_pd of that net_pd, so that a key, guessed or not, opens
  * regions of that net_pd and no others. A lane is let in only with the token that the owner sent to that connection
- * (struct vb_tie), before it has a queue pair. Lanes are always connected by the side that connected the message
+ * (struct net_tie), before it has a queue pair. Lanes are always connected by the side that connected the message
  * connection, since only the other one listens: the owner connects when asked (VB_LANE) where it is that side.
  *
  * On the initiator's side all queue pairs lie in one ibv_pd of the net, in which no memory can be reached by others. What
@@ -35,10 +35,10 @@
 #include "ashlar/base/list.h"
 #include "ashlar/base/loop.h"
 #include "ashlar/base/secret.h"
-#include "net/core/keys.h"
-#include "net/core/life.h"
+#include "net/core/given.h"
 #include "net/core/place.h"
 #include "net/core/provider.h"
+#include "net/core/xfer.h"
 
 #define VB_WINDOW 32u			    /* frames a peer may have sent that we have not consumed */
 #define VB_SPARE 6u			    /* frames without credit that may be under way beside them */
@@ -236,8 +236,8 @@ struct vb_conn {
 	bool gone;		      /* disconnected: what is in the queue still counts */
 	bool ended, over;	      /* over: nothing more will arrive */
 	struct net_keys keys;	      /* arrived */
-	struct list given;	      /* struct vb_given */
-	struct list ties;	      /* struct vb_tie */
+	struct list given;	      /* struct net_given */
+	struct list ties;	      /* struct net_tie */
 	struct list datas;	      /* passive: net_datas of this connection */
 	struct list lingering;
 	uint64_t linger_until;
@@ -272,38 +272,16 @@ struct vb_mr {
 	struct list given;
 };
 
-/* A key given away. */
-struct vb_given {
-	struct list of_mr, of_conn;
-	struct vb_conn *conn;
-	uint64_t id[2];
-	unsigned access;
-};
-
-/* A connection and a protection domain that it has keys of; owner's side. */
-struct vb_tie {
-	struct list of_net, of_conn, of_pd;
-	struct vb_conn *conn;
-	struct vb_pd *pd;
-	uint64_t token[2];
-	struct list ends;
-	unsigned n_ends;
-};
 struct vb_end {
 	struct vb_link link;
 	struct list of_tie;
-	struct vb_tie *tie;
+	struct net_tie *tie;
 	bool counted; /* its queue pair has refused a transfer */
 };
 
 struct vb_xfer {
-	struct list link;
-	struct net_grant *grant;
-	uint64_t off, cookie;
-	unsigned n;
+	struct net_xfer base;
 	unsigned slots; /* of the send queue that it holds */
-	bool write;
-	int err;
 	struct ibv_sge sge[NET_SGE_MAX];
 };
 
@@ -326,22 +304,15 @@ struct vb_lane {
 
 struct vb_data {
 	struct net_data base;
-	struct net_life *life;
+	struct net_xfers xfers;
 	struct vb_conn *conn; /* passive: NULL when it is closed */
 	struct list of_conn;
 	bool active;
 	struct sockaddr_storage peer; /* active */
-	struct list lanes, free, done;
-	unsigned pending; /* queued or in flight */
-	bool watched;	  /* its user is told of completions */
+	struct list lanes;
+	bool watched; /* its user is told of completions */
 	struct loop_timer again;
-	struct vb_xfer *xfers;
-};
-
-struct vb_remote {
-	struct net_remote base;
-	struct net_life *life;
-	struct net_grant *grant;
+	struct vb_xfer *room; /* for all of them */
 };
 
 static inline struct vb_net *vb_net(struct net *net)
@@ -362,6 +333,8 @@ int vb_device_open(struct vb_net *);
 void vb_device_close(struct vb_net *);
 bool vb_device_same(const struct vb_net *, const struct rdma_cm_id *); /* else it is logged */
 void vb_device_gone(struct vb_net *, const char *why);
+/* Posting failed, by this errno. A device whose driver writes to the kernel (rxe) does it with the credentials that opened it. */
+void vb_device_denied(struct vb_net *, int err);
 /* Log once what the device or a limit of the process refused (err: errno), and what to call it: -ENOSPC, -ENOMEM, ... */
 int vb_refused(struct vb_net *, const char *what, uint64_t limit, int err);
 /* The address that "verbs:auto" stands for: IPv4, of the device's own. -ENODEV. */
@@ -468,10 +441,8 @@ void vb_ready_deliver(struct vb_conn *); /* the oldest message, to the callback 
 /* grant.c */
 int vb_mr_grant(struct net_mr *, struct net_conn *to, unsigned access, struct net_key *);
 void vb_given_close(struct vb_mr *, unsigned access);
-void vb_given_drop(struct vb_conn *);
-void vb_tie_close(struct vb_tie *);
-struct vb_tie *vb_tie_find(struct vb_net *, const uint64_t token[2]);
-int vb_end_accept(struct vb_tie *, const struct vb_event *);	    /* takes its id */
+void vb_tie_close(struct net_tie *);
+int vb_end_accept(struct net_tie *, const struct vb_event *);	    /* takes its id */
 bool vb_end_connect(struct vb_conn *, const struct vb_lane_body *); /* false: a breach */
 void vb_end_event(struct vb_end *, const struct vb_event *);
 void vb_end_refusal(struct vb_end *); /* count that it refused a transfer, once */
@@ -509,7 +480,6 @@ int vb_post(struct vb_lane *, struct vb_xfer *);
 int vb_data_open(struct net_conn *, enum net_class, struct net_data **out);
 void vb_data_close(struct net_data *);
 int vb_remote_open(struct net_conn *, const struct net_key *, uint64_t bytes, struct net_remote **out);
-void vb_remote_close(struct net_remote *);
 int vb_read(struct net_data *, struct net_remote *, uint64_t off, const struct net_sge *, unsigned n, uint64_t total,
 	    uint64_t cookie);
 int vb_write(struct net_data *, struct net_remote *, uint64_t off, const struct net_sge *, unsigned n, uint64_t total,

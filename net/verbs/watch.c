@@ -20,10 +20,10 @@ void vb_data_settle(struct vb_data *d)
 {
 	uint64_t due = UINT64_MAX;
 
-	if (!d->watched || !list_empty(&d->done))
+	if (!d->watched || !list_empty(&d->xfers.done))
 		return;
 	loop_timer_del(data_loop(d), &d->again);
-	for (struct list *i = d->lanes.next; d->pending && i != &d->lanes; i = i->next) {
+	for (struct list *i = d->lanes.next; d->xfers.pending && i != &d->lanes; i = i->next) {
 		struct vb_lane *l = container_of(i, struct vb_lane, of_data);
 
 		if (l->state == VB_LANE_UP && !vb_cq_may_wait(&l->cq)) {
@@ -48,7 +48,7 @@ static void data_look(void *arg)
 	struct vb_data *d = arg;
 
 	vb_data_run(d);
-	if (list_empty(&d->done))
+	if (list_empty(&d->xfers.done))
 		vb_data_settle(d);
 	else
 		d->base.ready(d->base.ready_arg);
@@ -94,7 +94,8 @@ void vb_lane_watch(struct vb_lane *l)
 		return;
 	vb_lane_unwatch(l);
 	if (fd && loop_fd_add(data_loop(l->data), fd, EPOLLIN, lane_event, l)) {
-		net_life_kill(l->data->life); /* without it nobody would ever be told: the connection is of no use */
+		net_life_kill(
+			l->data->xfers.life); /* without it nobody would ever be told: the connection is of no use */
 		return;
 	}
 	l->watched_fd = fd;

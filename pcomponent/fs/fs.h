@@ -44,12 +44,17 @@ int fs_image_open(const char *path, struct fs_image **out, struct wire_stat *st,
 int fs_image_from_fd(int fd, struct fs_image **out, struct wire_stat *st, char *canonical, size_t canonical_max);
 /* Read into local or freshly mapped, not yet registered memory: bytes read (short only at the end of the file) or -errno. */
 int64_t fs_image_pread(struct fs_image *, void *dst, uint64_t bytes, uint64_t off);
+/* Write all of it, at off: 0 or -errno. Nothing is held. */
+int fs_image_pwrite(struct fs_image *, const void *src, uint64_t bytes, uint64_t off);
+bool fs_image_writable(struct fs_image *);
 /* Its state now: 0 or -errno. */
 int fs_image_stat(struct fs_image *, struct wire_stat *st);
 struct fs_image *fs_image_ref(struct fs_image *); /* one more fs_image_close is due */
 void fs_image_close(struct fs_image *);
 /* May the user execute it? 0 or -EACCES. */
 int fs_image_access_exec(const char *path);
+/* /proc/self/exe is another's for the program that takes our place: the file that it is now. */
+void fs_exec_path(char path[4096]);
 
 /* Tell /proc/self/{exe,cmdline} what they are. argv is kept by reference. */
 void fs_proc_self(const char *exe_canonical, char *const argv[]);
@@ -90,5 +95,11 @@ struct vm_totals {
 	uint64_t start_stack, start_brk; /* addresses */
 };
 void vm_totals(struct vm_totals *);
+/*
+ * vm/: a remote file is about to be read, or has been written in [off, off + bytes): pages of it that are mapped shared are
+ * written back, or read anew. Any thread that holds nothing.
+ */
+void vm_file_reads(struct fs_image *);
+void vm_file_written(struct fs_image *, uint64_t off, uint64_t bytes);
 
 #endif

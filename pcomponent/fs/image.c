@@ -106,6 +106,34 @@ int64_t fs_image_pread(struct fs_image *image, void *dst, uint64_t bytes, uint64
 	return (int64_t)done;
 }
 
+int fs_image_pwrite(struct fs_image *image, const void *src, uint64_t bytes, uint64_t off)
+{
+	uint64_t done = 0, at = off;
+	struct slot s;
+	long put = 0;
+	int err = slot_get(&s);
+
+	if (err)
+		return err;
+	while (done < bytes && put >= 0) {
+		uint32_t n = bytes - done < IO_SLOT_BYTES ? (uint32_t)(bytes - done) : IO_SLOT_BYTES;
+
+		memcpy(s.addr, (const char *)src + done, n);
+		put = remote_write_slot(image_file(image), &at, false, s.buf, n);
+		if (put == 0)
+			put = -EIO;
+		done += put > 0 ? (uint64_t)put : 0;
+		at = off + done;
+	}
+	slot_put(&s);
+	return put < 0 ? (int)put : 0;
+}
+
+bool fs_image_writable(struct fs_image *image)
+{
+	return file_writable(image_file(image));
+}
+
 int fs_image_stat(struct fs_image *image, struct wire_stat *st)
 {
 	return (int)remote_stat_file(image_file(image), st);
@@ -136,6 +164,17 @@ int fs_image_access_exec(const char *path)
 	if (!err && !S_ISREG(st.mode))
 		err = -EACCES;
 	return (int)err;
+}
+
+void fs_exec_path(char path[4096])
+{
+	struct path p;
+
+	if (strncmp(path, "/proc/", 6) != 0 || path_remote(path, &p))
+		return;
+	if (p.where == PATH_REMOTE && !p.dir && p.str[0] == '/')
+		snprintf(path, 4096, "%s", p.str);
+	path_put(&p);
 }
 
 /* ---- set-up ---- */

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include "pcomponent/fs/client.h"
 #include "pcomponent/fs/file.h"
+#include "pcomponent/fs/fs.h"
 #include "pcomponent/fs/remote.h"
 #include "pcomponent/fs/rw.h"
 
@@ -102,7 +103,7 @@ static long check(const struct file *f, const struct rw *rw)
 
 long remote_rw(struct file *f, struct rw *rw)
 {
-	uint64_t off = (uint64_t)rw->off;
+	uint64_t off = (uint64_t)rw->off, from;
 	long ret = check(f, rw);
 	uint32_t status = 0;
 
@@ -114,8 +115,13 @@ long remote_rw(struct file *f, struct rw *rw)
 		ret = file_pos_begin(f, &off);
 	if (ret)
 		return ret;
+	if (!rw->write)
+		vm_file_reads(file_image(f));
+	from = off;
 	ret = rw->write ? write_slots(f, &rw->it, &off, status & O_APPEND || rw->flags & RWF_APPEND)
 			: read_slots(f, &rw->it, &off);
+	if (rw->write && ret > 0) /* off is behind the last byte, also of an append */
+		vm_file_written(file_image(f), off >= from + (uint64_t)ret ? off - (uint64_t)ret : from, (uint64_t)ret);
 	if (rw->off == OFF_NONE)
 		file_pos_end(f, off);
 	return rw->write ? write_sync(f, rw->flags, ret) : ret;

@@ -154,7 +154,7 @@ static void child_begins(struct thread *t, const struct member *m)
 	descriptors_close();
 	service_forked();
 	threads_forked(t);
-	if (trap_forked())
+	if (trap_forked(t))
 		proc_fail(125, "system call user dispatch in a forked process");
 	join_forked(&m->cap, m->id, vm_each_registered);
 	vm_forked();
@@ -184,11 +184,14 @@ static long fork_locked(const struct member *m)
 		fs_fork_parent();
 		return err;
 	}
+	vm_shared_processes(1);
 	pid = fork();
-	if (pid < 0)
-		pid = -errno;
 	if (pid == 0)
 		return 0;
+	if (pid < 0) {
+		pid = -errno;
+		vm_shared_processes(-1);
+	}
 	excache_fork_parent();
 	fs_fork_parent();
 	return pid;

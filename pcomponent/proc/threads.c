@@ -23,6 +23,7 @@
 #include "pcomponent/sys/uaccess.h"
 #include "pcomponent/trap/sent.h"
 #include "pcomponent/trap/trap.h"
+#include "pcomponent/vm/vm.h"
 
 #define PTHREAD_STACK_BYTES (64UL << 10)
 
@@ -278,8 +279,10 @@ void thread_exit(struct thread *t, int status)
 	/* From here on nothing of the program's is touched; the trap stack goes. */
 	host4(SYS_rt_sigprocmask, SIG_SETMASK, &all, 0, 8);
 	sent_thread_ends(t);
-	if (threads_remove(t) == 0)
+	if (threads_remove(t) == 0) {
+		vm_ends();
 		proc_exit(status);
+	}
 	if (t->port) {
 		excache_port_close(t->port);
 		t->port = NULL;

@@ -48,11 +48,22 @@ static long map_anonymous(struct thread *t, const uint64_t a[6], uint64_t bytes,
 	return shared ? vm_map_host(t, b, bytes) : vm_map(t, a[0], bytes, (uint32_t)b[2], (uint32_t)b[3], NULL);
 }
 
+static bool is_shared(const struct vm_file *file)
+{
+	bool is;
+
+	vm_lock_exclusive();
+	is = names_shared(file->ino, file->dev) != 0;
+	vm_unlock_exclusive();
+	return is;
+}
+
 static long map_fd(struct thread *t, const uint64_t a[6], uint64_t bytes, bool shared)
 {
 	char path[4096];
 	struct wire_stat st;
 	struct vm_file file = { .off = a[5], .path = path };
+	bool writable;
 	int64_t at;
 	int err;
 
@@ -63,15 +74,19 @@ static long map_fd(struct thread *t, const uint64_t a[6], uint64_t bytes, bool s
 		return vm_map_host(t, a, bytes);
 	if (err)
 		return err;
-	if (!S_ISREG(st.mode) || (shared && (a[2] & PROT_WRITE))) {
+	writable = fs_image_writable(file.image);
+	if (!S_ISREG(st.mode) || (shared && (a[2] & PROT_WRITE) && !writable)) {
 		fs_image_close(file.image);
-		return -ENODEV;
+		return S_ISREG(st.mode) ? -EACCES : -ENODEV;
 	}
 	file.ino = st.ino;
 	file.dev = makedev(st.dev_major, st.dev_minor);
 	if (st.size > a[5])
 		file.bytes = st.size - a[5] < bytes ? st.size - a[5] : bytes;
-	at = vm_map(t, a[0], bytes, (uint32_t)a[2], (uint32_t)a[3], &file);
+	if (shared && (writable || is_shared(&file)))
+		at = vm_map_pages(t, a, bytes, &file);
+	else
+		at = vm_map(t, a[0], bytes, (uint32_t)a[2], (uint32_t)a[3], &file);
 	fs_image_close(file.image);
 	return at;
 }
@@ -195,7 +210,7 @@ long sys_msync(struct thread *t, const uint64_t a[6])
 {
 	uint64_t end;
 	struct vma *v;
-	int err = 0;
+	int err = 0, synced;
 
 	(void)t;
 	if ((a[2] & ~(uint64_t)MSYNC_ALL) || (a[2] & (MS_ASYNC | MS_SYNC)) == (MS_ASYNC | MS_SYNC) ||
@@ -203,7 +218,6 @@ long sys_msync(struct thread *t, const uint64_t a[6])
 		return -EINVAL;
 	if (vm_range(a[0], a[1], &end))
 		return -ENOMEM;
-	/* No mapping of ours is written back to a file; host mappings are the host kernel's. */
 	vm_lock_exclusive();
 	if (!table_covers(a[0], end))
 		err = -ENOMEM;
@@ -211,5 +225,7 @@ long sys_msync(struct thread *t, const uint64_t a[6])
 		if ((a[2] & MS_INVALIDATE) && (v->flags & VMA_LOCKED))
 			err = -EBUSY;
 	vm_unlock_exclusive();
-	return err;
+	/* MS_ASYNC asks for nothing; other mappings than these have nothing to be written back. */
+	synced = err != -EBUSY && (a[2] & MS_SYNC) ? vm_sync(a[0], end) : 0;
+	return err ? err : synced;
 }

@@ -12,6 +12,7 @@
 #include "pcomponent/sys/thread.h"
 #include "pcomponent/sys/uaccess.h"
 #include "pcomponent/vm/layout.h"
+#include "pcomponent/vm/pages.h"
 
 #define FILL_PIECE_BYTES (4UL << 20)
 
@@ -161,21 +162,27 @@ static int grown_to(struct thread *t, const struct vma *v, uint64_t addr, struct
 int vm_fault_beyond(struct thread *t, uint64_t addr, uint32_t prot)
 {
 	struct fs_image *image = NULL;
+	struct pages *pages = NULL;
 	struct vma v = { 0 }, *found;
 	int err = 1;
 
 	vm_lock_exclusive();
 	found = table_find(addr);
-	if (found && found->start <= addr && (found->flags & VMA_FILE) && allowed(found, prot)) {
+	if (found && found->start <= addr && (found->flags & (VMA_FILE | VMA_PAGES)) && allowed(found, prot)) {
 		v = *found;
 		err = v.flags & VMA_BEYOND ? -EFAULT : 0; /* 0: another thread was faster */
-		if (err && names_image(v.name))
+		if (v.flags & VMA_PAGES)
+			pages = pages_get(names_pages(v.name));
+		else if (err && names_image(v.name))
 			image = fs_image_ref(names_image(v.name));
 	}
 	vm_unlock_exclusive();
 	if (image) {
 		err = grown_to(t, &v, addr, image);
 		fs_image_close(image);
+	} else if (pages) {
+		err = pages_fault(pages, &v, addr & -PAGE_BYTES, prot & PROT_WRITE);
+		pages_put(pages);
 	}
 	return err;
 }

@@ -59,6 +59,13 @@ const char *names_get(uint32_t i);
 void names_file(uint32_t i, uint64_t *ino, uint64_t *dev);
 struct fs_image *names_image(uint32_t i); /* NULL: it has none; names_sweep may let it go */
 void names_sweep(void);
+/* Files mapped shared (pages.h): the entry of one, 0: there is none; a new one, with room for so many bytes; its pages. */
+struct pages;
+uint32_t names_shared(uint64_t ino, uint64_t dev);
+uint32_t names_add_shared(const struct vm_file *file, uint64_t bytes);
+struct pages *names_pages(uint32_t i);
+bool names_any_shared(void); /* any thread */
+uint32_t names_count(void);
 void names_reap(void);
 
 /*

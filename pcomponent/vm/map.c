@@ -117,6 +117,8 @@ int64_t vm_map(struct thread *t, uint64_t addr, uint64_t bytes, uint32_t prot, u
 		return -ENOMEM;
 	vm_lock_exclusive();
 	v.flags = layout_flags(flags) | (file ? VMA_FILE : 0u);
+	if (file && (flags & MAP_SHARED)) /* a shared one is here only if it cannot be written */
+		v.flags |= VMA_NOWRITE;
 	if (file) {
 		v.off = file->off;
 		v.name = names_add(file);
@@ -153,7 +155,14 @@ static int protect_host(uint64_t start, uint64_t end, uint32_t prot)
 	uint64_t from = start, to = start;
 
 	for (v = table_find(start); v && v->start < end; v = table_next(v)) {
-		if (v->flags & VMA_BEYOND) {
+		if (v->flags & VMA_PAGES) {
+			/* Each page gets what it may have at its next touch */
+			uint64_t low = v->start > start ? v->start : start, high = v->end < end ? v->end : end;
+
+			if (mprotect((void *)low, high - low, PROT_NONE))
+				return -errno;
+		}
+		if (v->flags & (VMA_BEYOND | VMA_PAGES)) {
 			if (from < to && mprotect((void *)from, to - from, (int)prot))
 				return -errno;
 			from = v->end;
@@ -170,6 +179,8 @@ static int protect_room(uint64_t start, uint64_t end, uint32_t prot)
 	struct vma *v;
 
 	for (v = table_find(start); v && v->start < end; v = table_next(v)) {
+		if ((prot & PROT_WRITE) && (v->flags & VMA_NOWRITE))
+			return -EACCES;
 		if (table_is_data(v->flags, prot) && !table_is_data(v->flags, v->prot))
 			more_data += v->end - v->start;
 		if ((v->flags & VMA_LOCKED) && prot && !v->prot)

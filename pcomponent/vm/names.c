@@ -3,10 +3,12 @@
 #include <string.h>
 #include "pcomponent/fs/fs.h"
 #include "pcomponent/vm/layout.h"
+#include "pcomponent/vm/pages.h"
 
 struct name {
-	char *text; /* NULL: a free entry */
-	struct fs_image *image;
+	char *text;		/* NULL: a free entry */
+	struct fs_image *image; /* of private copies */
+	struct pages *pages;	/* of shared mappings */
 	uint64_t ino, dev;
 	bool used;
 };
@@ -14,15 +16,17 @@ struct name {
 static struct {
 	struct name *name;
 	uint32_t names;
-	struct fs_image **gone; /* to be closed without the lock */
-	uint32_t gones, room;	/* room: of both arrays, so that sweeping needs no memory */
+	struct name *gone;    /* to be let go without the lock */
+	uint32_t gones, room; /* room: of both arrays, so that sweeping needs no memory */
 } all;
+
+static uint32_t files_shared; /* entries with pages; atomic */
 
 static int more_room(void)
 {
 	uint32_t room = all.room ? all.room * 2 : 32;
 	struct name *name = realloc(all.name, room * sizeof(*name));
-	struct fs_image **gone;
+	struct name *gone;
 
 	if (!name)
 		return -1;
@@ -42,7 +46,8 @@ static uint32_t add(const char *text, struct fs_image *image, uint64_t ino, uint
 
 	for (i = 0; i < all.names; i++) {
 		n = &all.name[i];
-		if (n->text && n->ino == ino && n->dev == dev && !n->image == !image && !strcmp(n->text, text))
+		if (n->text && n->ino == ino && n->dev == dev && !n->image == !image && !n->pages &&
+		    !strcmp(n->text, text))
 			return i + 1;
 		if (!n->text)
 			free_one = n;
@@ -98,10 +103,11 @@ void names_sweep(void)
 	for (i = 0; i < all.names; i++) {
 		struct name *n = &all.name[i];
 
-		if (n->used || !n->text || (n->image && all.gones == 2 * all.room))
+		if (n->used || !n->text || all.gones == 2 * all.room)
 			continue;
-		if (n->image)
-			all.gone[all.gones++] = n->image;
+		if (n->image || n->pages)
+			all.gone[all.gones++] = *n;
+		files_shared -= n->pages != NULL;
 		free(n->text);
 		*n = (struct name){ 0 };
 	}
@@ -109,13 +115,54 @@ void names_sweep(void)
 
 void names_reap(void)
 {
-	struct fs_image *image;
+	struct name gone;
 
 	while (__atomic_load_n(&all.gones, __ATOMIC_RELAXED)) {
 		vm_lock_exclusive();
-		image = all.gones ? all.gone[--all.gones] : NULL;
+		gone = all.gones ? all.gone[--all.gones] : (struct name){ 0 };
 		vm_unlock_exclusive();
-		if (image)
-			fs_image_close(image);
+		if (gone.image)
+			fs_image_close(gone.image);
+		if (gone.pages)
+			pages_put(gone.pages);
 	}
+}
+
+/* ---- files that are mapped shared ---- */
+
+uint32_t names_shared(uint64_t ino, uint64_t dev)
+{
+	for (uint32_t i = 0; i < all.names; i++)
+		if (all.name[i].pages && all.name[i].ino == ino && all.name[i].dev == dev)
+			return i + 1;
+	return 0;
+}
+
+uint32_t names_add_shared(const struct vm_file *file, uint64_t bytes)
+{
+	uint32_t i = add(file->path, NULL, UINT64_MAX, file->dev); /* a new entry, whatever has its path */
+
+	if (!i)
+		return 0;
+	all.name[i - 1].ino = file->ino;
+	all.name[i - 1].pages = pages_make(file->image, bytes);
+	if (!all.name[i - 1].pages)
+		return 0;
+	files_shared++;
+	return i;
+}
+
+struct pages *names_pages(uint32_t i)
+{
+	return i && i <= all.names ? all.name[i - 1].pages : NULL;
+}
+
+bool names_any_shared(void)
+{
+	return __atomic_load_n(&files_shared, __ATOMIC_RELAXED) != 0;
+}
+
+uint32_t names_count(void)
+{
+	return all.names;
 }

@@ -38,6 +38,8 @@ enum vma_flags {
 	VMA_DONTDUMP = 16384, /* not in a core file */
 	VMA_CHARGED = 32768,  /* of VMA_HOST: memory, and this process pays for it (charge.c) */
 	VMA_SYSV = 65536,     /* attached by shmat */
+	VMA_PAGES = 131072,   /* of a remote file, shared (pages.h): access in the host kernel differs by page */
+	VMA_NOWRITE = 262144, /* shared, of a file not opened for writing: no protection may allow it */
 };
 
 struct vma {
@@ -102,6 +104,17 @@ struct vm_file { /* a private file mapping's source; NULL: anonymous */
  */
 int64_t vm_map(struct thread *t, uint64_t addr, uint64_t bytes, uint32_t prot, uint32_t flags,
 	       const struct vm_file *file);
+/* A shared mapping of a remote file: writable, or of one that is mapped so already. */
+int64_t vm_map_pages(struct thread *t, const uint64_t a[6], uint64_t bytes, const struct vm_file *file);
+/* Write back what was written through shared mappings in [start, end): 0 or -errno. No lock held. */
+int vm_sync(uint64_t start, uint64_t end);
+/*
+ * Before a fork (1), in the parent, and where it failed (-1): one process more has what is mapped shared. exclusive. ends:
+ * before the process ends or becomes another program; no lock held.
+ */
+void vm_shared_processes(int more);
+void vm_ends(void);
+
 /* A mapping of the host object a[4] (device, shared memory), or of memory to be shared, as mmap(2). */
 int64_t vm_map_host(struct thread *t, const uint64_t a[6], uint64_t bytes);
 int vm_unmap(uint64_t addr, uint64_t bytes);

@@ -454,14 +454,16 @@ static int model_frames_take(void *host, unsigned want, uint64_t *loc)
 	(void)host;
 	step("take frames");
 	model_collect();
+	for (unsigned k = 0; k < FRAMES && bug == BUG_FORK_OPEN; k++)
+		if (world.frame[k].used == 1 && world.frame[k].sealed) { /* the other process has it still */
+			*loc = k + 1;
+			return 1;
+		}
 	for (unsigned k = 0; k < scenario->frames; k++) {
 		unsigned at = (world.frame_next + k) % scenario->frames, n = 0;
 
 		while (n < want && at + n < scenario->frames && !world.frame[at + n].used)
 			world.frame[at + n++].used = 1;
-		/* The other process has it still. */
-		if (n == 0 && bug == BUG_FORK_OPEN && world.frame[at].used == 1 && world.frame[at].sealed)
-			n = 1;
 		if (n > 0) {
 			world.frame_next = at + n;
 			*loc = at + 1;

@@ -15,7 +15,8 @@ static int ask_gmm(struct proc *p, struct net *net)
 
 	if (err)
 		return err;
-	if (sim_chance(300000))
+	p->promised = sim_chance(300000);
+	if (p->promised)
 		req.memory_bytes = (uint64_t)p->pages * PAGE_BYTES * 2;
 	err = rpc_call_sync(rpc, X2G_RUN, 0, 0, &req, NULL, 0, 0, &p->run, NULL, NULL);
 	rpc_close(rpc);
@@ -59,12 +60,12 @@ static void command_main(void *arg)
 		p->outcome = NOT_STARTED;
 	} else if (!sim_node_dead(p->command)) {
 		dispatcher_start(p);
-		while ((p->node || (p->members && !p->left)) && !sim_node_dead(p->command)) {
+		while ((p->node || ((p->members || p->children) && !p->left)) && !sim_node_dead(p->command)) {
 			if (sim_wait(&p->wait, 0))
 				break;
 			p->left |= !p->node && sim_chance(100000); /* Ctrl-C */
 		}
-		p->left |= p->members;
+		p->left |= p->members || p->children;
 		tree_over(p);
 	}
 	if (life)
@@ -108,7 +109,7 @@ void proc_kill(struct proc *p, bool command)
 
 bool proc_over(const struct proc *p)
 {
-	return !p->command && !p->node && !p->members;
+	return !p->command && !p->node && !p->members && !p->children;
 }
 
 void proc_free(struct proc *p)

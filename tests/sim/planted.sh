@@ -19,3 +19,5 @@ found() { # bug, seeds, what the report says
 found early-ack 20 ", not "
 found no-protect 50 ", not "
 found lost-end 50 ""
+found no-share 50 "a child of process"
+found early-free 50 "a child of process"

@@ -33,7 +33,7 @@ static void unlock_shared(struct proc *p)
 	p->readers--;
 }
 
-static void lock_exclusive(struct proc *p)
+void proc_lock(struct proc *p)
 {
 	while (p->writer)
 		sim_yield();
@@ -42,7 +42,7 @@ static void lock_exclusive(struct proc *p)
 		sim_yield();
 }
 
-static void unlock_exclusive(struct proc *p)
+void proc_unlock(struct proc *p)
 {
 	p->writer = false;
 }
@@ -108,14 +108,14 @@ static void pages_forget(struct thread *t, unsigned page, unsigned n)
 	struct proc *p = t->p;
 	uint64_t start = p->kernel->base + page * PAGE_BYTES;
 
-	lock_exclusive(p);
+	proc_lock(p);
 	if (!sim_node_dead(p->node)) {
 		kernel_unmap(p->kernel, page, n);
 		p->excache->forget(start, start + n * PAGE_BYTES);
 		memset(p->expect + page * PAGE_BYTES, 0, n * PAGE_BYTES);
 		memset(p->lost + page, 0, n);
 	}
-	unlock_exclusive(p);
+	proc_unlock(p);
 }
 
 /* What happens to a process that a fault cannot be resolved for. */
@@ -170,6 +170,11 @@ static int thread_step(struct thread *t)
 	if (what >= 95 && t->index == 0 && t->p->files) {
 		err = files_step(t->p->files);
 		return err == -EPIPE ? err : 0;
+	}
+	if (what == 94 && t->p->forks && t->index == 0 && t->p->memory_forks < MEMORY_FORKS_MAX && sim_chance(400000)) {
+		t->p->memory_forks++;
+		fork_step(t->p);
+		return 0;
 	}
 	if (t->p->lost[page])
 		return 0;

@@ -5,7 +5,7 @@
  *   rack.c    components: started, killed, started anew; nothing held at the end
  *   command.c the `ashlar run` of a process     process.c its dispatcher: memory, threads, the check of every byte
  *   kernel.c  the host kernel below an ExCache  files.c   its files
- *   members.c processes that a program makes
+ *   members.c processes that a program makes    fork.c    those that have its memory
  *   chaos.c   faults                            seed.c    one seed from begin to end     sim.c  the command line
  */
 #ifndef TESTS_SIM_RACK_H
@@ -34,7 +34,15 @@
 #define FILE_BYTES (96u << 10)
 
 /* Bugs that a switch plants, to see whether they are found. */
-enum plant { PLANT_NONE, PLANT_EARLY_ACK, PLANT_NO_PROTECT, PLANT_LOST_END, PLANT_MAX };
+enum plant {
+	PLANT_NONE,
+	PLANT_EARLY_ACK,
+	PLANT_NO_PROTECT,
+	PLANT_LOST_END,
+	PLANT_NO_SHARE,
+	PLANT_EARLY_FREE,
+	PLANT_MAX
+};
 extern const char *const plant_names[PLANT_MAX];
 
 struct options {
@@ -122,6 +130,8 @@ struct proc {
 	struct sim_waitq wait;
 	unsigned readers;
 	bool writer;
+	unsigned memory_forks, children; /* so far; those that live */
+	bool promised;			 /* so much memory and no more: what forks share, and leave unused, counts */
 	char said[256];
 };
 
@@ -146,6 +156,13 @@ bool proc_troubled(const struct proc *); /* something has happened in its time t
 void members_serve(struct rpc *daemon); /* what the node daemon asks of a dispatcher */
 void members_step(struct proc *);
 void member_kill(struct proc *); /* one, if there is any */
+
+/* ---- those that have its memory ---- */
+
+#define MEMORY_FORKS_MAX 3u
+void fork_step(struct proc *);
+void proc_lock(struct proc *); /* no thread is inside a fault */
+void proc_unlock(struct proc *);
 
 /* ---- the host kernel below an ExCache ---- */
 
@@ -181,6 +198,10 @@ struct excache_api {
 	int (*fault)(struct excache_port *, uint64_t addr, bool write, uint64_t start, uint64_t end);
 	void (*flush)(void);
 	void (*usage)(struct backing_usage *);
+	int (*fork_prepare)(uint32_t member);
+	void (*fork_parent)(void);
+	uint64_t *(*line)(uint64_t vpn);
+	uint32_t (*slab_of)(uint64_t loc, uint64_t *slab, uint32_t *frame);
 };
 extern const struct excache_api excache_copy[SLOTS];
 

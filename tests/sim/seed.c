@@ -11,7 +11,7 @@
 
 #define SETTLE_NS (40 * NS_PER_S)
 
-const char *const plant_names[PLANT_MAX] = { "none", "early-ack", "no-protect", "lost-end" };
+const char *const plant_names[PLANT_MAX] = { "none", "early-ack", "no-protect", "lost-end", "no-share", "early-free" };
 struct options options;
 
 static struct {
@@ -42,6 +42,7 @@ static struct sim_config config_draw(void)
 	struct sim_config c = { .seed = options.seed,
 				.trace = options.trace,
 				.early_write_ack = options.plant == PLANT_EARLY_ACK,
+				.free_shared = options.plant == PLANT_EARLY_FREE,
 				.lose_ends = options.plant == PLANT_LOST_END };
 	uint64_t r = options.seed * 0x9e3779b97f4a7c15ULL;
 
@@ -108,7 +109,7 @@ static void judge(const struct proc *p)
 		allowed = memory_trouble(p);
 		break;
 	case FULL_MEMORY:
-		allowed = plan.small || memory_trouble(p);
+		allowed = plan.small || memory_trouble(p) || (p->promised && p->memory_forks);
 		break;
 	}
 	check(allowed, "process %u: %s, and nothing has happened that would explain it (%s)", p->index,

@@ -487,7 +487,7 @@ static void lent(void **state)
 static void fork_while_asked(void **state)
 {
 	const struct d2p_unfork_rep *rep = (void *)rig_answer.rep;
-	struct d2p_unfork_req req;
+	struct d2p_unfork_req req = { 0 };
 
 	begin(0);
 	member_fork(&member[0], 32 * MB, &member[1]);

@@ -123,6 +123,14 @@ char *vm_maps_text(bool smaps, size_t *len)
 	return strdup("maps\n");
 }
 
+void vm_file_reads(struct fs_image *image)
+{
+}
+
+void vm_file_written(struct fs_image *image, uint64_t off, uint64_t bytes)
+{
+}
+
 void vm_totals(struct vm_totals *m)
 {
 	*m = (struct vm_totals){ .size = 123 << 20, .resident = 45 << 20 };

@@ -267,7 +267,7 @@ static void frames(void **state)
 
 static struct net_grant *grant_of(struct net_remote *r)
 {
-	return container_of(r, struct ofi_remote, base)->grant;
+	return container_of(r, struct net_keyed, base)->grant;
 }
 
 /* A peer that goes on with a key it was told is closed: refused on the wire, one by one; all else goes on. */

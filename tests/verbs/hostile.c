@@ -71,13 +71,13 @@ static void owner_refused(struct net_conn *c, uint64_t n)
 
 static struct net_key_body *body(struct net_remote *r)
 {
-	return &container_of(r, struct vb_remote, base)->grant->k;
+	return &container_of(r, struct net_keyed, base)->grant->k;
 }
 
 /* The right of a key, whatever the owner said since. */
 static void insist(struct net_remote *r)
 {
-	__atomic_store_n(&container_of(r, struct vb_remote, base)->grant->access, NET_READ | NET_WRITE,
+	__atomic_store_n(&container_of(r, struct net_keyed, base)->grant->access, NET_READ | NET_WRITE,
 			 __ATOMIC_RELEASE);
 }
 

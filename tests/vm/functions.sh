@@ -55,11 +55,13 @@ vm_row() {
 print([c[sys.argv[2]] for c in json.load(sys.stdin)["components"] if c["name"] == sys.argv[1]][0])' "$1" "$2"
 }
 
+e2e= # the end-to-end test that runs
+cleanup '[ -z "$e2e" ] || { kill $e2e; wait $e2e; }'
+
 # vm_e2e WHEN: the end-to-end tests that tests/vm/e2e.list marks so, as they are, but with the programs of `ashlar run` on the
 # rack that is up. All are run; then it fails if one did.
 vm_e2e() {
-	local name status from failed= e2e=
-	cleanup '[ -z "$e2e" ] || { kill $e2e; wait $e2e; }'
+	local name status from failed=
 	mkdir "$tmp/bin"
 	cat >"$tmp/bin/ashlar" <<-END
 		#!/bin/bash
