@@ -33,10 +33,26 @@ static uint64_t next(void)
 /* What would reach others, or the watcher itself. */
 static int left_out(long nr)
 {
-	static const long out[] = { SYS_kill,	  SYS_tkill,	SYS_tgkill,	    SYS_rt_sigqueueinfo, SYS_rt_tgsigqueueinfo,
-				    SYS_setpgid,  SYS_setsid,	SYS_prlimit64,	    SYS_setrlimit,	 SYS_process_vm_writev,
-				    SYS_ptrace,	  SYS_reboot,	SYS_pidfd_send_signal, SYS_setpriority,	 SYS_sched_setscheduler,
-				    SYS_fchmodat, SYS_chmod,	SYS_fchmod,	    SYS_sched_setattr,	 SYS_sched_setparam,
+	static const long out[] = { SYS_kill,
+				    SYS_tkill,
+				    SYS_tgkill,
+				    SYS_rt_sigqueueinfo,
+				    SYS_rt_tgsigqueueinfo,
+				    SYS_setpgid,
+				    SYS_setsid,
+				    SYS_prlimit64,
+				    SYS_setrlimit,
+				    SYS_process_vm_writev,
+				    SYS_ptrace,
+				    SYS_reboot,
+				    SYS_pidfd_send_signal,
+				    SYS_setpriority,
+				    SYS_sched_setscheduler,
+				    SYS_fchmodat,
+				    SYS_chmod,
+				    SYS_fchmod,
+				    SYS_sched_setattr,
+				    SYS_sched_setparam,
 				    SYS_sched_setaffinity };
 
 	for (size_t i = 0; i < sizeof(out) / sizeof(out[0]); i++)
