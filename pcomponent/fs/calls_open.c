@@ -19,15 +19,17 @@ struct open_args {
 #define O_TMPFILE_BIT (O_TMPFILE & ~O_DIRECTORY)
 
 /* FIFOs, sockets and devices outside /dev: say once why they do not open. */
-static long open_failed(const struct path *p, long err)
+static long open_special(struct thread *t, const struct path *p, const struct open_args *o)
 {
 	static int said;
+	bool here;
+	long ret = fifo_open(t, p, o->flags, &here);
 
-	if (err == -ENXIO && !__atomic_exchange_n(&said, 1, __ATOMIC_RELAXED))
+	if (ret == -ENXIO && !here && !__atomic_exchange_n(&said, 1, __ATOMIC_RELAXED))
 		sys_message(
 			"%s: sockets and devices on a storage component cannot be opened, nor its FIFOs from another machine",
 			p->str);
-	return err;
+	return ret;
 }
 
 static long open_remote(struct thread *t, const struct path *p, const struct open_args *o)
@@ -41,9 +43,7 @@ static long open_remote(struct thread *t, const struct path *p, const struct ope
 	err = remote_open(p, o->flags, mode, &f, NULL);
 	if (err) {
 		fd_unreserve((int)fd);
-		if (err == -ENXIO)
-			err = fifo_open(t, p, o->flags);
-		return open_failed(p, err);
+		return err == -ENXIO ? open_special(t, p, o) : err;
 	}
 	fd_install((int)fd, f);
 	file_put(f);

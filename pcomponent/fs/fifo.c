@@ -1,7 +1,6 @@
 /* FIFOs: see fifo.h. */
 #include <errno.h>
 #include <fcntl.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -36,7 +35,7 @@ static int here_open(const char *path, const struct wire_stat *there)
 	return high < 0 ? -ENXIO : high;
 }
 
-long fifo_open(struct thread *t, const struct path *p, uint32_t flags)
+long fifo_open(struct thread *t, const struct path *p, uint32_t flags, bool *here)
 {
 	struct wire_stat there;
 	struct file *f;
@@ -44,10 +43,12 @@ long fifo_open(struct thread *t, const struct path *p, uint32_t flags)
 	long ret = remote_open(p, O_PATH | (flags & O_NOFOLLOW), 0, &f, &there);
 	int fd;
 
+	*here = false;
 	if (ret)
 		return ret;
 	fd = here_open(f->path, &there);
 	file_put(f);
+	*here = fd >= 0;
 	if (fd < 0)
 		return fd;
 	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);

@@ -4,12 +4,16 @@
  */
 #ifndef PCOMPONENT_FS_FIFO_H
 #define PCOMPONENT_FS_FIFO_H
+#include <stdbool.h>
 #include <stdint.h>
 
 struct path;
 struct thread;
 
-/* Open p, which the component has refused as ENXIO: a number of the program's, or -errno. May wait for the other side. */
-long fifo_open(struct thread *t, const struct path *p, uint32_t flags);
+/*
+ * Open p, which the component has refused as ENXIO: a number of the program's, or -errno. May wait for the other side.
+ * *here: it is a FIFO that can be opened, if not now.
+ */
+long fifo_open(struct thread *t, const struct path *p, uint32_t flags, bool *here);
 
 #endif

@@ -55,15 +55,19 @@ static char *cmdline_text(size_t *len)
 
 void proctext_argv(char *const argv[])
 {
+	static char *shown; /* the host kernel reads it at any time */
+	char *text, *old = shown;
 	size_t len = 0;
-	char *text;
 
 	argv_told = argv;
 	text = cmdline_text(&len);
-	if (text && len)
-		procargs_publish(text, len);
-	else
+	if (!text || !len) {
 		free(text);
+		return;
+	}
+	procargs_publish(text, len);
+	shown = text;
+	free(old);
 }
 
 static void size_line(FILE *out, const char *name, uint64_t bytes)

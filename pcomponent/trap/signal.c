@@ -436,6 +436,8 @@ void signal_defaults_act(void)
 	uint64_t set = 0, bit;
 	int sig;
 
+	if (!t || !t->frame) /* the program has not begun: signals act as the host kernel has them */
+		return;
 	host2(SYS_rt_sigpending, &set, 8);
 	set = (set | sent_waiting(t)) & ~signal_mask(t);
 	for (sig = 1; sig <= SIGNALS; sig++) {

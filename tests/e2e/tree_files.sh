@@ -1,6 +1,7 @@
 #!/bin/bash
 # Files of processes that come of each other: offsets and flags are one, locks and FIFOs are between them, what exec keeps
 # and what it closes. All is as natively, run in a folder of its own both times.
+# timeout: 180
 . "$(dirname "$0")/functions.sh"
 requires flock git make
 
