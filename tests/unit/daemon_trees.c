@@ -284,6 +284,8 @@ static void command_gone(void **state)
 	assert_int_equal(host_killed, 2);
 	rig_until(!member[0].peer.rpc && !member[1].peer.rpc);
 	member_connect(&member[2]); /* too late */
+	assert_int_equal(member_hello(&member[2]), -ESRCH);
+	member[2].id++;
 	assert_int_equal(member_hello(&member[2]), -EACCES);
 }
 
