@@ -19,11 +19,6 @@
 
 static char *const *argv_told;
 
-void proctext_argv(char *const argv[])
-{
-	argv_told = argv;
-}
-
 void fs_proc_args(char *to, size_t bytes)
 {
 	size_t n = 0, one;
@@ -56,6 +51,19 @@ static char *cmdline_text(size_t *len)
 		memcpy(text + *len, argv_told[i], one);
 	}
 	return text;
+}
+
+void proctext_argv(char *const argv[])
+{
+	size_t len = 0;
+	char *text;
+
+	argv_told = argv;
+	text = cmdline_text(&len);
+	if (text && len)
+		procargs_publish(text, len);
+	else
+		free(text);
 }
 
 static void size_line(FILE *out, const char *name, uint64_t bytes)

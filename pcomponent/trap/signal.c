@@ -483,6 +483,8 @@ long sys_rt_sigtimedwait(struct thread *t, const uint64_t a[6])
 	t->wait_set = set;
 	ret = host_block(t, SYS_rt_sigtimedwait, (uint64_t)&set, (uint64_t)&info, a[2] ? (uint64_t)&ts : 0, 8, 0, 0);
 	t->wait_set = 0;
+	if (ret > 0 && !sent_meant(t, &info))
+		return -EINTR;
 	if (ret > 0 && a[1] && uaccess_out(a[1], &info, sizeof(info)))
 		return -EFAULT;
 	return ret;

@@ -100,3 +100,10 @@ void stop_end(void)
 	__atomic_store_n(&wanted, 0, __ATOMIC_SEQ_CST);
 	host3(SYS_futex, &wanted, FUTEX_WAKE_PRIVATE, INT32_MAX);
 }
+
+void stop_forked(struct thread *t)
+{
+	wanted = 0;
+	t->stop_frame = NULL;
+	t->in_host = 0;
+}
