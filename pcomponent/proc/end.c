@@ -18,7 +18,7 @@
 
 void proc_exit(int status)
 {
-	if (process_stats) {
+	if (process_stats && !join_foreign()) {
 		excache_count();
 		service_stats();
 		STAT_SET(process_stats->end_ns, clock_ns());

@@ -5,6 +5,7 @@
 # also: asan
 # timeout: 900
 . "$(dirname "$0")/functions.sh"
+rack_noise=yes # who is killed on its way to a component may come there too late
 rounds=${TREE_ROUNDS:-10}
 [ -z "${ASHLAR_SOAK:-}" ] || rounds=${TREE_ROUNDS:-200}
 RANDOM=${TREE_SEED:=$((RANDOM % 32768))}
