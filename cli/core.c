@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -142,6 +143,7 @@ static int core(const char *what, const char *to)
 	char name[32];
 	struct found p = { 0 };
 	int door, file, err;
+	bool made;
 
 	if ((err = find(what, &p)))
 		return err;
@@ -150,12 +152,15 @@ static int core(const char *what, const char *to)
 		to = name;
 	if ((door = door_open(&p)) < 0)
 		return EXIT_ASHLAR;
-	file = open(to, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	file = open(to, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	made = file >= 0;
+	if (!made && errno == EEXIST)
+		file = open(to, O_RDWR | O_TRUNC | O_CLOEXEC);
 	err = file < 0 ? -errno : request(door, file, &a);
 	if (err)
 		cli_error("%s: %s", to,
 			  err == -ETIMEDOUT ? "a thread of the program does not stand still" : strerror(-err));
-	if (err && file >= 0)
+	if (err && made)
 		unlink(to);
 	if (file >= 0)
 		close(file);

@@ -37,7 +37,8 @@ static const char help_text[] =
 	"  --help              print this and exit\n"
 	"\n"
 	"Exit status: the program's own; 128+N after signal N; 125 when ashlar itself failed;\n"
-	"126 when the program cannot be executed, 127 when it is not found.\n";
+	"126 when the program cannot be executed, 127 when it is not found. It comes when all\n"
+	"processes that the program made have ended; Ctrl-C ends what it left running.\n";
 
 enum {
 	OPT_EXCACHE = 256,

@@ -65,7 +65,10 @@ struct client *client_of(struct rpc_request *rq)
 	return NULL;
 }
 
-/* The capability decides; where the fabric knows the peer's user, that must fit too. */
+/*
+ * The capability decides; where the fabric knows the peer's user, that must fit too. A process of root's tree may have
+ * become another user before it came: then its files are touched as that one.
+ */
 static int hello_check(struct client *c, const struct p2s_hello_req *req, struct process **out)
 {
 	struct process *p = process_find(c->s, req->pid);
@@ -78,8 +81,10 @@ static int hello_check(struct client *c, const struct p2s_hello_req *req, struct
 	if (!cap_equal(&cap, &req->cap))
 		return -EACCES;
 	net_conn_peer(rpc_conn(c->base.rpc), &peer);
-	if (peer.known && peer.uid != p->uid)
+	if (peer.known && peer.uid != p->uid && (p->uid != 0 || !req->member))
 		return -EACCES;
+	c->uid = peer.known ? peer.uid : p->uid;
+	c->gid = peer.known && peer.uid != p->uid ? peer.gid : p->gid;
 	*out = p;
 	return 0;
 }
@@ -177,7 +182,7 @@ int serve_left(struct rpc_request *rq, const void *body, const void *tail, uint3
 
 int client_run(struct client *c, identity_fn *fn, void *arg)
 {
-	return identity_run(&c->s->identity, c->process->uid, c->process->gid, fn, arg);
+	return identity_run(&c->s->identity, c->uid, c->gid, fn, arg);
 }
 
 int serve_buffer(struct rpc_request *rq, const void *body, const void *tail, uint32_t tail_bytes, void *out)

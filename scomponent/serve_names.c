@@ -81,10 +81,12 @@ int serve_mkdir(struct rpc_request *rq, const void *body, const void *tail, uint
 	(void)out;
 	if (!c)
 		return -EACCES;
-	if (tail_bytes != req->at.path_bytes || req->reserved0 || req->mode & ~07777u)
+	if (tail_bytes != req->at.path_bytes || req->fifo > 1 || req->mode & ~07777u)
 		return -EINVAL;
 	err = entry_new(c, &req->at, tail, &e);
-	return err ? err : finish(&e, mkdirat(e.dir.fd, e.name, req->mode));
+	if (err)
+		return err;
+	return finish(&e, req->fifo ? mkfifoat(e.dir.fd, e.name, req->mode) : mkdirat(e.dir.fd, e.name, req->mode));
 }
 
 /* Two paths in one tail: do they fill it exactly? */

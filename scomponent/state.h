@@ -52,6 +52,7 @@ struct client {
 	struct process *process; /* NULL before P2S_HELLO, and of a guard */
 	struct process *guarded; /* set by P2S_GUARD */
 	struct member *member;	 /* set with process */
+	uint32_t uid, gid;	 /* in whose name its files are touched; set with process */
 	struct handles files;
 	struct net_data *data;
 	struct net_remote *buffer; /* the dispatcher's; NULL before P2S_BUFFER */

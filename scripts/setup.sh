@@ -14,6 +14,7 @@ procps util-linux gdb
 qemu-system-x86 busybox-static cpio kmod e2fsprogs iproute2 perftest ibverbs-providers
 musl-tools libklibc-dev klibc-utils dietlibc-dev
 shfmt gron ripgrep sd
+stress-ng
 "
 
 fail() {

@@ -38,8 +38,9 @@ static uint64_t want(const struct dmember *m, uint64_t now)
 {
 	const struct budget *b = &m->budget;
 
+	/* Who was forked has been given something just now, and most of them end before they tell what they need. */
 	if (!b->reported)
-		return START_BYTES;
+		return m->id ? b->granted : START_BYTES;
 	if (!b->registered)
 		return b->weight + b->weight / 4 + SHARE_LEAST_BYTES;
 	return b->hungry_until_ns > now ? SHARE_ALL : b->resident + b->resident / 8 + SHARE_LEAST_BYTES;

@@ -3,6 +3,7 @@
  * about to make, or for the program that it is about to become. Nothing of it waits.
  */
 #include <errno.h>
+#include <unistd.h>
 #include "ashlar/base/clock.h"
 #include "pcomponent/daemon/internal.h"
 
@@ -24,6 +25,24 @@ static int exec_name(struct dmember *m, struct d2p_fork_rep *rep)
 	return 0;
 }
 
+/*
+ * Each member is a connection to every component, and those are bounded, for each user and in all (limits.h): a fork is told
+ * so, rather than the child to whom nobody listens. A quarter is left to commands and whatever else connects.
+ */
+static bool crowded(const struct dprocess *p)
+{
+	struct list *pos, *next;
+	uint32_t n = 0;
+
+	list_for_each_safe(pos, next, &p->d->processes) {
+		const struct dprocess *other = container_of(pos, struct dprocess, link);
+
+		n += other->uid == p->uid ? other->n_members : 0;
+	}
+	return p->d->n_members >= CONNECTIONS_MAX / 4 * 3 ||
+	       (p->uid != 0 && p->uid != geteuid() && n >= CONNECTIONS_USER_MAX / 4 * 3);
+}
+
 static int fork_name(struct dmember *parent, uint64_t offer, struct d2p_fork_rep *rep)
 {
 	struct dprocess *p = parent->tree;
@@ -31,7 +50,7 @@ static int fork_name(struct dmember *parent, uint64_t offer, struct d2p_fork_rep
 	struct dmember *m;
 	int err;
 
-	if (p->n_members >= MEMBERS_MAX)
+	if (p->n_members >= MEMBERS_MAX || crowded(p))
 		return -EAGAIN;
 	m = dmember_new(p, p->last_id + 1);
 	if (!m)

@@ -27,6 +27,7 @@
 #define GUARD_DEADLINE_MS 5000u /* its answer */
 
 #define START_BYTES (16UL << 20) /* what a process wants before it has told */
+#define OVER_MAX 64u		 /* trees that are remembered after their end */
 #define SETTLE_MS 250u		 /* between two looks at what was reported, or is waited for */
 #define START_WAIT_MS 500u  /* rather than start with less than it wants a process waits so long for others to shrink */
 #define HELLO_WAIT_MS 3000u /* without the least part: its dispatcher tells the user, and asks again */
@@ -49,7 +50,13 @@ struct daemon {
 	struct list processes, starts;
 	struct peers peers;
 	uint32_t n_processes, n_members; /* trees; members of all of them */
-	bool gmm_was_lost;		 /* the next one knows nothing of our processes */
+	/* Trees that have ended: whose last members come late is told so, and no liar. A ring. */
+	struct {
+		struct cap cap;
+		uint32_t pid;
+	} over[OVER_MAX];
+	uint32_t n_over;
+	bool gmm_was_lost; /* the next one knows nothing of our processes */
 	struct loop_timer settle;
 	bool settle_set;
 };

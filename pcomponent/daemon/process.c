@@ -119,6 +119,8 @@ void dprocess_end(struct dprocess *p, const char *why, bool tell)
 
 	log_info("process %u: %s", p->pid, why);
 	p->ending = true;
+	d->over[d->n_over % OVER_MAX].cap = p->cap;
+	d->over[d->n_over++ % OVER_MAX].pid = p->pid;
 	loop_timer_del(d->loop, &p->announce);
 	list_del(&p->link);
 	d->n_processes--;

@@ -9,6 +9,21 @@
 #include "pcomponent/daemon/internal.h"
 #include "pcomponent/daemon/start.h"
 
+/* A process that was forked when its tree was ended. */
+static bool came_late(const struct daemon *d, const struct d2p_hello_req *req)
+{
+	for (uint32_t i = 0; i < OVER_MAX && i < d->n_over; i++) {
+		struct cap right = d->over[i].cap;
+
+		if (d->over[i].pid != req->pid)
+			continue;
+		right = cap_of_member(&right, req->member);
+		if (cap_equal(&right, &req->cap))
+			return true;
+	}
+	return false;
+}
+
 /*
  * Is the peer of this kind, has it the capability of that member of tree pid, and is it the user's for whom that was given?
  * Members of a tree of root's may have become somebody else.
@@ -155,6 +170,8 @@ static int hello(struct rpc_request *rq, const void *body, const void *tail, uin
 	(void)tail;
 	(void)tail_bytes;
 	(void)rep;
+	if (!dprocess_find(peer->d, req->pid) && came_late(peer->d, req))
+		return -ESRCH;
 	err = prove(peer, KIND_DISPATCHER, req->pid, req->member, &req->cap, &p);
 	if (err == -EBUSY && p && peer->member && peer->member == p->first && p->guarded && !p->first->hello &&
 	    !p->first->budget.granted)

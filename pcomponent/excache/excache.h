@@ -117,6 +117,8 @@ uint64_t excache_next(uint64_t from, uint64_t end);
  * write-back failed. */
 int excache_fit(struct excache_port *);
 
+/* Open a file of /proc/self to read it, also when the process has become another user. A descriptor, or -1 with errno. */
+int excache_self_open(const char *path);
 /* Bring the statistics page up to date. Any thread, no lock held. (Threads that are inside a fault may come late.) */
 void excache_count(void);
 /* The same, and flush batched page map entries to the memory components: where somebody is to find the pages. */

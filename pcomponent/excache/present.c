@@ -2,6 +2,7 @@
  * See present.h. PAGEMAP_SCAN (kernel 6.7) steps over what has no page table at all; before it the whole page map is
  * read, which takes 0.6 ms for a gigabyte without a page in it, and 2 ms for a full one.
  */
+#include "pcomponent/excache/excache.h"
 #include "pcomponent/excache/present.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -58,7 +59,7 @@ static bool scan_probe(void)
 
 static int pagemap_open(void)
 {
-	fd = uffd_fd_raise(open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC));
+	fd = uffd_fd_raise(excache_self_open("/proc/self/pagemap"));
 	return fd < 0 ? -errno : 0;
 }
 

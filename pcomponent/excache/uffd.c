@@ -5,11 +5,13 @@
 #include <stddef.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 #include "ashlar/base/limits.h"
 #include "ashlar/base/log.h"
 #include "ashlar/stats.h"
+#include "pcomponent/excache/excache.h"
 #include "pcomponent/excache/uffd.h"
 
 #ifndef UFFD_USER_MODE_ONLY
@@ -58,11 +60,28 @@ static bool drop_vector_works(void)
 	return works;
 }
 
+/* The files of a process that changed its user belong to root, until it lets itself be looked at again. */
+int excache_self_open(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC), dumpable, err;
+
+	if (fd >= 0 || errno != EACCES)
+		return fd;
+	dumpable = prctl(PR_GET_DUMPABLE);
+	prctl(PR_SET_DUMPABLE, 1);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	err = errno;
+	if (dumpable != 1)
+		prctl(PR_SET_DUMPABLE, 0);
+	errno = err;
+	return fd;
+}
+
 /* Without a pidfd it goes on. */
 static void self_open(void)
 {
 	uffd.self = uffd_fd_raise((int)syscall(SYS_pidfd_open, getpid(), 0));
-	uffd.mem = uffd_fd_raise(open("/proc/self/mem", O_RDONLY | O_CLOEXEC));
+	uffd.mem = uffd_fd_raise(excache_self_open("/proc/self/mem"));
 }
 
 int uffd_open(int fd_floor, bool kernel_6_1, uint32_t *used)

@@ -37,6 +37,6 @@ sys_fn sys_utime, sys_utimes, sys_futimesat, sys_utimensat;
 sys_fn sys_setxattr, sys_fsetxattr, sys_getxattr, sys_fgetxattr, sys_listxattr, sys_flistxattr;
 
 /* calls_ioctl.c, calls_copy.c */
-sys_fn sys_ioctl, sys_sendfile, sys_copy_file_range;
+sys_fn sys_ioctl, sys_sendfile, sys_copy_file_range, sys_splice;
 
 #endif

@@ -1,10 +1,12 @@
 /*
- * sendfile and copy_file_range where a remote file takes part: piece by piece through local memory. Nothing is held while
+ * sendfile, copy_file_range and splice where a remote file takes part: piece by piece through local memory. Nothing is held while
  * a host object waits. Between two host objects the host kernel does it.
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include "pcomponent/fs/calls.h"
@@ -14,6 +16,8 @@
 #include "pcomponent/fs/uiter.h"
 #include "pcomponent/sys/sys.h"
 #include "pcomponent/sys/uaccess.h"
+
+#define SPLICE_BYTES_MAX (64ull << 10) /* of one splice: what a pipe holds */
 
 /* One end of a copy. */
 struct end {
@@ -282,6 +286,98 @@ long sys_copy_file_range(struct thread *t, const uint64_t a[6])
 		ret = -EBADF;
 	else
 		ret = -EXDEV; /* programs then read and write */
+	ends_put(&in, &out);
+	return ret;
+}
+
+/* ---- splice ---- */
+
+static long splice_host(struct thread *t, const uint64_t a[6])
+{
+	int64_t off[2] = { 0, 0 };
+	long ret;
+
+	if ((a[1] && uaccess_in(&off[0], a[1], 8)) || (a[3] && uaccess_in(&off[1], a[3], 8)))
+		return -EFAULT;
+	ret = host_block(t, SYS_splice, a[0], a[1] ? (uint64_t)&off[0] : 0, a[2], a[3] ? (uint64_t)&off[1] : 0, a[4],
+			 a[5]);
+	if (ret < 0)
+		return ret;
+	return (a[1] && uaccess_out(a[1], &off[0], 8)) || (a[3] && uaccess_out(a[3], &off[1], 8)) ? -EFAULT : ret;
+}
+
+/* The end that is not remote must be a pipe, without an offset. */
+static long pipe_check(int fd, uint64_t off_addr)
+{
+	struct stat st;
+
+	if (host2(SYS_fstat, fd, &st))
+		return -EBADF;
+	if (!S_ISFIFO(st.st_mode))
+		return -EINVAL;
+	return off_addr ? -ESPIPE : 0;
+}
+
+static long splice_check(const uint64_t a[6], const struct end *in, const struct end *out)
+{
+	long err = append_check(out, -EINVAL);
+
+	if ((in->f && !file_readable(in->f)) || (out->f && !file_writable(out->f)))
+		return -EBADF;
+	if (err)
+		return err;
+	if ((in->f && out->f) || (in->f ? in->f : out->f)->mode != S_IFREG)
+		return -EINVAL;
+	return in->f ? pipe_check(out->fd, a[3]) : pipe_check(in->fd, a[1]);
+}
+
+/* Wait until the pipe has something, or ends; *count becomes what there is, if that is less. */
+static long pipe_wait(struct thread *t, int fd, uint64_t flags, uint64_t *count)
+{
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+	int ready = 0;
+	long ret = host_block(t, SYS_poll, (uint64_t)&p, 1, flags & SPLICE_F_NONBLOCK ? 0 : UINT64_MAX, 0, 0, 0);
+
+	if (ret < 0)
+		return ret;
+	if (!ret)
+		return -EAGAIN;
+	if (!host3(SYS_ioctl, fd, FIONREAD, &ready) && (uint64_t)ready < *count)
+		*count = (uint64_t)ready;
+	return 0;
+}
+
+/* What is in the pipe now, or one piece of the file: who wants more asks again. */
+static long splice_remote(struct thread *t, const uint64_t a[6], struct end *in, struct end *out)
+{
+	struct end *file = in->f ? in : out;
+	uint64_t addr = in->f ? a[1] : a[3], count = a[4] < SPLICE_BYTES_MAX ? a[4] : SPLICE_BYTES_MAX;
+	long ret = splice_check(a, in, out);
+
+	if (!ret)
+		ret = off_in(file, addr);
+	if (!ret && !in->f)
+		ret = pipe_wait(t, in->fd, a[5], &count);
+	if (!ret)
+		ret = pos_begin(file);
+	if (ret || !count)
+		return ret;
+	in->own_pos |= !in->f;
+	ret = copy(t, in, out, count);
+	pos_end(file, ret);
+	return off_out(file, addr, ret);
+}
+
+long sys_splice(struct thread *t, const uint64_t a[6])
+{
+	struct end in = { .fd = (int)a[0] }, out = { .fd = (int)a[2] };
+	long ret;
+
+	if (fd_hidden(in.fd) || fd_hidden(out.fd))
+		return -EBADF;
+	in.f = fd_remote(in.fd);
+	out.f = fd_remote(out.fd);
+	ret = in.f || out.f ? splice_remote(t, a, &in, &out) : splice_host(t, a);
 	ends_put(&in, &out);
 	return ret;
 }

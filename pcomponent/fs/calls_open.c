@@ -6,6 +6,7 @@
 #include "pcomponent/fs/calls.h"
 #include "pcomponent/fs/cwd.h"
 #include "pcomponent/fs/fdtable.h"
+#include "pcomponent/fs/fifo.h"
 #include "pcomponent/fs/path.h"
 #include "pcomponent/fs/procself.h"
 #include "pcomponent/fs/remote.h"
@@ -18,16 +19,20 @@ struct open_args {
 #define O_TMPFILE_BIT (O_TMPFILE & ~O_DIRECTORY)
 
 /* FIFOs, sockets and devices outside /dev: say once why they do not open. */
-static long open_failed(const struct path *p, long err)
+static long open_special(struct thread *t, const struct path *p, const struct open_args *o)
 {
 	static int said;
+	bool here;
+	long ret = fifo_open(t, p, o->flags, &here);
 
-	if (err == -ENXIO && !__atomic_exchange_n(&said, 1, __ATOMIC_RELAXED))
-		sys_message("%s: FIFOs, sockets and devices on a storage component cannot be opened yet", p->str);
-	return err;
+	if (ret == -ENXIO && !here && !__atomic_exchange_n(&said, 1, __ATOMIC_RELAXED))
+		sys_message(
+			"%s: sockets and devices on a storage component cannot be opened, nor its FIFOs from another machine",
+			p->str);
+	return ret;
 }
 
-static long open_remote(const struct path *p, const struct open_args *o)
+static long open_remote(struct thread *t, const struct path *p, const struct open_args *o)
 {
 	uint32_t mode = o->flags & (O_CREAT | O_TMPFILE_BIT) ? o->mode & 07777 & ~umask_get() : 0;
 	long fd = fd_reserve(o->flags & O_CLOEXEC), err;
@@ -38,7 +43,7 @@ static long open_remote(const struct path *p, const struct open_args *o)
 	err = remote_open(p, o->flags, mode, &f, NULL);
 	if (err) {
 		fd_unreserve((int)fd);
-		return open_failed(p, err);
+		return err == -ENXIO ? open_special(t, p, o) : err;
 	}
 	fd_install((int)fd, f);
 	file_put(f);
@@ -73,7 +78,7 @@ static long open_op(struct thread *t, struct path *p, void *arg)
 	const struct open_args *o = arg;
 
 	if (p->where == PATH_REMOTE)
-		return open_remote(p, o);
+		return open_remote(t, p, o);
 	switch (p->virt) {
 	case VIRT_FDS:
 		return open_fds(p, o);

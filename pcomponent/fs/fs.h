@@ -53,6 +53,8 @@ struct fs_image *fs_image_ref(struct fs_image *); /* one more fs_image_close is 
 void fs_image_close(struct fs_image *);
 /* May the user execute it? 0 or -EACCES. */
 int fs_image_access_exec(const char *path);
+/* /proc/self/exe is another's for the program that takes our place: the file that it is now. */
+void fs_exec_path(char path[4096]);
 
 /* Tell /proc/self/{exe,cmdline} what they are. argv is kept by reference. */
 void fs_proc_self(const char *exe_canonical, char *const argv[]);

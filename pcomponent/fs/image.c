@@ -166,6 +166,17 @@ int fs_image_access_exec(const char *path)
 	return (int)err;
 }
 
+void fs_exec_path(char path[4096])
+{
+	struct path p;
+
+	if (strncmp(path, "/proc/", 6) != 0 || path_remote(path, &p))
+		return;
+	if (p.where == PATH_REMOTE && !p.dir && p.str[0] == '/')
+		snprintf(path, 4096, "%s", p.str);
+	path_put(&p);
+}
+
 /* ---- set-up ---- */
 
 int fs_open(const struct fs_config *cfg)

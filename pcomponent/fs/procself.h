@@ -18,5 +18,7 @@ long proctext_open(const struct path *p, unsigned flags);
 
 /* What VIRT_CMDLINE shows; kept by reference. */
 void proctext_argv(char *const argv[]);
+/* Let the host kernel show these arguments to others, as far as it can (/proc/PID/cmdline; ps). text stays for ever. */
+void procargs_publish(const char *text, size_t len);
 
 #endif

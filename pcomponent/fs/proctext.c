@@ -19,11 +19,6 @@
 
 static char *const *argv_told;
 
-void proctext_argv(char *const argv[])
-{
-	argv_told = argv;
-}
-
 void fs_proc_args(char *to, size_t bytes)
 {
 	size_t n = 0, one;
@@ -56,6 +51,23 @@ static char *cmdline_text(size_t *len)
 		memcpy(text + *len, argv_told[i], one);
 	}
 	return text;
+}
+
+void proctext_argv(char *const argv[])
+{
+	static char *shown; /* the host kernel reads it at any time */
+	char *text, *old = shown;
+	size_t len = 0;
+
+	argv_told = argv;
+	text = cmdline_text(&len);
+	if (!text || !len) {
+		free(text);
+		return;
+	}
+	procargs_publish(text, len);
+	shown = text;
+	free(old);
 }
 
 static void size_line(FILE *out, const char *name, uint64_t bytes)

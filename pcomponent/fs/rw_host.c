@@ -50,9 +50,11 @@ static long host_read(struct thread *t, struct rw *rw, char *local, uint64_t pie
 
 	do {
 		n = rw->it.left < piece ? rw->it.left : piece;
-		got = transfer(t, rw, local, n, total);
-		if (got < 0)
-			return total ? (long)total : got;
+		/* What a stream gives is gone, also when it cannot be delivered: a bad address comes before it */
+		fault = uiter_probe(&rw->it) != 0;
+		got = transfer(t, rw, local, fault ? 0 : n, total);
+		if (got < 0 || fault)
+			return total ? (long)total : got < 0 ? got : -EFAULT;
 		copied = uiter_out(&rw->it, local, (uint64_t)got, &fault);
 		total += copied;
 		if (fault)

@@ -39,6 +39,18 @@ long uiter_vec(struct thread *t, struct uiter *it, uint64_t iov, uint64_t n)
 	return 0;
 }
 
+long uiter_probe(const struct uiter *it)
+{
+	const struct iovec *v = it->v;
+	uint64_t off = it->off;
+
+	if (!it->left)
+		return 0;
+	for (; v->iov_len == off; v++)
+		off = 0;
+	return uaccess_touch((uint64_t)v->iov_base + off, 1);
+}
+
 /* One copy; where it fails, page by page, to learn how far it can go. */
 static uint64_t copy(uint64_t addr, char *local, uint64_t n, bool out)
 {

@@ -19,6 +19,9 @@ void uiter_one(struct uiter *, uint64_t addr, uint64_t bytes);
 /* From an iovec of the program. 0; -EINVAL: too many pieces, or too long; -EFAULT; -ENOMEM. */
 long uiter_vec(struct thread *, struct uiter *, uint64_t iov, uint64_t n);
 
+/* May its first byte be written? 0 or -EFAULT. */
+long uiter_probe(const struct uiter *);
+
 /*
  * Copy up to n bytes from (to) the program and advance: the number of bytes, less than n only where the buffers end or,
  * with *fault set, where a page cannot be accessed.

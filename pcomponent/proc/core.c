@@ -239,7 +239,7 @@ void core_write(struct thread *t, int fd, struct core_result *r)
 	struct core c = { .t = t, .fd = fd, .r = r };
 
 	*r = (struct core_result){ 0 };
-	c.mem = open("/proc/self/mem", O_RDONLY | O_CLOEXEC);
+	c.mem = excache_self_open("/proc/self/mem");
 	if (c.mem < 0) {
 		r->err = -errno;
 		return;

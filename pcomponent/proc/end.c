@@ -9,6 +9,7 @@
 #include "pcomponent/proc/calls.h"
 #include "pcomponent/proc/join.h"
 #include "pcomponent/proc/proc.h"
+#include "pcomponent/proc/robust.h"
 #include "pcomponent/proc/service.h"
 #include "pcomponent/proc/threads.h"
 #include "pcomponent/proc/vfork.h"
@@ -17,7 +18,7 @@
 
 void proc_exit(int status)
 {
-	if (process_stats) {
+	if (process_stats && !join_foreign()) {
 		excache_count();
 		service_stats();
 		STAT_SET(process_stats->end_ns, clock_ns());
@@ -52,8 +53,8 @@ long sys_exit(struct thread *t, const uint64_t a[6])
 
 long sys_exit_group(struct thread *t, const uint64_t a[6])
 {
-	(void)t;
 	vfork_child_tells();
+	robust_exit_all(t);
 	vm_ends();
 	proc_exit((int)a[0] & 0xff);
 }

@@ -25,6 +25,7 @@
 #include "pcomponent/sys/sys.h"
 #include "pcomponent/sys/thread.h"
 #include "pcomponent/sys/uaccess.h"
+#include "pcomponent/trap/sent.h"
 #include "pcomponent/trap/trap.h"
 #include "pcomponent/vm/vm.h"
 
@@ -181,7 +182,9 @@ static long become(struct thread *t, char **argv, char **envp)
 			(void)fcntl(stats_fd, F_SETFD, 0);
 		service_stats();
 		join_stats_tell();
+		sent_exec(t);
 		err = host3(SYS_execve, HOST_SELF, argv, envp);
+		sent_exec_failed();
 		if (stats_fd >= 0)
 			(void)fcntl(stats_fd, F_SETFD, FD_CLOEXEC);
 		close(fd);
@@ -238,6 +241,8 @@ long sys_execve(struct thread *t, const uint64_t a[6])
 
 	if (!err && !*path)
 		err = -ENOENT;
+	if (!err)
+		fs_exec_path(path);
 	return err ? err : exec(t, path, a[1], a[2]);
 }
 

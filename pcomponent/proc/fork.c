@@ -154,7 +154,7 @@ static void child_begins(struct thread *t, const struct member *m)
 	descriptors_close();
 	service_forked();
 	threads_forked(t);
-	if (trap_forked())
+	if (trap_forked(t))
 		proc_fail(125, "system call user dispatch in a forked process");
 	join_forked(&m->cap, m->id, vm_each_registered);
 	vm_forked();

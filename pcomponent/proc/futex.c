@@ -68,11 +68,19 @@ void futex_wake_one(uint64_t word)
 			return;
 }
 
-static bool owned(const struct thread *t, uint64_t word)
+/*
+ * A lock whose owner died goes to a waiter inside the waiter's own call, which then writes the word; on an evicted page
+ * that fails, with the lock taken. If more wait, the next try finds it taken by itself and is content, with the word as it
+ * was: it is ours to write. (Who comes meanwhile sees that it is not free and asks the host kernel.)
+ */
+static void claim(const struct thread *t, uint64_t word)
 {
 	uint32_t v;
 
-	return !uaccess_load32(&v, word) && (v & FUTEX_TID_MASK) == (uint32_t)t->tid;
+	if (uaccess_load32(&v, word))
+		return;
+	while (!(v & FUTEX_TID_MASK) && uaccess_cas32(word, &v, v | (uint32_t)t->tid) > 0)
+		;
 }
 
 long sys_futex(struct thread *t, const uint64_t a[6])
@@ -82,7 +90,6 @@ long sys_futex(struct thread *t, const uint64_t a[6])
 	struct futex_kind k;
 	struct timespec ts;
 	uint64_t arg3 = a[3];
-	bool was_owned;
 	int tries;
 	long ret;
 
@@ -97,17 +104,11 @@ long sys_futex(struct thread *t, const uint64_t a[6])
 			return -EFAULT;
 		arg3 = (uint64_t)&ts;
 	}
-	was_owned = k.waits && k.writes && owned(t, a[0]);
 	for (tries = 0;; tries++) {
 		ret = k.waits ? host_block(t, SYS_futex, a[0], a[1], a[2], arg3, a[4], a[5])
 			      : host_call(SYS_futex, a[0], a[1], a[2], arg3, a[4], a[5]);
-		/*
-		 * A lock whose owner died goes to a waiter inside the waiter's own call, which then writes the word; on an
-		 * evicted page that fails, with the lock taken. If more wait, the next try is a deadlock with itself, after
-		 * the word was written.
-		 */
-		if (ret == -EDEADLK && tries > 0 && !was_owned && owned(t, a[0]))
-			return 0;
+		if (!ret && tries > 0 && k.waits && k.writes && !k.second)
+			claim(t, a[0]);
 		if (ret != -EFAULT || tries == TRIES_MAX)
 			return ret;
 		if (uaccess_touch(a[0], k.writes || write) || (k.second && uaccess_touch(a[4], k.writes || write)))

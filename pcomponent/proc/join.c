@@ -4,6 +4,7 @@
  */
 #include "pcomponent/proc/join.h"
 #include <errno.h>
+#include <signal.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
@@ -148,6 +149,8 @@ static void daemon_hello(void)
 	if (!err && (rep.n_memory < 1 || rep.n_memory > PROCESS_MEMORY_MAX || rep.relayed > 1 ||
 		     bytes != (rep.n_memory + 1) * sizeof(parts[0])))
 		err = -EPROTO;
+	if (err == -ESRCH) /* the tree has been ended meanwhile: so are we */
+		kill(getpid(), SIGKILL);
 	if (err)
 		proc_fail(125, "processor component %s: %s", sealed.launch.daemon_name, strerror(-err));
 	sealed.relayed = rep.relayed;
@@ -250,6 +253,13 @@ static void rack_open(void)
 		proc_fail(125, "fabric %s: %s", fabric, strerror(-err));
 }
 
+static pid_t joined; /* which process has; 0: not yet */
+
+bool join_foreign(void)
+{
+	return joined && joined != getpid();
+}
+
 void join_rack(int exec_fd)
 {
 	node_open();
@@ -257,6 +267,7 @@ void join_rack(int exec_fd)
 	rack_open();
 	memory_open();
 	files_open(exec_fd);
+	joined = getpid();
 }
 
 void join_serve(void)
@@ -301,4 +312,5 @@ void join_forked(const struct cap *cap, uint32_t member, int (*ranges)(int (*reg
 		proc_fail(125, "local memory of the forked process: %s", strerror(-err));
 	if ((err = fs_fork_child(&files)))
 		proc_fail(125, "files of the forked process: %s", strerror(-err));
+	joined = getpid();
 }

@@ -17,6 +17,8 @@ void join_stats(void);
 /* The process becomes another program, or is not the first of its tree and ends: its counters go to the tree's. */
 void join_stats_tell(void);
 bool join_first(void); /* the first process of its tree, whatever program it is by now */
+/* The child of a fork that has not joined: counters and locks are its parent's, as these were at the fork. */
+bool join_foreign(void);
 /* All of it; exec_fd: where fs_exec_restore finds the files, -1: at a first start. */
 void join_rack(int exec_fd);
 /* The service thread, when the first program thread is there. */

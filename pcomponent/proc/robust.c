@@ -9,6 +9,7 @@
 #include "pcomponent/sys/thread.h"
 #include "pcomponent/sys/uaccess.h"
 
+#define THREADS_NOTED 1024
 #define LIST_MAX 2048 /* the kernel's own bound */
 
 struct robust_head {
@@ -22,7 +23,7 @@ struct robust_head {
  * gives the lock to the first of them when the thread is gone.) pending: it was about to be taken or given up; if given
  * up already, the one to take it may not have been woken yet.
  */
-static void owner_died(const struct thread *t, uint64_t entry, int64_t offset, bool pending)
+static void owner_died(int tid, uint64_t entry, int64_t offset, bool pending)
 {
 	uint64_t word = (entry & ~1UL) + (uint64_t)offset;
 	bool inherits = entry & 1, wake;
@@ -33,7 +34,7 @@ static void owner_died(const struct thread *t, uint64_t entry, int64_t offset, b
 		return;
 	do {
 		wake = pending && v == 0;
-		if ((v & FUTEX_TID_MASK) != (uint32_t)t->tid)
+		if ((v & FUTEX_TID_MASK) != (uint32_t)tid)
 			break;
 		wake = v & FUTEX_WAITERS;
 		changed = uaccess_cas32(word, &v, (v & FUTEX_WAITERS) | FUTEX_OWNER_DIED);
@@ -46,25 +47,60 @@ static void owner_died(const struct thread *t, uint64_t entry, int64_t offset, b
 	}
 }
 
-void robust_exit(struct thread *t)
+static void list_walk(int tid, uint64_t list)
 {
 	struct robust_head head;
 	uint64_t entry;
 	int n;
 
-	if (!t->robust_list || uaccess_in(&head, t->robust_list, sizeof(head)))
+	if (!list || uaccess_in(&head, list, sizeof(head)))
 		return;
-	for (n = 0, entry = head.next; n < LIST_MAX && entry != t->robust_list; n++) {
+	for (n = 0, entry = head.next; n < LIST_MAX && entry != list; n++) {
 		uint64_t next;
 
 		if (uaccess_in(&next, entry & ~1UL, 8))
 			return;
 		if ((entry & ~1UL) != (head.pending & ~1UL))
-			owner_died(t, entry, head.futex_offset, false);
+			owner_died(tid, entry, head.futex_offset, false);
 		entry = next;
 	}
 	if (head.pending)
-		owner_died(t, head.pending, head.futex_offset, true);
+		owner_died(tid, head.pending, head.futex_offset, true);
+}
+
+void robust_exit(struct thread *t)
+{
+	list_walk(t->tid, t->robust_list);
+}
+
+/* Under the lock of the threads' list no program memory is touched: take notes first. */
+struct lists {
+	struct {
+		int tid;
+		uint64_t list;
+	} of[THREADS_NOTED];
+	unsigned n;
+};
+
+static void take_note(struct thread *t, void *arg)
+{
+	struct lists *l = arg;
+
+	if (t->robust_list && l->n < THREADS_NOTED) {
+		l->of[l->n].tid = t->tid;
+		l->of[l->n++].list = t->robust_list;
+	}
+}
+
+void robust_exit_all(struct thread *t)
+{
+	struct lists l = { .n = 0 };
+	unsigned i;
+
+	robust_exit(t);
+	threads_each(take_note, &l);
+	for (i = 0; i < l.n; i++)
+		list_walk(l.of[i].tid, l.of[i].list);
 }
 
 long sys_set_robust_list(struct thread *t, const uint64_t a[6])

@@ -4,5 +4,7 @@
 
 struct thread;
 void robust_exit(struct thread *t);
+/* The process ends by the calling thread t: those of all threads. (After a fatal signal nobody is left to do it.) */
+void robust_exit_all(struct thread *t);
 
 #endif

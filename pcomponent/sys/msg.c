@@ -59,6 +59,37 @@ static long gather(struct thread *t, uint64_t addr, struct gathered *g)
 	return 0;
 }
 
+/*
+ * Descriptors go to another process by the host kernel. Ours are closed to the program; what holds the number of a remote
+ * file means nothing to anybody but its processes.
+ */
+static long pass_check(const struct msghdr *m)
+{
+	static int said;
+	struct cmsghdr *c;
+	struct file *f;
+	size_t i;
+	int fd;
+
+	for (c = CMSG_FIRSTHDR(m); c; c = CMSG_NXTHDR((struct msghdr *)m, c)) {
+		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS || c->cmsg_len < CMSG_LEN(0))
+			continue;
+		for (i = 0; i < (c->cmsg_len - CMSG_LEN(0)) / sizeof(fd); i++) {
+			memcpy(&fd, CMSG_DATA(c) + i * sizeof(fd), sizeof(fd));
+			if (fd_hidden(fd))
+				return -EBADF;
+			f = fd_remote(fd);
+			if (!f)
+				continue;
+			file_put(f);
+			if (!__atomic_exchange_n(&said, 1, __ATOMIC_RELAXED))
+				sys_message("descriptors of files cannot be sent to another process");
+			return -EOPNOTSUPP;
+		}
+	}
+	return 0;
+}
+
 static long send_in(const struct gathered *g)
 {
 	char *at = g->one.iov_base;
@@ -72,7 +103,7 @@ static long send_in(const struct gathered *g)
 	if (g->user.msg_control &&
 	    uaccess_in(g->local.msg_control, (uint64_t)g->user.msg_control, g->user.msg_controllen))
 		return -EFAULT;
-	return 0;
+	return g->user.msg_control ? pass_check(&g->local) : 0;
 }
 
 static long recv_out(const struct gathered *g, uint64_t addr, uint64_t bytes)

@@ -55,7 +55,8 @@ static void signal_sent(struct thread *t, struct trap_frame *f)
 			return;
 		(void)__atomic_fetch_or(&t->pending, PENDING_STOP, __ATOMIC_RELAXED);
 	} else if (in_stub) {
-		signal_note(t, f);
+		if (sent_meant(t, &f->info))
+			signal_note(t, f);
 		return;
 	} else {
 		sent_arrives(t, f);

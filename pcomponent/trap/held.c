@@ -58,3 +58,13 @@ bool held_any(void)
 {
 	return __atomic_load_n(&waiting, __ATOMIC_SEQ_CST) != 0;
 }
+
+void held_clear(struct held *h)
+{
+	memset(h, 0, sizeof(*h));
+}
+
+void held_none(void)
+{
+	__atomic_store_n(&waiting, 0, __ATOMIC_SEQ_CST);
+}

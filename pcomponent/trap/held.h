@@ -28,5 +28,8 @@ bool held_take(struct held *h, int sig, siginfo_t *info);
 uint64_t held_mask(struct held *h);
 /* How many wait in all sets: zero is the usual answer, and cheap. Ordered against stores before it. */
 bool held_any(void);
+/* In a forked process: empty one set, and say that none is left in any. */
+void held_clear(struct held *h);
+void held_none(void);
 
 #endif

@@ -436,6 +436,8 @@ void signal_defaults_act(void)
 	uint64_t set = 0, bit;
 	int sig;
 
+	if (!t || !t->frame) /* the program has not begun: signals act as the host kernel has them */
+		return;
 	host2(SYS_rt_sigpending, &set, 8);
 	set = (set | sent_waiting(t)) & ~signal_mask(t);
 	for (sig = 1; sig <= SIGNALS; sig++) {
@@ -483,6 +485,8 @@ long sys_rt_sigtimedwait(struct thread *t, const uint64_t a[6])
 	t->wait_set = set;
 	ret = host_block(t, SYS_rt_sigtimedwait, (uint64_t)&set, (uint64_t)&info, a[2] ? (uint64_t)&ts : 0, 8, 0, 0);
 	t->wait_set = 0;
+	if (ret > 0 && !sent_meant(t, &info))
+		return -EINTR;
 	if (ret > 0 && a[1] && uaccess_out(a[1], &info, sizeof(info)))
 		return -EFAULT;
 	return ret;

@@ -16,17 +16,24 @@
 #define LOOK_US 500u
 #define FETCH_LOOKS 10u /* until then threads that make calls or miss come by themselves */
 
-static uint32_t wanted;
+#define WANTED 0x504f5453u /* no small number: a program's wild store shall not make its threads stand for ever */
+
+static uint32_t stop;
+
+static bool wanted(void)
+{
+	return __atomic_load_n(&stop, __ATOMIC_SEQ_CST) == WANTED;
+}
 
 static void stand(void)
 {
-	while (__atomic_load_n(&wanted, __ATOMIC_SEQ_CST))
-		host4(SYS_futex, &wanted, FUTEX_WAIT_PRIVATE, 1, 0);
+	while (wanted())
+		host4(SYS_futex, &stop, FUTEX_WAIT_PRIVATE, WANTED, 0);
 }
 
 void stop_here(struct thread *t, struct trap_frame *f, const uint64_t *fs)
 {
-	if (!__atomic_load_n(&wanted, __ATOMIC_SEQ_CST))
+	if (!wanted())
 		return;
 	t->stop_fs = *fs;
 	__atomic_store_n(&t->stop_frame, f, __ATOMIC_SEQ_CST);
@@ -41,11 +48,11 @@ void stop_enter_host(struct thread *t)
 
 void stop_leave_host(struct thread *t)
 {
-	if (__atomic_load_n(&wanted, __ATOMIC_SEQ_CST))
+	if (wanted())
 		stand();
 	__atomic_store_n(&t->in_host, 0, __ATOMIC_SEQ_CST);
 	/* What was wanted meanwhile did not count with us */
-	if (__atomic_load_n(&wanted, __ATOMIC_SEQ_CST))
+	if (wanted())
 		(void)__atomic_fetch_or(&t->pending, PENDING_STOP, __ATOMIC_RELAXED);
 }
 
@@ -83,7 +90,7 @@ int stop_begin(unsigned timeout_ms)
 	unsigned n, looks = timeout_ms * 1000 / LOOK_US;
 	struct look l;
 
-	__atomic_store_n(&wanted, 1, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&stop, WANTED, __ATOMIC_SEQ_CST);
 	for (n = 0; n < looks; n++) {
 		l = (struct look){ .fetch = n >= FETCH_LOOKS };
 		threads_each(look, &l);
@@ -97,6 +104,13 @@ int stop_begin(unsigned timeout_ms)
 
 void stop_end(void)
 {
-	__atomic_store_n(&wanted, 0, __ATOMIC_SEQ_CST);
-	host3(SYS_futex, &wanted, FUTEX_WAKE_PRIVATE, INT32_MAX);
+	__atomic_store_n(&stop, 0, __ATOMIC_SEQ_CST);
+	host3(SYS_futex, &stop, FUTEX_WAKE_PRIVATE, INT32_MAX);
+}
+
+void stop_forked(struct thread *t)
+{
+	stop = 0;
+	t->stop_frame = NULL;
+	t->in_host = 0;
 }

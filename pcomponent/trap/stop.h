@@ -30,4 +30,7 @@ void stop_here(struct thread *t, struct trap_frame *f, const uint64_t *fs);
 void stop_enter_host(struct thread *t);
 void stop_leave_host(struct thread *t);
 
+/* In a forked process, on its only thread: nobody wants it to stand still. */
+void stop_forked(struct thread *t);
+
 #endif

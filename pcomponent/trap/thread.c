@@ -10,6 +10,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 #include "pcomponent/sys/thread.h"
+#include "pcomponent/trap/sent.h"
+#include "pcomponent/trap/stop.h"
 #include "pcomponent/trap/trap.h"
 
 #ifndef PR_SET_SYSCALL_USER_DISPATCH
@@ -26,12 +28,19 @@ bool trap_ip_ours(uint64_t ip)
 	return ip >= (uint64_t)__executable_start && ip < (uint64_t)__etext;
 }
 
-int trap_forked(void)
+static int dispatch_on(void)
 {
 	return prctl(PR_SET_SYSCALL_USER_DISPATCH, PR_SYS_DISPATCH_ON, __executable_start, __etext - __executable_start,
 		     0) < 0
 		       ? -errno
 		       : 0;
+}
+
+int trap_forked(struct thread *t)
+{
+	sent_forked(t);
+	stop_forked(t);
+	return dispatch_on();
 }
 
 int trap_thread_enter(struct thread *t)
@@ -49,7 +58,7 @@ int trap_thread_enter(struct thread *t)
 	__asm__ volatile("wrgsbase %0" ::"r"(t));
 	if (sigaltstack(&ss, NULL) < 0)
 		return -errno;
-	return trap_forked();
+	return dispatch_on();
 }
 
 void trap_thread_leave(void)

@@ -22,7 +22,7 @@ int trap_door(int sig, uint64_t flags);
 /* Make the calling pthread a program thread: %gs, trap stack, system calls dispatched from now on. 0 or -errno. */
 int trap_thread_enter(struct thread *t);
 /* In the child of a fork, on its one thread: system calls are dispatched as in the parent. 0 or -errno. */
-int trap_forked(void);
+int trap_forked(struct thread *t);
 /* The reverse, before the pthread ends. */
 void trap_thread_leave(void);
 

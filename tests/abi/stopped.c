@@ -50,11 +50,11 @@ int main(void)
 	sigaction(SIGCONT, &act, NULL);
 	signal(SIGTTIN, SIG_IGN);
 	signal(SIGTSTP, SIG_IGN);
+	signal(SIGTSTP, on_cont);
+	opposites(); /* before there are threads that do not block them */
+	CHECK(continued == 0);
 	pthread_create(&id, NULL, restless, NULL);
 	raise(SIGCONT);
-	CHECK(continued == 1);
-	signal(SIGTSTP, on_cont);
-	opposites();
 	CHECK(continued == 1);
 	puts("went on");
 	return abi_result();

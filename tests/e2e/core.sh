@@ -7,7 +7,7 @@ mkfifo "$tmp/in"
 input=$tmp/in
 exec 8<>"$tmp/in"
 start run --excache 2M -- "$programs/coreme"
-wait_for 10 has_line "$tmp/out" '^ready' || fail "the program does not start: $(cat "$tmp/err")"
+wait_for 40 has_line "$tmp/out" '^ready' || fail "the program does not start: $(cat "$tmp/err")"
 program=$(program_of "$command")
 cat >"$tmp/script" <<'END'
 info threads
@@ -49,6 +49,7 @@ run ashlar core -o /dev/null/no "$program"
 expect_status 125
 run ashlar core -o /dev/full "$program"
 expect_status 125
+[ -c /dev/full ] || fail "a failing core file takes what was there with it"
 # It is stopped while it computes, many times over
 for ((i = 0; i < 6; i++)); do
 	ashlar core -o "$tmp/core" "$program" >/dev/null || fail "round $i"

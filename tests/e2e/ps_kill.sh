@@ -47,6 +47,18 @@ expect_one_line 'no signal NOSUCH'
 run ashlar kill --rack "$rack"
 expect_status 125
 expect_one_line 'which process'
+# A program with processes that it made: one line, or all of them; KILL ends all
+start run --rack "$rack" -- sh -c 'sleep 87 & sleep 88 & wait; echo never'
+three() { [ "$(row processes)" = 3 ] && [ "$(ashlar ps --rack "$rack" --tree | grep -c ' S sleep (')" = 2 ]; }
+wait_for 10 three || fail "$(ashlar ps --rack "$rack" --tree; cat "$tmp/err")"
+ashlar ps --rack "$rack" -t
+case $(row program) in *sh) ;; *) fail "it is called $(row program)" ;; esac
+mapfile -t made < <(ashlar ps --rack "$rack" --tree | sed -n 's/.* S [a-z]* (\(.*\))$/\1/p')
+[ ${#made[@]} = 3 ] || fail "made: ${made[*]}"
+ashlar kill --rack "$rack" -KILL "$(row pid)" || fail "kill"
+wait_status "$command"
+expect_status 137
+for p in "${made[@]}"; do wait_for 1 ended "$p" || fail "process $p goes on"; done
 # A memory component that does not answer: the rest is shown, and that something is missing
 start run --rack "$rack" --excache 2M -- "$programs/walker" 20 0
 wait_for 10 has_line "$tmp/out" '^pass 2' || fail "the program does not start: $(cat "$tmp/err")"

@@ -99,7 +99,14 @@ static void answer(const struct message *rq, struct message *m)
 {
 	struct g2x_usage_rep rep = { .n = rq->h.tail_bytes / 4 };
 	struct process_usage rows[PS_BATCH_MAX];
+	struct g2x_tree_rep tree = { .rows = below(PS_BATCH_MAX + 2) };
+	uint32_t bytes = tree.rows * (uint32_t)sizeof(struct member_row);
 
+	_Static_assert(sizeof(rows) >= (PS_BATCH_MAX + 1) * sizeof(struct member_row), "rows of a tree fit");
+	if (rq->h.msg == G2X_TREE) {
+		memset(rows, (int)below(256), sizeof(rows));
+		message_make(m, G2X_TREE, &tree, sizeof(tree), rows, chance(80) ? bytes : below(bytes + 1));
+	}
 	if (rq->h.msg != G2X_USAGE || rep.n > PS_BATCH_MAX)
 		return;
 	for (uint32_t i = 0; i < rep.n * sizeof(rows[0]) / 8; i++)
@@ -116,6 +123,8 @@ static void fix(struct fuzz_peer *p, struct message *m)
 		memcpy(message_body(m), &pid_seen, sizeof(pid_seen));
 	if (m->h.msg == X2G_RUN && m->h.body_bytes == sizeof(run) && chance(60))
 		memcpy(message_body(m), &run, sizeof(run));
+	if (m->h.msg == X2G_TREE && m->h.body_bytes == sizeof(struct x2g_tree_req) && chance(80))
+		memcpy(message_body(m), &pid_seen, sizeof(pid_seen));
 	if (m->h.msg == X2G_SIGNAL && m->h.body_bytes == sizeof(sig) && chance(80))
 		memcpy(message_body(m), &sig, sizeof(sig));
 }

@@ -73,6 +73,22 @@ static void no_room(void **state)
 	assert_int_equal(s[2].bytes + s[3].bytes + s[4].bytes, 0);
 }
 
+/* Processes that were forked have a smaller least part, and all of them get it where there is no more than that. */
+static void forked(void **state)
+{
+	struct share s[100];
+
+	for (unsigned i = 0; i < 100; i++)
+		s[i] = (struct share){ .want = SHARE_ALL, .least = SHARE_FORKED_BYTES, .runs = true };
+	share_divide(s, 100, 100 * SHARE_FORKED_BYTES);
+	for (unsigned i = 0; i < 100; i++)
+		assert_int_equal(s[i].bytes, SHARE_FORKED_BYTES);
+	s[0].want = SHARE_FORKED_BYTES;
+	share_divide(s, 2, 4 * MB);
+	assert_int_equal(s[0].bytes, SHARE_FORKED_BYTES);
+	assert_int_equal(s[1].bytes, 4 * MB - SHARE_FORKED_BYTES);
+}
+
 static uint64_t rnd(uint64_t *x)
 {
 	*x ^= *x << 13;
@@ -117,6 +133,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(alone),    cmocka_unit_test(equal_wants), cmocka_unit_test(small_wants),
 		cmocka_unit_test(promises), cmocka_unit_test(no_room),	   cmocka_unit_test(random_wants),
+		cmocka_unit_test(forked),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -284,6 +284,8 @@ static void command_gone(void **state)
 	assert_int_equal(host_killed, 2);
 	rig_until(!member[0].peer.rpc && !member[1].peer.rpc);
 	member_connect(&member[2]); /* too late */
+	assert_int_equal(member_hello(&member[2]), -ESRCH);
+	member[2].id++;
 	assert_int_equal(member_hello(&member[2]), -EACCES);
 }
 
@@ -497,7 +499,7 @@ static void fork_while_asked(void **state)
 	rig_hang_up(&member[1].peer);
 	member[1].has = 0;
 	rig_until(member[0].kept);
-	assert_int_equal(member[0].asked, 32 * MB);
+	assert_true(member[0].asked > 24 * MB && member[0].asked <= 56 * MB);
 	assert_int_equal(ask_fork(&member[0], 8 * MB, &member[3]), -EBUSY);
 	assert_int_equal(rig_ask(&member[0].peer, D2P_UNFORK, &req), 0);
 	assert_int_equal(rep->excache_bytes, 24 * MB);

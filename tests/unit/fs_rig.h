@@ -393,6 +393,7 @@ static const struct handler handlers[] = {
 	H(ioctl),
 	H(sendfile),
 	H(copy_file_range),
+	H(splice),
 	H(setxattr),
 	H(fsetxattr),
 	H(getxattr),

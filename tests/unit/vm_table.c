@@ -144,11 +144,55 @@ static void random_changes(void **state)
 	empty();
 }
 
+static void sums(void **state)
+{
+	struct table_sums all, part;
+
+	insert(BASE, BASE + 4 * PAGE, 0, RW);
+	insert(BASE + 4 * PAGE, BASE + 6 * PAGE, VMA_SHARED | VMA_HOST | VMA_CHARGED, RW);
+	insert(BASE + 8 * PAGE, BASE + 10 * PAGE, VMA_LOCKED, PROT_READ);
+	insert(BASE + 10 * PAGE, BASE + 11 * PAGE, VMA_LOCKED, PROT_NONE);
+	insert(BASE + 12 * PAGE, BASE + 13 * PAGE, VMA_OURS, RW);
+	all = table_sums();
+	assert_int_equal(all.bytes, 9 * PAGE);
+	assert_int_equal(all.data, 4 * PAGE);
+	assert_int_equal(all.charged, 2 * PAGE);
+	assert_int_equal(all.locked, 3 * PAGE);
+	assert_int_equal(all.pinned, 2 * PAGE);
+	part = table_sums_in(BASE + 3 * PAGE, BASE + 9 * PAGE);
+	assert_int_equal(part.bytes, 4 * PAGE);
+	assert_int_equal(part.data, PAGE);
+	assert_int_equal(part.locked, PAGE);
+	assert_int_equal(table_split(BASE + PAGE, BASE + 9 * PAGE), 0);
+	part = table_sums();
+	assert_memory_equal(&all, &part, sizeof(all));
+	table_set(table_find(BASE + 8 * PAGE), 0, RW);
+	assert_int_equal(table_sums().locked, 2 * PAGE);
+	assert_int_equal(table_sums().data, 5 * PAGE);
+	assert_int_equal(table_covered_to(BASE, BASE + 20 * PAGE), BASE + 6 * PAGE);
+	empty();
+	assert_int_equal(table_sums().bytes, 0);
+	assert_int_equal(table_sums().pinned, 0);
+}
+
+static void growing(void **state)
+{
+	uint64_t top = BASE + 2 * TABLE_GAP;
+
+	insert(top - 4 * PAGE, top, VMA_GROWSDOWN, RW);
+	assert_int_equal(table_hole(PAGE, top), top - 4 * PAGE - TABLE_GAP - PAGE);
+	assert_int_equal(table_hole(PAGE, top + PAGE), top);
+	insert(top + PAGE, top + 2 * PAGE, VMA_GROWSDOWN, RW);
+	assert_int_equal(table_hole(PAGE, top + 2 * PAGE), top - 4 * PAGE - TABLE_GAP - PAGE);
+	empty();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(joins_and_splits), cmocka_unit_test(holes),	      cmocka_unit_test(weight),
-		cmocka_unit_test(ours_is_known),    cmocka_unit_test(random_changes),
+		cmocka_unit_test(sums),		  cmocka_unit_test(growing), cmocka_unit_test(joins_and_splits),
+		cmocka_unit_test(holes),	  cmocka_unit_test(weight),  cmocka_unit_test(ours_is_known),
+		cmocka_unit_test(random_changes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

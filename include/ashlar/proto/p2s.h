@@ -4,7 +4,7 @@
  * with AT_EMPTY_PATH means the handle itself. Errors are Linux errnos as the call of the same name gives them, and:
  *  - EREMOTE: the path leads, by a symbolic link, below /proc, /sys or /dev, which are the processor component's own;
  *    P2S_RESOLVE tells where to;
- *  - ENXIO from P2S_OPEN: a FIFO, socket or device, which nobody opens across machines yet;
+ *  - ENXIO from P2S_OPEN: a FIFO, socket or device, which nobody opens across machines;
  *  - EACCES before P2S_HELLO, or for another process's pid in the header.
  * File data moves one-sided, from and to the buffer that the dispatcher granted by P2S_BUFFER, `buf` = offset in it.
  * umask is the dispatcher's affair: `mode` arrives with it applied.
@@ -154,10 +154,11 @@ struct p2s_unlink_rep {
 	uint64_t reserved0;
 };
 
+/* A directory; with fifo 1 a FIFO. */
 struct p2s_mkdir_req {
 	struct wire_at at;
 	uint32_t mode;
-	uint32_t reserved0;
+	uint32_t fifo;
 };
 struct p2s_mkdir_rep {
 	uint64_t reserved0;
