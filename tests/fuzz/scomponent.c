@@ -183,6 +183,12 @@ static void fix(struct fuzz_peer *p, struct message *m)
 	struct p2s_buffer_req buffer = { .bytes = BUFFER_BYTES };
 	struct p2s_fallocate_req f;
 	struct p2s_open_req open = { .mode = 0644 };
+	struct p2s_lock_req lock = { .handle = dictionary_word(&p->words),
+				     .start = below(20),
+				     .end = 10 + below(20),
+				     .op = below(3),
+				     .type = below(3),
+				     .ofd = below(2) };
 	struct p2s_read_req io;
 	const char *path = paths[below(PATHS)];
 
@@ -213,6 +219,8 @@ static void fix(struct fuzz_peer *p, struct message *m)
 		open.flags = O_RDWR | (chance(10) ? O_CREAT : 0);
 		memcpy(message_body(m), &open, sizeof(open));
 	}
+	if (m->h.msg == P2S_LOCK && m->h.body_bytes == sizeof(lock) && chance(80))
+		memcpy(message_body(m), &lock, sizeof(lock));
 	/* io within the buffer, mostly */
 	if (m->h.msg >= P2S_READ && m->h.msg <= P2S_GETDENTS && m->h.body_bytes == sizeof(io) && chance(60)) {
 		memcpy(&io, message_body(m), sizeof(io));
