@@ -62,6 +62,7 @@ static int fork_name(struct dmember *parent, uint64_t offer, struct d2p_fork_rep
 	}
 	p->last_id = m->id;
 	m->parent = parent;
+	m->forked = true;
 	loop_timer_set(d->loop, &m->due, loop_now(d->loop) + DMEMBER_MS * NS_PER_MS);
 	rep->member = m->id;
 	rep->cap = m->cap;

@@ -103,6 +103,7 @@ struct dmember {
 	uint64_t offered;	   /* of granted: what the parent gets back if it does not come about */
 	uint32_t exec_id;	   /* becoming another program, under this number; 0: it is not */
 	bool direct;		   /* counted in d->n_direct */
+	bool forked;		   /* and still the program that its parent was */
 	int host_fd;		   /* pidfd, -1: it has not come */
 	int32_t host_pid;
 	struct loop_timer due; /* for who was named to come */

@@ -95,6 +95,7 @@ void dmember_exec(struct dmember *m)
 	guards_left(m->tree, m->id);
 	m->id = m->exec_id;
 	m->exec_id = 0;
+	m->forked = false;
 	m->cap = cap_of_member(&m->tree->cap, m->id);
 	m->budget = (struct budget){ .granted = bytes };
 }

@@ -87,13 +87,19 @@ void dprocess_admit_dispatcher(struct dprocess *p)
 	budgets_look(p->d, 0);
 }
 
-/* Each process that uses the fabric itself costs every component queue pairs: there is a bound, and then the relay. */
+/*
+ * Each process that uses the fabric itself costs every component queue pairs: there is a bound, and then the relay. What a
+ * fabric's library has opened in a parent is no use in its child, and cannot be opened there anew (librdmacm keeps the
+ * devices for the life of a process): a forked process goes by the relay until it becomes another program.
+ */
 static bool goes_direct(struct dmember *m)
 {
 	struct daemon *d = m->tree->d;
 
 	if (!d->relay)
 		return true;
+	if (m->forked)
+		return false;
 	if (!m->direct && d->n_direct < d->direct_max) {
 		m->direct = true;
 		d->n_direct++;

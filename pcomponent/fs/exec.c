@@ -328,7 +328,9 @@ static char *path_take(struct restoring *r, uint32_t bytes)
 
 	if (bytes > r->n_paths || bytes >= PATH_MAX || memchr(r->paths, 0, bytes))
 		return NULL;
-	path = strndup(r->paths, bytes);
+	path = calloc(1, bytes + 1);
+	if (path)
+		memcpy(path, r->paths, bytes);
 	r->paths += bytes;
 	r->n_paths -= bytes;
 	return path;
