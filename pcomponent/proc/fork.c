@@ -217,6 +217,8 @@ static void child_frame(struct thread *t, const struct fork_args *f)
 		t->frame->regs.sp = f->stack;
 	if (f->flags & CLONE_SETTLS)
 		*t->fs = f->tls;
+	if (f->flags & CLONE_CLEAR_SIGHAND)
+		signal_handlers_clear();
 	t->clear_child_tid = f->flags & CLONE_CHILD_CLEARTID ? f->child_tid : 0;
 	if (f->flags & CLONE_CHILD_SETTID)
 		uaccess_store32(f->child_tid, (uint32_t)t->tid);
@@ -247,9 +249,10 @@ static long fork_process(struct thread *t, const struct fork_args *f)
 		if (waits)
 			vfork_wait(&v);
 	}
-	if (pid < 0)
-		member_drop(&m);
-	return pid;
+	if (pid >= 0)
+		return pid;
+	member_drop(&m);
+	return pid == -ENOMEM ? pid : -EAGAIN; /* what a component answered is no word of fork's */
 }
 
 /*

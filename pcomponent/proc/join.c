@@ -66,17 +66,21 @@ const struct launch_config *join_launch(void)
 	return &sealed.launch;
 }
 
+static struct stats_tree *tree; /* NULL: nobody asked for counters */
+static void *own_page;		/* of this process alone */
+
 static void stats_own(void)
 {
 	void *p = mmap(NULL, sizeof(*process_stats), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 
 	if (p == MAP_FAILED)
 		proc_fail(125, "statistics page: %s", strerror(errno));
+	if (own_page) /* a parent's */
+		munmap(own_page, sizeof(*process_stats));
+	own_page = p;
 	process_stats = p;
 	process_stats->magic = STATS_MAGIC;
 }
-
-static struct stats_tree *tree; /* NULL: nobody asked for counters */
 
 /*
  * The counters of the first process outlive it in the memfd that its parent holds; those of others are added there when

@@ -362,6 +362,18 @@ void signal_ignore_virtual(uint64_t set)
 			actions[sig].handler = (uint64_t)SIG_IGN;
 }
 
+void signal_handlers_clear(void)
+{
+	pthread_mutex_lock(&actions_lock);
+	for (int sig = 1; sig <= SIGNALS; sig++) {
+		if (actions[sig].handler <= (uint64_t)SIG_IGN)
+			continue;
+		actions[sig] = (struct sig_action){ .handler = (uint64_t)SIG_DFL };
+		(void)host_action(sig, &actions[sig]);
+	}
+	pthread_mutex_unlock(&actions_lock);
+}
+
 /* fork: the child finds the table whole. */
 static void actions_hold(void)
 {

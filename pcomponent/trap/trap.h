@@ -65,6 +65,8 @@ void signal_enter(struct thread *t, struct trap_frame *f, const siginfo_t *info)
 void signal_fault(struct thread *t, struct trap_frame *f, const siginfo_t *info);
 /* Load the frame that the program's handler returns through into f. Ends the process when it is bad, as Linux does. */
 void signal_return(struct thread *t, struct trap_frame *f);
+/* Handlers become default actions; what is ignored stays so (CLONE_CLEAR_SIGHAND). */
+void signal_handlers_clear(void);
 /* For /proc/self/status: signals that the calling thread blocks, that are ignored, that have handlers. */
 void signal_status(uint64_t *blocked, uint64_t *ignored, uint64_t *caught);
 /*
