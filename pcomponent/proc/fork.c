@@ -12,6 +12,7 @@
 #include <unistd.h>
 #include "ashlar/base/limits.h"
 #include "ashlar/proto/lists.h"
+#include "ashlar/stats.h"
 #include "pcomponent/excache/excache.h"
 #include "pcomponent/fs/fdtable.h"
 #include "pcomponent/fs/fs.h"
@@ -22,6 +23,7 @@
 #include "pcomponent/proc/service.h"
 #include "pcomponent/proc/threads.h"
 #include "pcomponent/proc/vfork.h"
+#include "pcomponent/sys/dispatch.h"
 #include "pcomponent/sys/message.h"
 #include "pcomponent/sys/sys.h"
 #include "pcomponent/sys/thread.h"
@@ -29,8 +31,9 @@
 #include "pcomponent/trap/trap.h"
 #include "pcomponent/vm/vm.h"
 
-#define BUSY_TRIES 1000u  /* a change of our budget is under way: a millisecond each */
-#define REGISTERED_PART 8 /* of its ExCache a process gives its child so much to begin with */
+#define BUSY_TRIES 1000u	    /* a change of our budget is under way: a millisecond each */
+#define REGISTERED_PART 8	    /* of its ExCache a process gives its child so much to begin with, */
+#define REGISTERED_MOST (4UL << 20) /* but no more: it has to evict for it */
 
 /* ---- a member number, and a part of the ExCache ---- */
 
@@ -44,7 +47,7 @@ static uint64_t offer_bytes(uint64_t budget)
 	if (budget < 2 * least)
 		return 0;
 	if (registered) {
-		offer = budget / REGISTERED_PART;
+		offer = budget / REGISTERED_PART < REGISTERED_MOST ? budget / REGISTERED_PART : REGISTERED_MOST;
 	} else {
 		uint64_t spare = budget > weight ? budget - weight : 0, fits = weight + weight / 4 + 4 * least;
 
@@ -161,7 +164,13 @@ static void child_begins(struct thread *t, const struct member *m)
 	vm_unlock_exclusive();
 	resize_forked();
 	join_serve();
-	if (resize_to(t, m->excache_bytes))
+	/*
+	 * What is resident is its parent's too, and takes no memory of its own until it is written. A child whose parent waits
+	 * for it to become another program keeps that, and has its own part besides; others fit themselves in at once.
+	 */
+	if (vfork_child_fd() >= 0)
+		excache_budget_set(process_stats->resident_bytes + m->excache_bytes);
+	else if (resize_to(t, m->excache_bytes))
 		proc_end_nomem();
 	resize_begin();
 }
