@@ -295,7 +295,7 @@ static long clone_any(struct thread *t, const struct fork_args *f)
 	if ((f->flags & CLONE_THREAD_FLAGS) != CLONE_THREAD_FLAGS)
 		return -EINVAL;
 	child = *t->frame;
-	child.regs.ax = 0;
+	child.regs.ax = child.regs.cx = 0; /* as a call that is over: trap/doors.c */
 	if (f->stack)
 		child.regs.sp = f->stack;
 	return thread_start(&child, f->flags & CLONE_SETTLS ? f->tls : *t->fs,

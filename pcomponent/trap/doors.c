@@ -9,6 +9,7 @@
 #include "pcomponent/sys/dispatch.h"
 #include "pcomponent/sys/sys.h"
 #include "pcomponent/sys/thread.h"
+#include "pcomponent/sys/uaccess.h"
 #include "pcomponent/trap/sent.h"
 #include "pcomponent/trap/stop.h"
 #include "pcomponent/trap/trap.h"
@@ -116,18 +117,37 @@ static bool vdso_of_ours(const struct thread *t, struct trap_frame *f, const uin
 	return true;
 }
 
+/*
+ * A sent SIGSYS that waited when the program made a call has taken the place of the one that was to tell us of it (the
+ * host kernel keeps one of a number): the call was not made. The instruction leaves the address behind it in rcx, and
+ * whoever comes back from a call of ours finds 0 there: so a call that is lost is told from one that is over.
+ */
+static void call_again(struct trap_frame *f)
+{
+	static const uint8_t insn[] = { 0x0f, 0x05 };
+	uint8_t before[sizeof(insn)];
+
+	if (trap_ip_ours(f->regs.ip) || f->regs.cx != f->regs.ip)
+		return;
+	if (!uaccess_in(before, f->regs.ip - sizeof(insn), sizeof(insn)) && !memcmp(before, insn, sizeof(insn)))
+		f->regs.ip -= sizeof(insn); /* rax holds the call's number again */
+}
+
 void trap_sigsys(struct trap_frame *f, uint64_t *fs)
 {
 	struct thread *t = thread_self();
 	long ret;
 
 	if (f->info.si_code != SYS_USER_DISPATCH_CODE) {
+		call_again(f);
 		signal_sent(t, f);
 		return;
 	}
 	if (vdso_of_ours(t, f, fs))
 		return;
 	ret = dispatch_call(t, f, fs);
+	if (ret != SYS_FRAME_LOADED)
+		f->regs.cx = 0;	 /* call_again */
 	if (ret == -SYS_RESTART) /* as if the signal had come before the call */
 		f->regs.ip -= 2;
 	else if (ret != SYS_FRAME_LOADED)
