@@ -7,6 +7,7 @@ postgres=$(find /usr/lib/postgresql/*/bin -name postgres 2>/dev/null | tail -n 1
 [ -n "$postgres" ] || skip "there is no postgres"
 dir=${postgres%/*}
 as=()
+getent passwd "$(id -u)" >/dev/null || skip "this user has no name"
 if [ "$(id -u)" -eq 0 ]; then
 	requires setpriv
 	id postgres >/dev/null 2>&1 || skip "there is no user postgres"
