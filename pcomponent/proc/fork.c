@@ -31,8 +31,9 @@
 #include "pcomponent/trap/trap.h"
 #include "pcomponent/vm/vm.h"
 
-#define BUSY_TRIES 1000u	    /* a change of our budget is under way: a millisecond each */
-#define REGISTERED_PART 8	    /* of its ExCache a process gives its child so much to begin with, */
+#define BUSY_MS 10000u	  /* so long a change of our budget may be under way */
+#define FULL_MS 1000u	  /* so long no local memory may be free: where many processes run, some end all the time */
+#define REGISTERED_PART 8 /* of its ExCache a process gives its child so much to begin with, */
 #define REGISTERED_MOST (4UL << 20) /* but no more: it has to evict for it */
 
 /* ---- a member number, and a part of the ExCache ---- */
@@ -60,9 +61,9 @@ static uint64_t offer_bytes(uint64_t budget)
 	return (offer > budget - least ? budget - least : offer) / PAGE_BYTES * PAGE_BYTES;
 }
 
-static void pause_ms(void)
+static void pause_ms(long ms)
 {
-	(void)nanosleep(&(struct timespec){ .tv_nsec = 1000000 }, NULL);
+	(void)nanosleep(&(struct timespec){ .tv_nsec = ms * 1000000 }, NULL);
 }
 
 static long ask(struct thread *t, enum member_kind kind, struct member *out)
@@ -90,12 +91,17 @@ static long ask(struct thread *t, enum member_kind kind, struct member *out)
 
 long member_new(struct thread *t, enum member_kind kind, struct member *out)
 {
-	long err = -EBUSY;
+	unsigned busy = 0, full = 0;
+	long err;
 
-	for (unsigned i = 0; err == -EBUSY && i < BUSY_TRIES; i++) {
-		if (i)
-			pause_ms();
+	for (;;) {
 		err = ask(t, kind, out);
+		if (err == -EBUSY && busy++ < BUSY_MS)
+			pause_ms(1);
+		else if (err == -EAGAIN && kind == MEMBER_FORK && full++ < FULL_MS / 10)
+			pause_ms(10);
+		else
+			break;
 	}
 	return err == -ENOMEM ? err : err ? -EAGAIN : 0;
 }
