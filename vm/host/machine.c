@@ -7,11 +7,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <time.h>
 #include <unistd.h>
 #include "vm/host/host.h"
 #include "vm/switch/switch.h"
 #include "vm/wire.h"
 
+#define LOCK_TRIES 100u
+#define LOCK_PAUSE_MS 100
 #define QEMU "qemu-system-x86_64"
 #define ARGS_MAX 96
 #define KERNEL_LINE_MAX 1900	 /* the kernel takes 2047 bytes */
@@ -220,6 +223,22 @@ int machine_start(const struct standing *s, const struct plan *p, const struct v
 
 /* ---- the switch ---- */
 
+/*
+ * A machine that the command had begun when it was killed holds the command's lock until it is QEMU: a moment, or more on a
+ * busy machine. 0, 1 (there is nothing any more), or EXIT_ASHLAR.
+ */
+static int lock_patiently(const char *name, struct standing *s)
+{
+	int err = EXIT_ASHLAR;
+
+	for (unsigned i = 0; err == EXIT_ASHLAR && i < LOCK_TRIES; i++) {
+		if (i)
+			(void)nanosleep(&(struct timespec){ .tv_nsec = LOCK_PAUSE_MS * 1000000 }, NULL);
+		err = rack_lock(name, false, s);
+	}
+	return err;
+}
+
 /* In its process. When the command that brings the rack up has gone before it was up, all that it started goes too. */
 static void switch_be(struct standing *s, const struct plan *p, int lifeline) __attribute__((noreturn));
 static void switch_be(struct standing *s, const struct plan *p, int lifeline)
@@ -234,7 +253,7 @@ static void switch_be(struct standing *s, const struct plan *p, int lifeline)
 	if (err)
 		_exit(cli_error("the switch cannot go on: %s", strerror(-err)));
 	pid_file_remove(s, VM_SWITCH); /* not to end ourselves first */
-	if (rack_lock(p->name, false, s))
+	if (lock_patiently(p->name, s))
 		_exit(EXIT_ASHLAR);
 	rack_stop(s);
 	standing_remove(s);
