@@ -28,6 +28,8 @@ int main(void)
 
 	setenv("PATH", "/usr/bin:/bin", 1); /* folders that may not be searched give another answer */
 	pthread_create(&thread, NULL, spin, NULL);
+	while (!turns)
+		usleep(100);
 	CHECK(posix_spawn(&pid, "/bin/sh", NULL, NULL, yes, environ) == 0);
 	CHECK(waitpid(pid, &status, 0) == pid && WEXITSTATUS(status) == 5);
 	CHECK(posix_spawn(&pid, "/no/such/program", NULL, NULL, yes, environ) == ENOENT);
