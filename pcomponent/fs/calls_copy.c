@@ -131,6 +131,16 @@ static long off_out(const struct end *e, uint64_t addr, long ret)
 	return addr && ret >= 0 && uaccess_out(addr, &e->off, sizeof(e->off)) ? -EFAULT : ret;
 }
 
+/* The remote files behind both numbers, counted up; ends_put gives them back. -EBADF: one is the dispatcher's. */
+static int ends_get(struct end *in, struct end *out)
+{
+	if (fd_hidden(in->fd) || fd_hidden(out->fd))
+		return -EBADF;
+	in->f = fd_remote(in->fd);
+	out->f = fd_remote(out->fd);
+	return 0;
+}
+
 static void ends_put(struct end *in, struct end *out)
 {
 	file_put(in->f);
@@ -176,10 +186,8 @@ long sys_sendfile(struct thread *t, const uint64_t a[6])
 	uint64_t count = a[3] < RW_BYTES_MAX ? a[3] : RW_BYTES_MAX;
 	long ret;
 
-	if (fd_hidden(in.fd) || fd_hidden(out.fd))
+	if (ends_get(&in, &out))
 		return -EBADF;
-	in.f = fd_remote(in.fd);
-	out.f = fd_remote(out.fd);
 	if (!in.f && !out.f)
 		return sendfile_host(t, a);
 	ret = off_in(&in, a[2]);
@@ -274,10 +282,8 @@ long sys_copy_file_range(struct thread *t, const uint64_t a[6])
 	struct end in = { .fd = (int)a[0] }, out = { .fd = (int)a[2] };
 	long ret;
 
-	if (fd_hidden(in.fd) || fd_hidden(out.fd))
+	if (ends_get(&in, &out))
 		return -EBADF;
-	in.f = fd_remote(in.fd);
-	out.f = fd_remote(out.fd);
 	if (!in.f && !out.f)
 		return range_host(a);
 	if (in.f && out.f)
@@ -373,10 +379,8 @@ long sys_splice(struct thread *t, const uint64_t a[6])
 	struct end in = { .fd = (int)a[0] }, out = { .fd = (int)a[2] };
 	long ret;
 
-	if (fd_hidden(in.fd) || fd_hidden(out.fd))
+	if (ends_get(&in, &out))
 		return -EBADF;
-	in.f = fd_remote(in.fd);
-	out.f = fd_remote(out.fd);
 	ret = in.f || out.f ? splice_remote(t, a, &in, &out) : splice_host(t, a);
 	ends_put(&in, &out);
 	return ret;

@@ -136,13 +136,9 @@ static int populate(uint64_t start, uint64_t end, bool write)
 	int err = 0;
 
 	for (; !err && start < end; start += PAGE_BYTES) {
-		struct vma v = { 0 }, *found;
+		struct vma v;
 
-		vm_lock_exclusive();
-		if ((found = table_find(start)))
-			v = *found;
-		vm_unlock_exclusive();
-		if (!found || v.start > start || (v.flags & VMA_OURS))
+		if (!layout_look(start, &v))
 			return -ENOMEM;
 		if (write ? !(v.prot & PROT_WRITE) : !v.prot)
 			return -EINVAL;

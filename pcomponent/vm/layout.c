@@ -148,6 +148,20 @@ int layout_pin_room(uint64_t bytes)
 	return table_sums().pinned + bytes > layout_pin_max(layout.registered) ? -ENOMEM : 0;
 }
 
+bool layout_look(uint64_t addr, struct vma *out)
+{
+	const struct vma *v;
+	bool found;
+
+	vm_lock_exclusive();
+	v = table_find(addr);
+	found = v && v->start <= addr && !(v->flags & VMA_OURS);
+	if (found)
+		*out = *v;
+	vm_unlock_exclusive();
+	return found;
+}
+
 int layout_add(const struct vma *v, bool *reclaim)
 {
 	struct vma in = *v;

@@ -15,6 +15,8 @@ struct layout {
 };
 extern struct layout layout;
 
+/* A look at the program's mapping that holds addr, taking the lock for it. false: there is none. */
+bool layout_look(uint64_t addr, struct vma *out);
 /* exclusive: enter a mapping that the host kernel has made; under the ExCache at once when everything is. 0 or -errno. */
 int layout_add(const struct vma *v, bool *reclaim);
 /*

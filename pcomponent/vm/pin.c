@@ -46,13 +46,9 @@ int vm_populate(uint64_t start, uint64_t end)
 	int err = 0;
 
 	while (!err && start < end) {
-		struct vma v = { 0 }, *found;
+		struct vma v;
 
-		vm_lock_exclusive();
-		if ((found = table_find(start)))
-			v = *found;
-		vm_unlock_exclusive();
-		if (!found || v.start > start || (v.flags & VMA_OURS))
+		if (!layout_look(start, &v))
 			return -ENOMEM;
 		v.end = v.end < end ? v.end : end;
 		/* A host object's page is there or is not: touching is the host kernel's to survive */
