@@ -102,7 +102,7 @@ static int register_vma(struct vma *v)
 {
 	int err;
 
-	if (v->flags & (VMA_REGISTERED | VMA_HOST | VMA_OURS))
+	if (v->flags & (VMA_REGISTERED | VMA_HOST | VMA_OURS | VMA_UNREAD))
 		return 0;
 	err = excache_register(v->start, v->end);
 	if (!err && (v->flags & VMA_LOCKED))
@@ -167,7 +167,7 @@ int layout_add(const struct vma *v, bool *reclaim)
 	struct vma in = *v;
 	int err;
 
-	if (layout.registered && !(v->flags & (VMA_HOST | VMA_OURS))) {
+	if (layout.registered && !(v->flags & (VMA_HOST | VMA_OURS | VMA_UNREAD))) {
 		err = excache_register(v->start, v->end);
 		if (!err && (v->flags & VMA_LOCKED))
 			err = excache_pin(v->start, v->end);
@@ -193,7 +193,7 @@ int layout_settle(bool *reclaim)
 	if (table_sums().pinned > layout_pin_max(all || layout.registered))
 		return -ENOMEM;
 	if (layout.registered)
-		return 0; /* every mapping was registered when it was entered */
+		return 0; /* every mapping was registered when it was entered, or read */
 	if (all) {
 		/* From here on pages come and go one by one. */
 		prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0);
