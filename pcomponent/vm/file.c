@@ -75,7 +75,6 @@ static int enter(struct vma v, bool *reclaim)
 	table_remove(v.start, v.end);
 	v.flags &= ~(uint32_t)VMA_UNREAD;
 	err = layout_add(&v, reclaim);
-	*reclaim |= layout.registered;
 	if (!err)
 		return 0;
 	(void)table_split(v.start, v.end);
@@ -107,6 +106,23 @@ static int put_in_place(const struct vma *piece, char **copy, bool *reclaim)
 	return enter(v, reclaim);
 }
 
+/* put_in_place, with room in the budget for what comes under the ExCache. */
+static int show(struct thread *t, const struct vma *piece, char **copy, bool *reclaim)
+{
+	unsigned lines = (unsigned)((piece->end - piece->start) / PAGE_BYTES);
+	int err = -ENOSPC;
+
+	while (err == -ENOSPC) {
+		vm_lock_exclusive();
+		if (!layout.registered || excache_has_room(lines))
+			err = put_in_place(piece, copy, reclaim);
+		vm_unlock_exclusive();
+		if (err == -ENOSPC && (err = layout_make_room(t, lines)) == 0)
+			err = -ENOSPC;
+	}
+	return err;
+}
+
 /* Read the piece of v that addr lies in. 0: it is there, or the mapping has changed; -errno: it cannot be had. */
 static int piece_read(struct thread *t, const struct vma *v, uint64_t addr, struct fs_image *image)
 {
@@ -131,9 +147,7 @@ static int piece_read(struct thread *t, const struct vma *v, uint64_t addr, stru
 		return -EFAULT;
 	}
 	piece.end = piece.start + there;
-	vm_lock_exclusive();
-	err = put_in_place(&piece, &copy, &reclaim);
-	vm_unlock_exclusive();
+	err = show(t, &piece, &copy, &reclaim);
 	if (copy)
 		(void)munmap(copy, there);
 	if (reclaim)

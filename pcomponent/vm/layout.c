@@ -210,18 +210,35 @@ int layout_settle(bool *reclaim)
 	return 0;
 }
 
+/* shared: the thread's port, opened. */
+static int port_of(struct thread *t)
+{
+	return t->port ? 0 : excache_port_open(&t->port);
+}
+
 void layout_reclaim(struct thread *t)
 {
-	int err = 0;
+	int err;
 
 	vm_lock_shared(t);
-	if (!t->port)
-		err = excache_port_open(&t->port);
-	if (!err)
+	if (!(err = port_of(t)))
 		err = excache_reclaim(t->port);
 	vm_unlock_shared(t);
 	if (err)
 		proc_end_nomem();
+}
+
+int layout_make_room(struct thread *t, unsigned lines)
+{
+	int err;
+
+	vm_lock_shared(t);
+	if (!(err = port_of(t)))
+		err = excache_make_room(t->port, lines);
+	vm_unlock_shared(t);
+	if (err == -ENOMEM)
+		proc_end_nomem();
+	return err;
 }
 
 int layout_clear(uint64_t start, uint64_t end, bool host_too)

@@ -26,6 +26,8 @@ int layout_add(const struct vma *v, bool *reclaim);
 int layout_settle(bool *reclaim);
 /* Without the lock: bring what is resident below the budget. */
 void layout_reclaim(struct thread *t);
+/* Without the lock, under the ExCache: room for so many lines more, which others may take. 0, -EIO. */
+int layout_make_room(struct thread *t, unsigned lines);
 /* exclusive: make [start, end) free of mappings: contents, registration, table. */
 int layout_clear(uint64_t start, uint64_t end, bool host_too);
 

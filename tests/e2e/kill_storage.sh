@@ -100,6 +100,10 @@ wait_for 10 has_line "$tmp/ready.$storage" ready
 start run --rack "$rack" --storage-wait 1 -- "$python" -c '
 import os, time
 f = open("data", "rb", buffering=0)
+try: # what of python has not been read by then cannot be had later
+    os.pread(999, 1, 0)
+except OSError as e:
+    print(e.errno)
 print("go", flush=True)
 try:
     while True:
