@@ -244,7 +244,6 @@ void core_write(struct thread *t, int fd, struct core_result *r)
 		r->err = -errno;
 		return;
 	}
-	vm_read_files(t);
 	r->err = stop_begin(STOP_MS);
 	if (!r->err) {
 		r->err = write_stopped(&c);

@@ -1,6 +1,7 @@
 /*
  * Contents of private file mappings. They are copies, in anonymous memory, read from the storage component in pieces when
- * they are touched: a program uses a small part of its libraries. What has not been read (VMA_UNREAD) has no access in
+ * they are touched: a program uses a small part of its libraries. (Of one that fits and goes on for a second the rest is read
+ * behind it, so that it needs the storage component no more than its calls do.) What has not been read (VMA_UNREAD) has no access in
  * the host kernel, is not under the ExCache and has no weight. A piece is read into memory of ours and put into place at
  * once, so that no thread sees half of it. What lies behind the end of its file stays unread.
  */
@@ -155,16 +156,22 @@ static int piece_read(struct thread *t, const struct vma *v, uint64_t addr, stru
 	return err == -EAGAIN ? 0 : err;
 }
 
-/* exclusive: the mapping of a file at or behind addr that has not been read, and its file, held; NULL: there is none. */
+/*
+ * exclusive: the piece at or behind addr that has not been read and would not bring the program under the ExCache, and its
+ * file, held; NULL: there is none.
+ */
 static struct fs_image *unread_from(uint64_t addr, struct vma *v)
 {
-	struct vma *found = table_find(addr);
+	struct vma *found = table_find(addr), piece;
 
 	while (found && !(found->flags & VMA_UNREAD))
 		found = table_next(found);
-	if (!found)
+	if (!found || layout.registered)
 		return NULL;
 	*v = *found;
+	piece = piece_at(v, addr > v->start ? addr : v->start);
+	if (table_weight() + (piece.end - piece.start) > layout.budget)
+		return NULL;
 	return fs_image_ref(names_image(v->name));
 }
 

@@ -81,7 +81,7 @@ void vm_charge(void);
  */
 bool vm_fault_grow(struct thread *t, uint64_t addr);
 int vm_fault_file(struct thread *t, uint64_t addr, uint32_t prot);
-/* Without the lock: read all that is mapped of files, as far as that goes. */
+/* Without the lock, on a helper thread: read what is mapped of files, as long as all fits the budget. */
 void vm_read_files(struct thread *t);
 uint64_t vm_stack_top(void);
 /*
