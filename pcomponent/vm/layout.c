@@ -87,6 +87,15 @@ bool vm_registered(uint64_t addr, uint64_t *start, uint64_t *end)
 	return true;
 }
 
+bool vm_registered_in(uint64_t start, uint64_t end)
+{
+	struct vma *v = table_find(start);
+
+	while (v && v->start < end && !(v->flags & VMA_REGISTERED))
+		v = table_next(v);
+	return v && v->start < end;
+}
+
 int vm_each_registered(int (*fn)(uint64_t start, uint64_t end))
 {
 	struct vma *v;

@@ -71,6 +71,8 @@ void vm_lock_helper(struct thread *t);
 
 /* shared: is addr in registered memory, and in which mapping? */
 bool vm_registered(uint64_t addr, uint64_t *start, uint64_t *end);
+/* shared: is any of [start, end) registered? */
+bool vm_registered_in(uint64_t start, uint64_t end);
 /* shared, after a miss: now and then, see what of shared memory is there (charge.c). */
 void vm_charge(void);
 
