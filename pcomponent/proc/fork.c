@@ -86,6 +86,8 @@ static long ask(struct thread *t, enum member_kind kind, struct member *out)
 		err = -EPROTO;
 	if (err && req.offer_bytes)
 		(void)resize_to(t, budget);
+	else if (!err && kind == MEMBER_FORK && rep.kept_bytes > budget - req.offer_bytes)
+		(void)resize_to(t, rep.kept_bytes);
 	resize_unblock();
 	if (err)
 		return err;

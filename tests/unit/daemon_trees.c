@@ -159,7 +159,8 @@ static int ask_fork(struct member *m, uint64_t offer, struct member *child)
 	want = cap_of_member(&memory, child->id);
 	assert_true(cap_equal(&caps[1], &want));
 	if (m != child)
-		m->has -= offer;
+		assert_true(rep->kept_bytes + offer >= m->has);
+	m->has = rep->kept_bytes;
 	return 0;
 }
 
