@@ -153,7 +153,8 @@ long sys_ppoll(struct thread *t, const uint64_t a[6])
 	return ret;
 }
 
-long sys_epoll_pwait(struct thread *t, const uint64_t a[6])
+/* The call nr; timeout: milliseconds, or a struct timespec of ours. */
+static long epoll_pwait_as(struct thread *t, long nr, const uint64_t a[6], uint64_t timeout)
 {
 	struct epoll_event *ev;
 	uint64_t mask;
@@ -167,10 +168,24 @@ long sys_epoll_pwait(struct thread *t, const uint64_t a[6])
 		return -ENOMEM;
 	if ((ret = wait_mask(t, a[4], a[5], &mask)))
 		return ret;
-	ret = host_block(t, SYS_epoll_pwait, a[0], (uint64_t)ev, a[2], a[3], mask, 8);
+	ret = host_block(t, nr, a[0], (uint64_t)ev, a[2], timeout, mask, 8);
 	if (ret > 0 && uaccess_out(a[1], ev, (uint64_t)ret * sizeof(*ev)))
 		return -EFAULT;
 	return ret;
+}
+
+long sys_epoll_pwait(struct thread *t, const uint64_t a[6])
+{
+	return epoll_pwait_as(t, SYS_epoll_pwait, a, a[3]);
+}
+
+long sys_epoll_pwait2(struct thread *t, const uint64_t a[6])
+{
+	struct timespec ts;
+
+	if (timeout_in(a[3], &ts))
+		return -EFAULT;
+	return epoll_pwait_as(t, SYS_epoll_pwait2, a, a[3] ? (uint64_t)&ts : 0);
 }
 
 /* signalfd and signalfd4. */
