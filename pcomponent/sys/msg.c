@@ -4,53 +4,67 @@
  */
 #include <errno.h>
 #include <limits.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include "pcomponent/fs/fdtable.h"
+#include "pcomponent/fs/uiter.h"
 #include "pcomponent/sys/calls.h"
+#include "pcomponent/sys/sock.h"
 #include "pcomponent/sys/thread.h"
 #include "pcomponent/sys/uaccess.h"
 
 #define CONTROL_MAX (1u << 20)
-#define NAME_MAX_BYTES 1024u
 
 struct gathered {
 	struct msghdr user, local; /* as the program has it; as the host kernel gets it */
-	struct iovec *iov;	   /* the program's */
+	struct uiter it;	   /* the program's buffers */
 	struct iovec one;
 };
 
-static long gather(struct thread *t, uint64_t addr, struct gathered *g)
+/*
+ * Room for the data: all of it, but a stream may be given less than was asked for, and no message is longer than
+ * SYS_SCRATCH_MAX.
+ */
+static uint64_t data_room(const struct gathered *g, uint64_t fd, bool recv, uint64_t flags)
 {
-	uint64_t total = 0, i;
+	uint64_t most = recv && !(flags & MSG_WAITALL) ? SYS_PIECE_BYTES : SYS_SCRATCH_MAX - 1;
+
+	if (g->it.left <= most)
+		return g->it.left;
+	if (sock_is_stream((int)fd))
+		return most;
+	most = SYS_SCRATCH_MAX - 1;
+	return recv && g->it.left > most ? most : g->it.left;
+}
+
+static long gather(struct thread *t, uint64_t fd, uint64_t addr, struct gathered *g, bool recv, uint64_t flags)
+{
+	long err;
 
 	if (uaccess_in(&g->user, addr, sizeof(g->user)))
 		return -EFAULT;
 	if (g->user.msg_iovlen > IOV_MAX)
 		return -EMSGSIZE;
-	if (g->user.msg_namelen > NAME_MAX_BYTES)
-		g->user.msg_namelen = NAME_MAX_BYTES;
+	if ((int)g->user.msg_namelen < 0)
+		return -EINVAL;
+	if (g->user.msg_namelen > SOCK_NAME_BYTES)
+		g->user.msg_namelen = SOCK_NAME_BYTES;
 	if (g->user.msg_controllen > CONTROL_MAX)
 		return -ENOBUFS;
-	g->iov = sys_scratch(t, g->user.msg_iovlen * sizeof(*g->iov) + 1);
-	if (!g->iov)
-		return -ENOMEM;
-	if (uaccess_in(g->iov, (uint64_t)g->user.msg_iov, g->user.msg_iovlen * sizeof(*g->iov)))
-		return -EFAULT;
-	for (i = 0; i < g->user.msg_iovlen; i++) {
-		if (g->iov[i].iov_len > SYS_SCRATCH_MAX)
-			return -EMSGSIZE;
-		total += g->iov[i].iov_len;
-	}
-	g->one.iov_base = sys_scratch(t, total + 1);
-	g->one.iov_len = total;
+	if ((err = uiter_vec(t, &g->it, (uint64_t)g->user.msg_iov, g->user.msg_iovlen)))
+		return err;
+	g->one.iov_len = data_room(g, fd, recv, flags);
+	if (g->one.iov_len >= SYS_SCRATCH_MAX)
+		return -EMSGSIZE;
+	g->one.iov_base = sys_scratch(t, g->one.iov_len + 1);
 	g->local = g->user;
 	g->local.msg_iov = &g->one;
 	g->local.msg_iovlen = 1;
 	if (g->user.msg_name)
-		g->local.msg_name = sys_scratch(t, NAME_MAX_BYTES);
+		g->local.msg_name = sys_scratch(t, SOCK_NAME_BYTES);
 	if (g->user.msg_control)
 		g->local.msg_control = sys_scratch(t, g->user.msg_controllen + 1);
 	if (!g->one.iov_base || (g->user.msg_name && !g->local.msg_name) ||
@@ -90,35 +104,32 @@ static long pass_check(const struct msghdr *m)
 	return 0;
 }
 
-static long send_in(const struct gathered *g)
+static long send_in(struct gathered *g)
 {
-	char *at = g->one.iov_base;
-	uint64_t i;
+	int fault;
+	long err;
 
-	for (i = 0; i < g->user.msg_iovlen; at += g->iov[i++].iov_len)
-		if (uaccess_in(at, (uint64_t)g->iov[i].iov_base, g->iov[i].iov_len))
-			return -EFAULT;
-	if (g->user.msg_name && uaccess_in(g->local.msg_name, (uint64_t)g->user.msg_name, g->user.msg_namelen))
+	if (uiter_in(&g->it, g->one.iov_base, g->one.iov_len, &fault) < g->one.iov_len)
 		return -EFAULT;
+	if (g->user.msg_name &&
+	    (err = sock_name_in(g->local.msg_name, (uint64_t)g->user.msg_name, g->user.msg_namelen)))
+		return err;
 	if (g->user.msg_control &&
 	    uaccess_in(g->local.msg_control, (uint64_t)g->user.msg_control, g->user.msg_controllen))
 		return -EFAULT;
 	return g->user.msg_control ? pass_check(&g->local) : 0;
 }
 
-static long recv_out(const struct gathered *g, uint64_t addr, uint64_t bytes)
+static long recv_out(struct gathered *g, uint64_t addr, uint64_t bytes)
 {
-	const char *at = g->one.iov_base;
 	struct msghdr out = g->user;
-	uint64_t i, n;
+	uint64_t n;
+	int fault;
 
 	if (bytes > g->one.iov_len) /* MSG_TRUNC tells the real length */
 		bytes = g->one.iov_len;
-	for (i = 0; i < g->user.msg_iovlen && bytes; i++, at += n, bytes -= n) {
-		n = g->iov[i].iov_len < bytes ? g->iov[i].iov_len : bytes;
-		if (uaccess_out((uint64_t)g->iov[i].iov_base, at, n))
-			return -EFAULT;
-	}
+	if (uiter_out(&g->it, g->one.iov_base, bytes, &fault) < bytes)
+		return -EFAULT;
 	n = g->local.msg_namelen < g->user.msg_namelen ? g->local.msg_namelen : g->user.msg_namelen;
 	if (g->user.msg_name && uaccess_out((uint64_t)g->user.msg_name, g->local.msg_name, n))
 		return -EFAULT;
@@ -138,7 +149,7 @@ static long send_one(struct thread *t, uint64_t fd, uint64_t addr, uint64_t flag
 
 	if (fd_hidden((int)fd))
 		return -EBADF;
-	if ((ret = gather(t, addr, &g)) || (ret = send_in(&g)))
+	if ((ret = gather(t, fd, addr, &g, false, flags)) || (ret = send_in(&g)))
 		return ret;
 	return host_block(t, SYS_sendmsg, fd, (uint64_t)&g.local, flags, 0, 0, 0);
 }
@@ -150,8 +161,9 @@ static long recv_one(struct thread *t, uint64_t fd, uint64_t addr, uint64_t flag
 
 	if (fd_hidden((int)fd))
 		return -EBADF;
-	if ((ret = gather(t, addr, &g)))
+	if ((ret = gather(t, fd, addr, &g, true, flags)))
 		return ret;
+	memset(g.one.iov_base, 0, flags & MSG_TRUNC ? g.one.iov_len : 0);
 	ret = host_block(t, SYS_recvmsg, fd, (uint64_t)&g.local, flags, 0, 0, 0);
 	if (ret < 0)
 		return ret;
