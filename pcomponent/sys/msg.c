@@ -9,6 +9,8 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
+#include <time.h>
+#include "ashlar/base/clock.h"
 #include "pcomponent/fs/fdtable.h"
 #include "pcomponent/fs/uiter.h"
 #include "pcomponent/sys/calls.h"
@@ -17,6 +19,7 @@
 #include "pcomponent/sys/uaccess.h"
 
 #define CONTROL_MAX (1u << 20)
+#define TIMEOUT_S_MAX (1u << 30)
 
 struct gathered {
 	struct msghdr user, local; /* as the program has it; as the host kernel gets it */
@@ -181,9 +184,9 @@ long sys_recvmsg(struct thread *t, const uint64_t a[6])
 	return recv_one(t, a[0], a[1], a[2]);
 }
 
-/* Several messages: one by one, the scratch memory of each given back before the next. */
+/* Several messages: one by one, the scratch memory of each given back before the next; none after until (clock_ns). */
 static long many(struct thread *t, const uint64_t a[6], long (*one)(struct thread *, uint64_t, uint64_t, uint64_t),
-		 uint64_t rest_flags)
+		 uint64_t rest_flags, uint64_t until)
 {
 	uint64_t flags = a[3], done;
 	long ret = 0;
@@ -198,20 +201,39 @@ static long many(struct thread *t, const uint64_t a[6], long (*one)(struct threa
 		if (uaccess_store32(at + offsetof(struct mmsghdr, msg_len), (uint32_t)ret))
 			return -EFAULT;
 		flags |= rest_flags;
+		if (clock_ns() >= until) {
+			done++;
+			break;
+		}
 	}
 	return done ? (long)done : ret;
 }
 
 long sys_sendmmsg(struct thread *t, const uint64_t a[6])
 {
-	return many(t, a, send_one, 0);
+	return many(t, a, send_one, 0, UINT64_MAX);
 }
 
 long sys_recvmmsg(struct thread *t, const uint64_t a[6])
 {
 	const uint64_t b[6] = { a[0], a[1], a[2], a[3] & ~(uint64_t)MSG_WAITFORONE };
 
-	if (a[4]) /* a timeout that is only looked at between messages: not served */
+	uint64_t until = UINT64_MAX, left;
+	struct timespec ts;
+	long ret;
+
+	if (a[4] && uaccess_in(&ts, a[4], sizeof(ts)))
+		return -EFAULT;
+	if (a[4] && (ts.tv_sec < 0 || ts.tv_nsec < 0 || ts.tv_nsec >= (long)NS_PER_S))
 		return -EINVAL;
-	return many(t, b, recv_one, a[3] & MSG_WAITFORONE ? MSG_DONTWAIT : 0);
+	if (a[4] && (uint64_t)ts.tv_sec < TIMEOUT_S_MAX)
+		until = clock_ns() + (uint64_t)ts.tv_sec * NS_PER_S + (uint64_t)ts.tv_nsec;
+	ret = many(t, b, recv_one, a[3] & MSG_WAITFORONE ? MSG_DONTWAIT : 0, until);
+	if (ret <= 0 || until == UINT64_MAX)
+		return ret;
+	/* As Linux does it: looked at between messages, what is left is told where some came */
+	left = clock_ns();
+	left = left < until ? until - left : 0;
+	ts = (struct timespec){ .tv_sec = (time_t)(left / NS_PER_S), .tv_nsec = (long)(left % NS_PER_S) };
+	return uaccess_out(a[4], &ts, sizeof(ts)) ? -EFAULT : ret;
 }

@@ -4,6 +4,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct thread;
+
 #define SOCK_NAME_BYTES 128u /* the longest, of any family */
 
 /*
@@ -15,5 +17,7 @@ long sock_name_in(char local[SOCK_NAME_BYTES], uint64_t addr, uint64_t bytes);
 long sock_name_out(uint64_t addr, uint64_t len_at, const char *local, uint32_t bytes);
 /* A stream may be sent and received in pieces. */
 bool sock_is_stream(int fd);
+/* ioctl SIOCGIFCONF: the machine's interfaces. 0 or -errno. */
+long sock_ifconf(struct thread *, int fd, uint64_t arg);
 
 #endif

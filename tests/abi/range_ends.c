@@ -2,8 +2,8 @@
 #include <sys/wait.h>
 #include "tests/abi/abi.h"
 
-#define HIGH ((char *)0x700000001000)	  /* nothing of a program is there */
-#define BEHIND ((char *)0x7ffffffff000)	  /* the end of what user space may have */
+#define HIGH ((char *)0x700000001000)	    /* nothing of a program is there */
+#define BEHIND ((char *)0x7ffffffff000)	    /* the end of what user space may have */
 #define KERNEL ((char *)0xffff880000000000) /* the kernel's */
 
 static void refused(char *at, int unmap_error)
