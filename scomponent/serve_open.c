@@ -160,6 +160,7 @@ int serve_open(struct rpc_request *rq, const void *body, const void *tail, uint3
 {
 	const struct p2s_open_req *req = body;
 	struct client *c = client_of(rq);
+	struct wire_at plain = req->at;
 	struct p2s_open_rep *rep = out;
 	char path[PATH_MAX], where[PATH_MAX];
 	int err, fd, n;
@@ -168,7 +169,8 @@ int serve_open(struct rpc_request *rq, const void *body, const void *tail, uint3
 		return -EACCES;
 	if (tail_bytes != req->at.path_bytes || req->flags & ~(uint32_t)OPEN_KNOWN || req->mode & ~07777u)
 		return -EINVAL;
-	err = path_decode(&req->at, tail, path);
+	plain.flags &= ~(uint32_t)OPEN_RULES;
+	err = path_decode(&plain, tail, path);
 	if (err)
 		return err;
 	err = room_check(c);

@@ -13,7 +13,6 @@
 #include "pcomponent/fs/ownlocks.h"
 #include "pcomponent/fs/link.h"
 #include "pcomponent/sys/sys.h"
-#include "pcomponent/sys/thread.h"
 
 #define CALL_MS (60 * 1000u)   /* a storage component may be slow or stopped for a while */
 #define SYNC_MS (3600 * 1000u) /* what waits for the medium */
@@ -120,6 +119,22 @@ static int second_try(enum msg_id id, int err)
 	return (id == P2S_UNLINK || id == P2S_RENAME) && err == -ENOENT ? 0 : err;
 }
 
+static __thread bool impatient;
+
+void fs_never_wait(void)
+{
+	impatient = true;
+}
+
+/* The component is gone. false: this thread is not one that waits for it. */
+static bool wait_for_it(int err)
+{
+	if (impatient)
+		return false;
+	client.gone = link_restore(err) != 0;
+	return true;
+}
+
 static bool uses_buffer(enum msg_id id)
 {
 	return id == P2S_READ || id == P2S_WRITE || id == P2S_GETDENTS;
@@ -132,17 +147,6 @@ static int call_once(enum msg_id id, const void *wire, const void *tail, uint32_
 	client.messages++;
 	return rpc_call_sync(link_rpc(), id, client.pid, thread_id(), wire, tail, tail_bytes, call_ms(id), rep,
 			     rep_tail, rep_tail_bytes);
-}
-
-/* The component is gone. false: this thread is not one that waits for it. */
-static bool wait_for_it(int err)
-{
-	struct thread *t = thread_self();
-
-	if (t && t->helper)
-		return false;
-	client.gone = link_restore(err) != 0;
-	return true;
 }
 
 /* Under the lock. The reply's tail is asked for again in full at each try. */

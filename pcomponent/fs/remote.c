@@ -32,7 +32,7 @@ static uint32_t flags_stay(uint32_t flags)
 
 long remote_open(const struct path *p, uint32_t flags, uint32_t mode, struct file **out, struct wire_stat *st)
 {
-	struct p2s_open_req req = { .at = path_at(p, 0), .flags = flags & OPEN_WIRE, .mode = mode };
+	struct p2s_open_req req = { .at = path_at(p, p->rules), .flags = flags & OPEN_WIRE, .mode = mode };
 	struct p2s_open_rep rep;
 	char where[PATH_MAX];
 	uint32_t n = sizeof(where) - 1;

@@ -52,7 +52,7 @@ _Static_assert(sizeof(struct wire_stat) == 128, "wire_stat");
 
 /*
  * Where a path starts and what it is. flags: AT_SYMLINK_NOFOLLOW, AT_SYMLINK_FOLLOW, AT_EMPTY_PATH, AT_REMOVEDIR,
- * AT_EACCESS as the call knows them.
+ * AT_EACCESS as the call knows them; in P2S_OPEN also RESOLVE_* of openat2 but RESOLVE_CACHED (other bits than those).
  */
 struct wire_at {
 	uint64_t dir; /* directory handle; 0: root */
@@ -191,7 +191,7 @@ struct p2s_symlink_rep {
 	uint64_t reserved0;
 };
 
-/* truncate, or ftruncate with AT_EMPTY_PATH. */
+/* truncate, or ftruncate with AT_EMPTY_PATH; with AT_SYMLINK_FOLLOW as well truncate of the file behind the handle. */
 struct p2s_truncate_req {
 	struct wire_at at;
 	uint64_t bytes;
