@@ -51,6 +51,29 @@ long remote_open(const struct path *p, uint32_t flags, uint32_t mode, struct fil
 	return 0;
 }
 
+long remote_exec(const struct path *p, struct file **out, struct wire_stat *st, char head[P2S_EXEC_HEAD],
+		 uint32_t *head_bytes)
+{
+	struct p2s_exec_req req = { .at = path_at(p, 0) };
+	struct p2s_exec_rep rep;
+	char where[PATH_MAX + P2S_EXEC_HEAD];
+	uint32_t n = sizeof(where);
+	int err = client_call(P2S_EXEC, &req, p->str, req.at.path_bytes, &rep, where, &n);
+
+	if (err)
+		return err;
+	memcpy(head, where + rep.path_bytes, rep.head_bytes);
+	*head_bytes = rep.head_bytes;
+	*st = rep.stat;
+	where[rep.path_bytes < PATH_MAX ? rep.path_bytes : PATH_MAX - 1] = '\0';
+	*out = file_new(FILE_REMOTE, rep.handle, flags_stay(O_RDONLY), rep.stat.mode & S_IFMT, where);
+	if (!*out) {
+		client_close_handle(rep.handle);
+		return -ENOMEM;
+	}
+	return 0;
+}
+
 long remote_stat(const struct path *p, uint32_t at_flags, struct wire_stat *st)
 {
 	struct p2s_stat_req req = { .at = path_at(p, at_flags) };

@@ -358,5 +358,20 @@ struct p2s_lock_rep {
 	uint32_t pid; /* UINT32_MAX: of an open file description */
 };
 
+/*
+ * Open a file to execute it: as P2S_OPEN with O_RDONLY, of a regular file that the process may execute; else -EACCES. Reply
+ * tail: the canonical path as P2S_OPEN gives it, then the first bytes of the file, P2S_EXEC_HEAD where it has so many: what a
+ * small program's headers need, or the first line of a script.
+ */
+#define P2S_EXEC_HEAD 1024
+struct p2s_exec_req {
+	struct wire_at at;
+};
+struct p2s_exec_rep {
+	uint64_t handle; /* > 0 */
+	uint32_t path_bytes, head_bytes;
+	struct wire_stat stat;
+};
+
 #pragma GCC diagnostic pop
 #endif
