@@ -29,6 +29,7 @@
 #include "pcomponent/fs/calls.h"
 #include "pcomponent/fs/fs.h"
 #include "pcomponent/proc/threads.h"
+#include "pcomponent/sys/sock.h"
 #include "pcomponent/sys/sys.h"
 #include "pcomponent/sys/thread.h"
 #include "pcomponent/sys/uaccess.h"
@@ -115,6 +116,11 @@ int uaccess_touch(uint64_t addr, int write)
 	if (uaccess_in(&byte, addr, 1))
 		return -EFAULT;
 	return write ? uaccess_out(addr, &byte, 1) : 0;
+}
+
+long sock_ifconf(struct thread *t, int fd, uint64_t arg)
+{
+	return -ENOTTY;
 }
 
 char *vm_maps_text(bool smaps, size_t *len)
