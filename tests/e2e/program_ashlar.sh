@@ -22,14 +22,14 @@ mkdir "$tmp/src"
 cd "$tmp/src" || exit 1
 from=$(now_ms)
 make -s -j2 B="$tmp/b" all >"$tmp/out" 2>&1 || {
-	show "$tmp/out"
+	grep -v '^  [A-Z]' "$tmp/out" >&2
 	fail "make fails natively"
 }
 native=$(($(now_ms) - from))
 mv "$tmp/b" "$tmp/native"
 from=$(now_ms)
 ashlar run --excache 64M --stats "$tmp/stats" -- make -s -j2 B="$tmp/b" all >"$tmp/out" 2>&1 || {
-	show "$tmp/out"
+	grep -v '^  [A-Z]' "$tmp/out" >&2
 	fail "make fails"
 }
 echo "built in $(($(now_ms) - from)) ms, natively $native, by $(stat_of "$tmp/stats" detail.processes) programs with" \
@@ -38,7 +38,7 @@ echo "built in $(($(now_ms) - from)) ms, natively $native, by $(stat_of "$tmp/st
 diff -rq "$tmp/native" "$tmp/b" || fail "what was built differs"
 
 ashlar run --excache 64M -- make -s -j2 B="$tmp/b" unit >"$tmp/out" 2>&1 || {
-	show "$tmp/out"
+	grep -v '^  [A-Z]' "$tmp/out" >&2
 	fail "make unit fails"
 }
 tests=()
@@ -65,7 +65,7 @@ from=$(now_ms)
 ASHLAR_TEST_MARK=$mark ASHLAR_TOP=$tmp/src "${as[@]}" "$bin/ashlar" run --excache 8M -- \
 	bash "$tmp/all.sh" "$tmp/work" "${tests[@]}" >"$tmp/out" 2>&1 || fail "the shell fails"
 [ ! -s "$tmp/out" ] || {
-	show "$tmp/out"
+	grep -v '^  [A-Z]' "$tmp/out" >&2
 	fail "unit tests fail inside"
 }
 echo "${#tests[@]} programs of unit tests pass in $(($(now_ms) - from)) ms, ${#not[@]} left out"
