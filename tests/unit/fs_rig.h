@@ -73,6 +73,11 @@ void *sys_scratch(struct thread *t, uint64_t bytes)
 	return fs_scratch[fs_scratches++] = malloc(bytes ? bytes : 1);
 }
 
+long sock_ifconf(struct thread *t, int fd, uint64_t arg)
+{
+	return -ENOTTY; /* not asked for here */
+}
+
 void sys_message(const char *fmt, ...)
 {
 	__atomic_fetch_add(&fs_said, 1, __ATOMIC_RELAXED);
