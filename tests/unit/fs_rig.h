@@ -123,11 +123,6 @@ int uaccess_touch(uint64_t addr, int write)
 	return write ? uaccess_out(addr, &byte, 1) : 0;
 }
 
-long sock_ifconf(struct thread *t, int fd, uint64_t arg)
-{
-	return -ENOTTY;
-}
-
 char *vm_maps_text(bool smaps, size_t *len)
 {
 	*len = 5;
