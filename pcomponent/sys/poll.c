@@ -154,8 +154,8 @@ long sys_ppoll(struct thread *t, const uint64_t a[6])
 	return ret;
 }
 
-/* epoll_wait and epoll_pwait. What has no room in a piece is reported by the next call. */
-long sys_epoll_pwait(struct thread *t, const uint64_t a[6])
+/* The call nr; timeout: milliseconds, or a struct timespec of ours. What has no room in a piece is for the next call. */
+static long epoll_pwait_as(struct thread *t, long nr, const uint64_t a[6], uint64_t timeout)
 {
 	const int most = (int)(SYS_PIECE_BYTES / sizeof(struct epoll_event));
 	int n = (int)a[2] < most ? (int)a[2] : most;
@@ -169,12 +169,26 @@ long sys_epoll_pwait(struct thread *t, const uint64_t a[6])
 		return -EINVAL;
 	if (!(ev = sys_scratch(t, (uint64_t)n * sizeof(*ev))))
 		return -ENOMEM;
-	if (t->call_nr == SYS_epoll_pwait && (ret = wait_mask(t, a[4], a[5], &mask)))
+	if (t->call_nr != SYS_epoll_wait && (ret = wait_mask(t, a[4], a[5], &mask)))
 		return ret;
-	ret = host_block(t, SYS_epoll_pwait, a[0], (uint64_t)ev, (uint64_t)n, a[3], mask, 8);
+	ret = host_block(t, nr, a[0], (uint64_t)ev, (uint64_t)n, timeout, mask, 8);
 	if (ret > 0 && uaccess_out(a[1], ev, (uint64_t)ret * sizeof(*ev)))
 		return -EFAULT;
 	return ret;
+}
+
+long sys_epoll_pwait(struct thread *t, const uint64_t a[6])
+{
+	return epoll_pwait_as(t, SYS_epoll_pwait, a, a[3]);
+}
+
+long sys_epoll_pwait2(struct thread *t, const uint64_t a[6])
+{
+	struct timespec ts;
+
+	if (timeout_in(a[3], &ts))
+		return -EFAULT;
+	return epoll_pwait_as(t, SYS_epoll_pwait2, a, a[3] ? (uint64_t)&ts : 0);
 }
 
 /* signalfd and signalfd4. */
