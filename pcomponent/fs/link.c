@@ -340,7 +340,25 @@ static int restore_once(uint32_t connect_ms)
 
 int link_begin(void)
 {
-	return link_state.later ? restore_once(CONNECT_MS) : 0;
+	if (link_state.later)
+		return restore_once(CONNECT_MS);
+	return link_state.rpc ? 0 : -EPIPE;
+}
+
+bool link_lost(void)
+{
+	return !link_state.later && (!link_state.rpc || rpc_sync_step(link_state.rpc));
+}
+
+void link_try(void)
+{
+	if (!link_state.wait_s)
+		return; /* it ends for good, with the next call */
+	if (restore_once(RESTORE_CONNECT_MS))
+		drop();
+	else
+		sys_message("storage component %s is another one: the locks on its files are taken again",
+			    link_state.name);
 }
 
 static void pause_a_little(void)

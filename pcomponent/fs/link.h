@@ -20,6 +20,9 @@ int link_open(const struct fs_config *); /* 0, or -errno after a message */
 void link_open_later(const struct fs_config *, uint64_t files);
 bool link_is_later(void); /* it has not been made yet */
 int link_begin(void);	  /* 0 at once when there is a connection; else link_restore is to be called with the error */
+/* Has the connection ended, without a call that met it? Then one try to restore it; one that fails leaves it to link_begin. */
+bool link_lost(void);
+void link_try(void);
 /* Rises with each connection: handles at the component hold for one. */
 uint32_t link_life(void);
 int link_buffer_make(void);

@@ -34,7 +34,7 @@ static int lock(enum how how, int fd, int type, bool wait, int start)
 	}
 }
 
-static void catch(int flags)
+static void catch (int flags)
 {
 	struct sigaction sa = { .sa_handler = on_signal, .sa_flags = flags };
 
@@ -102,13 +102,13 @@ static void waits(enum how how)
 	end(child);
 	CHECK(lock(how, fd, F_UNLCK, false, 0) == 0);
 
-	catch(0);
+	catch (0);
 	child = holder(how, SIGUSR1);
 	CHECK_ERR(lock(how, fd, F_WRLCK, true, 0), EINTR);
 	CHECK(signals == 1);
 	end(child);
 
-	catch(SA_RESTART);
+	catch (SA_RESTART);
 	child = holder(how, SIGUSR1);
 	CHECK(lock(how, fd, F_WRLCK, true, 0) == 0);
 	CHECK(signals == 1);
