@@ -8,7 +8,7 @@ sys_fn sys_read, sys_write, sys_readv, sys_writev, sys_pread64, sys_pwrite64;
 sys_fn sys_preadv, sys_pwritev, sys_preadv2, sys_pwritev2;
 
 /* calls_open.c */
-sys_fn sys_open, sys_openat, sys_creat, sys_close, sys_close_range;
+sys_fn sys_open, sys_openat, sys_openat2, sys_creat, sys_close, sys_close_range;
 
 /* calls_fd.c */
 sys_fn sys_dup, sys_dup2, sys_dup3, sys_fcntl;

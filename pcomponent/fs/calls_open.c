@@ -1,6 +1,8 @@
 /* open and close. */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/openat2.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include "pcomponent/fs/calls.h"
@@ -11,6 +13,7 @@
 #include "pcomponent/fs/procself.h"
 #include "pcomponent/fs/remote.h"
 #include "pcomponent/sys/sys.h"
+#include "pcomponent/sys/uaccess.h"
 
 struct open_args {
 	uint32_t flags, mode;
@@ -116,6 +119,66 @@ long sys_open(struct thread *t, const uint64_t a[6])
 long sys_openat(struct thread *t, const uint64_t a[6])
 {
 	return open_any(t, (int)a[0], a[1], (uint32_t)a[2], (uint32_t)a[3]);
+}
+
+/* ---- openat2 ---- */
+
+#define HOW_BYTES_MIN 24u /* as openat2 began */
+#define HOW_BYTES_MAX 4096u
+#define HOW_FLAGS                                                                                                  \
+	(O_ACCMODE | O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_APPEND | O_NONBLOCK | O_SYNC | O_ASYNC | O_DIRECT | \
+	 O_LARGEFILE_BIT | O_DIRECTORY | O_NOFOLLOW | O_NOATIME | O_CLOEXEC | O_PATH | O_TMPFILE_BIT)
+#define O_LARGEFILE_BIT 0100000 /* glibc's is 0 */
+#define HOW_PATH_FLAGS (O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+#define HOW_RESOLVE                                                                                          \
+	(RESOLVE_NO_XDEV | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_SYMLINKS | RESOLVE_BENEATH | RESOLVE_IN_ROOT | \
+	 RESOLVE_CACHED)
+
+/* A struct of a newer program is one of ours, if what we do not know of it is zero. 0, -EINVAL, -E2BIG or -EFAULT. */
+static long how_in(struct open_how *how, uint64_t addr, uint64_t bytes)
+{
+	char raw[HOW_BYTES_MAX];
+	uint64_t i;
+
+	if (bytes < HOW_BYTES_MIN)
+		return -EINVAL;
+	if (bytes > sizeof(raw))
+		return -E2BIG;
+	if (uaccess_in(raw, addr, bytes))
+		return -EFAULT;
+	for (i = sizeof(*how); i < bytes; i++)
+		if (raw[i])
+			return -E2BIG;
+	memcpy(how, raw, sizeof(*how));
+	return 0;
+}
+
+/* What openat passes over is an error here. 0 or -errno. */
+static long how_check(const struct open_how *how)
+{
+	bool makes = how->flags & (O_CREAT | O_TMPFILE_BIT);
+
+	if (how->flags & ~(uint64_t)HOW_FLAGS || how->resolve & ~(uint64_t)HOW_RESOLVE)
+		return -EINVAL;
+	if ((how->resolve & RESOLVE_BENEATH) && (how->resolve & RESOLVE_IN_ROOT))
+		return -EINVAL;
+	if (makes ? how->mode & ~(uint64_t)ALLPERMS : how->mode)
+		return -EINVAL;
+	if ((how->flags & O_PATH) && how->flags & ~(uint64_t)HOW_PATH_FLAGS)
+		return -EINVAL;
+	if (how->resolve & RESOLVE_CACHED) /* no path can be walked here without waiting */
+		return -EAGAIN;
+	return how->resolve ? -ENOSYS : 0;
+}
+
+long sys_openat2(struct thread *t, const uint64_t a[6])
+{
+	struct open_how how;
+	long err = how_in(&how, a[2], a[3]);
+
+	if (!err)
+		err = how_check(&how);
+	return err ? err : open_any(t, (int)a[0], a[1], (uint32_t)how.flags, (uint32_t)how.mode);
 }
 
 long sys_creat(struct thread *t, const uint64_t a[6])

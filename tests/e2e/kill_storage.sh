@@ -40,7 +40,7 @@ for round in 1 2 3; do
 	kill -KILL "$storage"
 	wait_for 2 ended "$storage"
 	wait_for 5 has_line "$tmp/err" 'is gone .*: calls on its files wait' || fail "no word of it"
-	sleep 0.5
+	sleep 0.5 # it is away for a while
 	rack_storage
 	wait_for 20 eval '[ "$(grep -c "is back after" "$tmp/err")" = '$round' ]' || fail "does not come back: $(cat "$tmp/err")"
 	! other || fail "the lock is lost, after line $(wc -l <"$tmp/out"): $(cat "$tmp/err")"
