@@ -36,7 +36,7 @@ sys_fn sys_utime, sys_utimes, sys_futimesat, sys_utimensat;
 /* calls_xattr.c: setxattr serves setxattr, lsetxattr, removexattr, lremovexattr; the others accordingly */
 sys_fn sys_setxattr, sys_fsetxattr, sys_getxattr, sys_fgetxattr, sys_listxattr, sys_flistxattr;
 
-/* calls_ioctl.c, calls_copy.c */
-sys_fn sys_ioctl, sys_sendfile, sys_copy_file_range, sys_splice;
+/* calls_ioctl.c, calls_copy.c, calls_process_vm.c */
+sys_fn sys_ioctl, sys_sendfile, sys_copy_file_range, sys_splice, sys_process_vm;
 
 #endif

@@ -79,6 +79,7 @@ static long open_fds(const struct path *p, const struct open_args *o)
 static long open_op(struct thread *t, struct path *p, void *arg)
 {
 	const struct open_args *o = arg;
+	struct open_how how = { .flags = o->flags, .mode = o->mode, .resolve = p->rules };
 
 	if (p->where == PATH_REMOTE)
 		return open_remote(t, p, o);
@@ -100,15 +101,22 @@ static long open_op(struct thread *t, struct path *p, void *arg)
 		break;
 	}
 	/* may wait: a terminal line, a FIFO in /dev/shm */
+	if (p->rules)
+		return fd_adopt(host_block(t, SYS_openat2, (uint64_t)AT_FDCWD, (uint64_t)p->str, (uint64_t)&how,
+					   sizeof(how), 0, 0));
 	return fd_adopt(host_block(t, SYS_openat, (uint64_t)AT_FDCWD, (uint64_t)p->str, o->flags, o->mode, 0, 0));
+}
+
+static unsigned follow_flags(uint32_t flags)
+{
+	return flags & O_NOFOLLOW || (flags & (O_CREAT | O_EXCL)) == (O_CREAT | O_EXCL) ? PATH_NOFOLLOW : 0;
 }
 
 static long open_any(struct thread *t, int dirfd, uint64_t addr, uint32_t flags, uint32_t mode)
 {
 	struct open_args o = { .flags = flags, .mode = mode };
-	bool nofollow = flags & O_NOFOLLOW || (flags & (O_CREAT | O_EXCL)) == (O_CREAT | O_EXCL);
 
-	return path_do(t, dirfd, addr, nofollow ? PATH_NOFOLLOW : 0, open_op, &o);
+	return path_do(t, dirfd, addr, follow_flags(flags), open_op, &o);
 }
 
 long sys_open(struct thread *t, const uint64_t a[6])
@@ -121,64 +129,49 @@ long sys_openat(struct thread *t, const uint64_t a[6])
 	return open_any(t, (int)a[0], a[1], (uint32_t)a[2], (uint32_t)a[3]);
 }
 
-/* ---- openat2 ---- */
-
-#define HOW_BYTES_MIN 24u /* as openat2 began */
-#define HOW_BYTES_MAX 4096u
-#define HOW_FLAGS                                                                                                  \
-	(O_ACCMODE | O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_APPEND | O_NONBLOCK | O_SYNC | O_ASYNC | O_DIRECT | \
-	 O_LARGEFILE_BIT | O_DIRECTORY | O_NOFOLLOW | O_NOATIME | O_CLOEXEC | O_PATH | O_TMPFILE_BIT)
-#define O_LARGEFILE_BIT 0100000 /* glibc's is 0 */
-#define HOW_PATH_FLAGS (O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
-#define HOW_RESOLVE                                                                                          \
-	(RESOLVE_NO_XDEV | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_SYMLINKS | RESOLVE_BENEATH | RESOLVE_IN_ROOT | \
-	 RESOLVE_CACHED)
-
-/* A struct of a newer program is one of ours, if what we do not know of it is zero. 0, -EINVAL, -E2BIG or -EFAULT. */
-static long how_in(struct open_how *how, uint64_t addr, uint64_t bytes)
+/* The struct of the program, which may be shorter or longer than ours: what we do not know of it must be zero. */
+static long how_in(struct thread *t, uint64_t addr, uint64_t bytes, struct open_how *how)
 {
-	char raw[HOW_BYTES_MAX];
+	char *all;
 	uint64_t i;
 
-	if (bytes < HOW_BYTES_MIN)
+	if (bytes < sizeof(*how))
 		return -EINVAL;
-	if (bytes > sizeof(raw))
+	if (bytes > 4096)
 		return -E2BIG;
-	if (uaccess_in(raw, addr, bytes))
+	if (!(all = sys_scratch(t, bytes)))
+		return -ENOMEM;
+	if (uaccess_in(all, addr, bytes))
 		return -EFAULT;
 	for (i = sizeof(*how); i < bytes; i++)
-		if (raw[i])
+		if (all[i])
 			return -E2BIG;
-	memcpy(how, raw, sizeof(*how));
+	memcpy(how, all, sizeof(*how));
 	return 0;
 }
 
-/* What openat passes over is an error here. 0 or -errno. */
+/* What is wrong with how, whatever the path, by the host kernel's own judgement. */
 static long how_check(const struct open_how *how)
 {
-	bool makes = how->flags & (O_CREAT | O_TMPFILE_BIT);
+	long err = host4(SYS_openat2, -1, "x", how, sizeof(*how));
 
-	if (how->flags & ~(uint64_t)HOW_FLAGS || how->resolve & ~(uint64_t)HOW_RESOLVE)
-		return -EINVAL;
-	if ((how->resolve & RESOLVE_BENEATH) && (how->resolve & RESOLVE_IN_ROOT))
-		return -EINVAL;
-	if (makes ? how->mode & ~(uint64_t)ALLPERMS : how->mode)
-		return -EINVAL;
-	if ((how->flags & O_PATH) && how->flags & ~(uint64_t)HOW_PATH_FLAGS)
-		return -EINVAL;
-	if (how->resolve & RESOLVE_CACHED) /* no path can be walked here without waiting */
-		return -EAGAIN;
-	return how->resolve ? -ENOSYS : 0;
+	if (err != -EBADF)
+		return err;
+	return how->resolve & RESOLVE_CACHED ? -EAGAIN : 0;
 }
 
 long sys_openat2(struct thread *t, const uint64_t a[6])
 {
 	struct open_how how;
-	long err = how_in(&how, a[2], a[3]);
+	struct open_args o;
+	struct path p;
+	long ret;
 
-	if (!err)
-		err = how_check(&how);
-	return err ? err : open_any(t, (int)a[0], a[1], (uint32_t)how.flags, (uint32_t)how.mode);
+	if ((ret = how_in(t, a[2], a[3], &how)) || (ret = how_check(&how)))
+		return ret;
+	o = (struct open_args){ .flags = (uint32_t)how.flags, .mode = (uint32_t)how.mode };
+	ret = path_get_rules((int)a[0], a[1], follow_flags(o.flags), (uint32_t)how.resolve, &p);
+	return ret ? ret : path_do_with(t, &p, follow_flags(o.flags), open_op, &o);
 }
 
 long sys_creat(struct thread *t, const uint64_t a[6])

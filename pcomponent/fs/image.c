@@ -25,18 +25,6 @@ static long path_remote(const char *str, struct path *p)
 	return err;
 }
 
-static long open_routed(const char *str, uint32_t flags, struct file **f, struct wire_stat *st)
-{
-	struct path p;
-	long err = path_remote(str, &p);
-
-	if (err)
-		return err;
-	err = remote_open(&p, flags, 0, f, st);
-	path_put(&p);
-	return err == -EREMOTE ? -EACCES : err;
-}
-
 static int canonical_out(const struct file *f, char *buf, size_t max)
 {
 	if (!buf)
@@ -47,14 +35,20 @@ static int canonical_out(const struct file *f, char *buf, size_t max)
 	return 0;
 }
 
-int fs_image_open(const char *path, struct fs_image **out, struct wire_stat *st, char *canonical, size_t canonical_max)
+int fs_image_exec(const char *path, struct fs_image **out, struct wire_stat *st, char canonical[4096], char *head,
+		  uint32_t *head_bytes)
 {
+	struct path p;
 	struct file *f;
-	long err = open_routed(path, O_RDONLY, &f, st);
+	long err = path_remote(path, &p);
 
 	if (err)
 		return (int)err;
-	err = canonical_out(f, canonical, canonical_max);
+	err = remote_exec(&p, &f, st, head, head_bytes);
+	path_put(&p);
+	if (err)
+		return err == -EREMOTE ? -EACCES : (int)err;
+	err = canonical_out(f, canonical, 4096);
 	if (!err)
 		*out = file_image(file_hold(f));
 	file_put(f);
@@ -147,23 +141,6 @@ struct fs_image *fs_image_ref(struct fs_image *image)
 void fs_image_close(struct fs_image *image)
 {
 	file_drop(image_file(image));
-}
-
-int fs_image_access_exec(const char *path)
-{
-	struct wire_stat st;
-	struct path p;
-	long err = path_remote(path, &p);
-
-	if (err)
-		return (int)err;
-	err = remote_access(&p, AT_EACCESS, X_OK);
-	if (!err) /* a directory may be searched, but not executed */
-		err = remote_stat(&p, 0, &st);
-	path_put(&p);
-	if (!err && !S_ISREG(st.mode))
-		err = -EACCES;
-	return (int)err;
 }
 
 void fs_exec_path(char path[4096])

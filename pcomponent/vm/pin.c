@@ -99,7 +99,7 @@ static uint64_t pinned_anew(uint64_t start, uint64_t end)
 	struct vma *v;
 
 	for (v = table_find(start); v && v->start < end; v = table_next(v)) {
-		if ((v->flags & (VMA_LOCKED | VMA_HOST | VMA_OURS | VMA_BEYOND)) || !v->prot)
+		if ((v->flags & (VMA_LOCKED | VMA_HOST | VMA_OURS)) || !v->prot)
 			continue;
 		from = v->start > start ? v->start : start;
 		to = v->end < end ? v->end : end;
@@ -124,8 +124,10 @@ static long lock(uint64_t addr, uint64_t bytes, uint32_t flags)
 
 	if (!vm_lock_may())
 		return -EPERM;
-	if (vm_range(start, bytes + (addr - start), &end) || bytes + (addr - start) < bytes)
+	if (bytes + (addr - start) < bytes)
 		return -EINVAL;
+	if ((err = vm_range(start, bytes + (addr - start), &end)))
+		return err;
 	vm_lock_exclusive();
 	if (!vm_lock_allowed(end - start - table_sums_in(start, end).locked) ||
 	    layout_pin_room(pinned_anew(start, end)))
@@ -161,8 +163,10 @@ long sys_munlock(struct thread *t, const uint64_t a[6])
 	int err;
 
 	(void)t;
-	if (vm_range(start, a[1] + (a[0] - start), &end) || a[1] + (a[0] - start) < a[1])
+	if (a[1] + (a[0] - start) < a[1])
 		return -EINVAL;
+	if ((err = vm_range(start, a[1] + (a[0] - start), &end)))
+		return err;
 	vm_lock_exclusive();
 	err = set_range(start, end, 0, false);
 	vm_unlock_exclusive();

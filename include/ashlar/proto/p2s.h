@@ -52,7 +52,7 @@ _Static_assert(sizeof(struct wire_stat) == 128, "wire_stat");
 
 /*
  * Where a path starts and what it is. flags: AT_SYMLINK_NOFOLLOW, AT_SYMLINK_FOLLOW, AT_EMPTY_PATH, AT_REMOVEDIR,
- * AT_EACCESS as the call knows them.
+ * AT_EACCESS as the call knows them; in P2S_OPEN also RESOLVE_* of openat2 but RESOLVE_CACHED (other bits than those).
  */
 struct wire_at {
 	uint64_t dir; /* directory handle; 0: root */
@@ -191,7 +191,7 @@ struct p2s_symlink_rep {
 	uint64_t reserved0;
 };
 
-/* truncate, or ftruncate with AT_EMPTY_PATH. */
+/* truncate, or ftruncate with AT_EMPTY_PATH; with AT_SYMLINK_FOLLOW as well truncate of the file behind the handle. */
 struct p2s_truncate_req {
 	struct wire_at at;
 	uint64_t bytes;
@@ -356,6 +356,21 @@ struct p2s_lock_rep {
 	uint64_t start, end;
 	uint32_t type;
 	uint32_t pid; /* UINT32_MAX: of an open file description */
+};
+
+/*
+ * Open a file to execute it: as P2S_OPEN with O_RDONLY, of a regular file that the process may execute; else -EACCES. Reply
+ * tail: the canonical path as P2S_OPEN gives it, then the first bytes of the file, P2S_EXEC_HEAD where it has so many: what a
+ * small program's headers need, or the first line of a script.
+ */
+#define P2S_EXEC_HEAD 1024
+struct p2s_exec_req {
+	struct wire_at at;
+};
+struct p2s_exec_rep {
+	uint64_t handle; /* > 0 */
+	uint32_t path_bytes, head_bytes;
+	struct wire_stat stat;
 };
 
 #pragma GCC diagnostic pop
