@@ -1,6 +1,8 @@
 /*
  * Locks: flock and fcntl on remote files. The storage component never waits for a lock, so we do: ask again, in growing
- * steps. Nothing may be lost by that but time and the order of those who wait; signals get in while we sleep.
+ * steps. Nothing may be lost by that but time and the order of those who wait; signals get in while we sleep. (A reply that
+ * comes when the lock is free would need a reader: the connection is all threads', for one request after the other, and
+ * nobody looks at it between them; and locks of the machine's own programs, which flock heeds, tell nobody of their end.)
  */
 #include <errno.h>
 #include <fcntl.h>
