@@ -82,7 +82,7 @@ static long ask(struct thread *t, enum member_kind kind, struct member *out)
 			req.offer_bytes = 0; /* the rack's memory is full: the child gets what the daemon has */
 	}
 	err = service_call(D2P_FORK, &req, &rep, out->caps, &caps);
-	if (!err && (!join_caps_fit(caps) || rep.relayed > 1))
+	if (!err && (!join_caps_fit(caps) || rep.relayed > 1 || !rep.excache_bytes || rep.kept_bytes % PAGE_BYTES))
 		err = -EPROTO;
 	if (err && req.offer_bytes)
 		(void)resize_to(t, budget);
