@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
@@ -9,7 +10,9 @@
 #include "pcomponent/fs/calls.h"
 #include "pcomponent/fs/client.h"
 #include "pcomponent/fs/fdtable.h"
+#include "pcomponent/fs/fsize.h"
 #include "pcomponent/fs/path.h"
+#include "pcomponent/proc/proc.h"
 #include "pcomponent/sys/sys.h"
 #include "pcomponent/sys/uaccess.h"
 
@@ -47,8 +50,11 @@ static long truncate_op(struct thread *t, struct path *p, void *arg)
 	const struct truncate_args *a = arg;
 	struct p2s_truncate_req req = { .at = path_at(p, a->flags), .bytes = a->bytes };
 	struct p2s_truncate_rep rep;
+	uint64_t one = 1;
 
 	(void)t;
+	if (a->bytes > proc_limit(RLIMIT_FSIZE))
+		return fsize_cut(a->bytes, &one);
 	if (p->where == PATH_FD)
 		return host2(SYS_ftruncate, p->fd, req.bytes);
 	if (p->where == PATH_HOST)

@@ -12,6 +12,7 @@
 #include "pcomponent/fs/calls.h"
 #include "pcomponent/fs/client.h"
 #include "pcomponent/fs/fdtable.h"
+#include "pcomponent/fs/fsize.h"
 #include "pcomponent/fs/remote.h"
 #include "pcomponent/fs/uiter.h"
 #include "pcomponent/sys/sys.h"
@@ -47,11 +48,15 @@ static long end_read(struct thread *t, const struct end *e, char *buf, uint32_t 
 
 static long end_write(struct thread *t, struct end *e, const char *buf, uint32_t n)
 {
+	uint64_t bytes = n;
 	struct slot s;
 	long put;
 
 	if (!e->f)
 		return host_block(t, SYS_write, (uint64_t)e->fd, (uint64_t)buf, n, 0, 0, 0);
+	if (S_ISREG(e->f->mode) && (put = fsize_cut(e->off, &bytes)))
+		return put;
+	n = (uint32_t)bytes;
 	put = slot_get(&s);
 	if (put)
 		return put;

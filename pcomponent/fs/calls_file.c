@@ -7,6 +7,7 @@
 #include "pcomponent/fs/calls.h"
 #include "pcomponent/fs/client.h"
 #include "pcomponent/fs/fdtable.h"
+#include "pcomponent/fs/fsize.h"
 #include "pcomponent/fs/lock.h"
 #include "pcomponent/sys/sys.h"
 
@@ -172,6 +173,12 @@ static long fallocate_remote(struct thread *t, struct file *f, const uint64_t a[
 
 long sys_fallocate(struct thread *t, const uint64_t a[6])
 {
+	uint64_t last = 1;
+	long err;
+
+	if ((int64_t)a[2] >= 0 && (int64_t)a[3] > 0 && !(a[1] & FALLOC_FL_KEEP_SIZE) &&
+	    (err = fsize_cut(a[2] + a[3] - 1, &last)))
+		return err;
 	return on_file(t, a, fallocate_remote, SYS_fallocate, false);
 }
 

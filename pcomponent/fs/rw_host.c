@@ -4,10 +4,14 @@
  * never wait. What keeps message borders goes whole.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
+#include <sys/uio.h>
+#include <unistd.h>
+#include "pcomponent/fs/fsize.h"
 #include "pcomponent/fs/rw.h"
 #include "pcomponent/sys/sys.h"
 
@@ -81,14 +85,34 @@ static long host_write(struct thread *t, struct rw *rw, char *local, uint64_t pi
 	return (long)total;
 }
 
+/* RLIMIT_FSIZE: for what is a regular file of the host's, as a memfd. */
+static long write_cut(struct rw *rw)
+{
+	bool own = rw->off == OFF_NONE;
+	struct stat st;
+	long off = rw->off;
+
+	if (!fsize_limited() || host2(SYS_fstat, rw->fd, &st) || !S_ISREG(st.st_mode))
+		return 0;
+	if ((own && host3(SYS_fcntl, rw->fd, F_GETFL, 0) & O_APPEND) || rw->flags & RWF_APPEND)
+		off = st.st_size;
+	else if (own)
+		off = host3(SYS_lseek, rw->fd, 0, SEEK_CUR);
+	return off < 0 ? 0 : fsize_cut((uint64_t)off, &rw->it.left);
+}
+
 long host_rw(struct thread *t, struct rw *rw)
 {
-	uint64_t piece = rw->it.left < SYS_PIECE_BYTES ? rw->it.left : SYS_PIECE_BYTES;
+	uint64_t piece;
 	enum nature is = STREAM;
 	char *local;
+	long err;
 
 	if (rw->off < OFF_NONE)
 		return -EINVAL;
+	if (rw->write && (err = write_cut(rw)))
+		return err;
+	piece = rw->it.left < SYS_PIECE_BYTES ? rw->it.left : SYS_PIECE_BYTES;
 	if (rw->it.left > SYS_PIECE_BYTES) {
 		is = nature(rw->fd);
 		if (is == MESSAGES)

@@ -8,6 +8,7 @@
 #include "pcomponent/fs/client.h"
 #include "pcomponent/fs/file.h"
 #include "pcomponent/fs/fs.h"
+#include "pcomponent/fs/fsize.h"
 #include "pcomponent/fs/remote.h"
 #include "pcomponent/fs/rw.h"
 
@@ -101,11 +102,25 @@ static long check(const struct file *f, const struct rw *rw)
 	return S_ISDIR(f->mode) ? -EISDIR : 0;
 }
 
+/* RLIMIT_FSIZE, where an append would begin at the end that there is now. */
+static long write_cut(struct file *f, struct rw *rw, uint64_t off, bool append)
+{
+	struct wire_stat st;
+	long err;
+
+	if (!fsize_limited() || !S_ISREG(f->mode))
+		return 0;
+	if (append && (err = remote_stat_file(f, &st)))
+		return err;
+	return fsize_cut(append ? st.size : off, &rw->it.left);
+}
+
 long remote_rw(struct file *f, struct rw *rw)
 {
 	uint64_t off = (uint64_t)rw->off, from;
 	long ret = check(f, rw);
 	uint32_t status = 0;
+	bool append;
 
 	if (ret || !rw->it.left)
 		return ret;
@@ -118,8 +133,11 @@ long remote_rw(struct file *f, struct rw *rw)
 	if (!rw->write)
 		vm_file_reads(file_image(f));
 	from = off;
-	ret = rw->write ? write_slots(f, &rw->it, &off, status & O_APPEND || rw->flags & RWF_APPEND)
-			: read_slots(f, &rw->it, &off);
+	append = status & O_APPEND || rw->flags & RWF_APPEND;
+	if (!rw->write)
+		ret = read_slots(f, &rw->it, &off);
+	else if (!(ret = write_cut(f, rw, off, append)))
+		ret = write_slots(f, &rw->it, &off, append);
 	if (rw->write && ret > 0) /* off is behind the last byte, also of an append */
 		vm_file_written(file_image(f), off >= from + (uint64_t)ret ? off - (uint64_t)ret : from, (uint64_t)ret);
 	if (rw->off == OFF_NONE)

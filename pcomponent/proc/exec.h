@@ -11,7 +11,7 @@
 #define EXEC_MAGIC 0x43455845u
 
 struct exec_limits {
-	struct rlimit nofile, as, data; /* as the program sees them */
+	struct rlimit nofile, as, data, fsize; /* as the program sees them */
 	uint64_t floor;
 };
 

@@ -1,7 +1,7 @@
 /*
  * Limits. The dispatcher's own descriptors lie above the program's RLIMIT_NOFILE: the host kernel's limit is raised, the
  * program sees and sets a virtual one. So with RLIMIT_AS and RLIMIT_DATA: the dispatcher has memory of its own, and vm/
- * counts the program's. The other limits are the host kernel's; it does not act on RLIMIT_STACK and RLIMIT_MEMLOCK as vm/
+ * counts the program's. And with RLIMIT_FSIZE, which fs/ holds. The other limits are the host kernel's; it does not act on RLIMIT_STACK and RLIMIT_MEMLOCK as vm/
  * does.
  */
 #include <errno.h>
@@ -21,10 +21,10 @@
 #define FDS_PROGRAM 12288u /* how far a program may raise a lower limit; more costs each fork, whose table is larger */
 
 static struct rlimit nofile; /* as the program sees it */
-/* The same for RLIMIT_AS and RLIMIT_DATA; the soft values are read without the lock. */
+/* The same for RLIMIT_AS, RLIMIT_DATA and RLIMIT_FSIZE; the soft values are read without the lock. */
 static struct {
 	pthread_mutex_t lock;
-	struct rlimit as, data;
+	struct rlimit as, data, fsize;
 } memory = { .lock = PTHREAD_MUTEX_INITIALIZER };
 static uint64_t floor_fd; /* the hard limit at start, as the program sees it */
 
@@ -55,7 +55,7 @@ static int floor_make(void)
 	return setrlimit(RLIMIT_NOFILE, &host) ? -errno : 0;
 }
 
-/* Lift a limit of memory as far as the host kernel lets us; *seen is what the program finds. */
+/* Lift a limit as far as the host kernel lets us; *seen is what the program finds. */
 static void memory_limit_take(int what, struct rlimit *seen)
 {
 	struct rlimit none = { RLIM_INFINITY, RLIM_INFINITY }, most;
@@ -76,23 +76,36 @@ int proc_limits_open(const struct exec_limits *before)
 		floor_fd = before->floor;
 		memory.as = before->as;
 		memory.data = before->data;
+		memory.fsize = before->fsize;
 		return 0;
 	}
 	err = floor_make();
 	floor_fd = nofile.rlim_max;
 	memory_limit_take(RLIMIT_AS, &memory.as);
 	memory_limit_take(RLIMIT_DATA, &memory.data);
+	memory_limit_take(RLIMIT_FSIZE, &memory.fsize);
 	return err;
 }
 
 void proc_limits(struct exec_limits *out)
 {
-	*out = (struct exec_limits){ .nofile = nofile, .as = memory.as, .data = memory.data, .floor = floor_fd };
+	*out = (struct exec_limits){
+		.nofile = nofile, .as = memory.as, .data = memory.data, .fsize = memory.fsize, .floor = floor_fd
+	};
 }
 
 static struct rlimit *memory_limit(uint64_t what)
 {
-	return what == RLIMIT_AS ? &memory.as : what == RLIMIT_DATA ? &memory.data : NULL;
+	switch (what) {
+	case RLIMIT_AS:
+		return &memory.as;
+	case RLIMIT_DATA:
+		return &memory.data;
+	case RLIMIT_FSIZE:
+		return &memory.fsize;
+	default:
+		return NULL;
+	}
 }
 
 uint64_t proc_limit(int what)
