@@ -52,7 +52,7 @@ done
 cat >"$tmp/all.sh" <<'INSIDE'
 cd "$1" || exit
 for t in "${@:2}"; do
-	timeout 300 "$t" >out 2>&1 </dev/null || { echo "$t: exit status $?"; tail -n 40 out; }
+	timeout 600 "$t" >out 2>&1 </dev/null || { echo "$t: exit status $?"; tail -n 40 out; }
 	rm -f out
 done
 INSIDE
