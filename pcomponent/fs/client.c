@@ -13,7 +13,6 @@
 #include "pcomponent/fs/ownlocks.h"
 #include "pcomponent/fs/link.h"
 #include "pcomponent/sys/sys.h"
-#include "pcomponent/sys/thread.h"
 
 #define CALL_MS (60 * 1000u)   /* a storage component may be slow or stopped for a while */
 #define SYNC_MS (3600 * 1000u) /* what waits for the medium */
@@ -124,12 +123,17 @@ static int second_try(enum msg_id id, int err)
 	return (id == P2S_UNLINK || id == P2S_RENAME) && err == -ENOENT ? 0 : err;
 }
 
+static __thread bool impatient;
+
+void fs_never_wait(void)
+{
+	impatient = true;
+}
+
 /* The component is gone. false: this thread is not one that waits for it. */
 static bool wait_for_it(int err)
 {
-	struct thread *t = thread_self();
-
-	if (t && t->helper)
+	if (impatient)
 		return false;
 	client.gone = link_restore(err) != 0;
 	return true;

@@ -69,6 +69,7 @@ static void pause_ms(long ms)
 static long ask(struct thread *t, enum member_kind kind, struct member *out)
 {
 	struct d2p_fork_req req = { .exec = kind == MEMBER_EXEC };
+	uint32_t caps = sizeof(out->caps);
 	struct d2p_fork_rep rep;
 	uint64_t budget = 0;
 	long err;
@@ -80,13 +81,19 @@ static long ask(struct thread *t, enum member_kind kind, struct member *out)
 		if (req.offer_bytes && resize_to(t, budget - req.offer_bytes))
 			req.offer_bytes = 0; /* the rack's memory is full: the child gets what the daemon has */
 	}
-	err = service_call(D2P_FORK, &req, &rep);
+	err = service_call(D2P_FORK, &req, &rep, out->caps, &caps);
+	if (!err && (!join_caps_fit(caps) || rep.relayed > 1))
+		err = -EPROTO;
 	if (err && req.offer_bytes)
 		(void)resize_to(t, budget);
 	resize_unblock();
-	if (!err)
-		*out = (struct member){ .cap = rep.cap, .id = rep.member, .excache_bytes = rep.excache_bytes };
-	return err;
+	if (err)
+		return err;
+	out->cap = rep.cap;
+	out->id = rep.member;
+	out->excache_bytes = rep.excache_bytes;
+	out->relayed = rep.relayed;
+	return 0;
 }
 
 long member_new(struct thread *t, enum member_kind kind, struct member *out)
@@ -112,7 +119,7 @@ void member_drop(const struct member *m)
 	struct d2p_unfork_rep rep;
 
 	resize_block();
-	if (!service_call(D2P_UNFORK, &req, &rep) && rep.excache_bytes > excache_budget())
+	if (!service_call(D2P_UNFORK, &req, &rep, NULL, NULL) && rep.excache_bytes > excache_budget())
 		(void)resize_to(thread_self(), rep.excache_bytes);
 	resize_unblock();
 }
@@ -165,7 +172,7 @@ static void child_begins(struct thread *t, const struct member *m)
 	threads_forked(t);
 	if (trap_forked(t))
 		proc_fail(125, "system call user dispatch in a forked process");
-	join_forked(&m->cap, m->id, vm_each_registered);
+	join_forked(m, vm_each_registered);
 	vm_forked();
 	vm_unlock_exclusive();
 	resize_forked();

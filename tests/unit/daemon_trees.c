@@ -121,7 +121,7 @@ static int member_hello(struct member *m)
 	const struct d2p_hello_rep *rep = (void *)rig_answer.rep;
 	const struct placement_part *parts = (void *)rig_answer.tail;
 	struct d2p_hello_req req = { .cap = m->cap, .pid = 1, .member = m->id };
-	struct cap memory = mem_cap(1), want;
+	struct cap memory = mem_cap(1);
 	int err;
 
 	if (!m->pipe[0])
@@ -130,19 +130,23 @@ static int member_hello(struct member *m)
 	err = rig_ask(&m->peer, D2P_HELLO, &req);
 	if (err)
 		return err;
+	if (m->id)
+		assert_int_equal(rep->excache_bytes, m->has);
 	m->has = rep->excache_bytes;
-	assert_int_equal(rep->n_memory, 1);
-	want = cap_of_member(&storage_cap, m->id);
-	assert_true(cap_equal(&parts[0].cap, &want));
-	want = cap_of_member(&memory, m->id);
-	assert_true(cap_equal(&parts[1].cap, &want));
+	assert_int_equal(rep->n_memory, m->id ? 0 : 1);
+	if (!m->id) {
+		assert_true(cap_equal(&parts[0].cap, &storage_cap));
+		assert_true(cap_equal(&parts[1].cap, &memory));
+	}
 	return 0;
 }
 
 static int ask_fork(struct member *m, uint64_t offer, struct member *child)
 {
 	const struct d2p_fork_rep *rep = (void *)rig_answer.rep;
+	const struct cap *caps = (void *)rig_answer.tail;
 	struct d2p_fork_req req = { .offer_bytes = offer, .exec = m == child };
+	struct cap memory = mem_cap(1), want;
 	int err = rig_ask(&m->peer, D2P_FORK, &req);
 
 	if (err)
@@ -150,6 +154,10 @@ static int ask_fork(struct member *m, uint64_t offer, struct member *child)
 	child->cap = rep->cap;
 	child->id = rep->member;
 	child->has = rep->excache_bytes;
+	want = cap_of_member(&storage_cap, child->id);
+	assert_true(cap_equal(&caps[0], &want));
+	want = cap_of_member(&memory, child->id);
+	assert_true(cap_equal(&caps[1], &want));
 	if (m != child)
 		m->has -= offer;
 	return 0;
