@@ -31,8 +31,10 @@ struct fs_config {
 	int fd_floor;	 /* numbers from here on are ours, hidden from the program */
 };
 int fs_open(const struct fs_config *); /* connects, P2S_HELLO, P2S_BUFFER; 0 or -errno after a message */
-uint64_t fs_messages(void);	       /* requests sent, for the statistics */
-uint64_t fs_unknown_ioctls(void);      /* requests of unknown shape, answered ENOTTY */
+/* The calling thread has become somebody else: from now on files are touched in that name. Waits for the component. */
+void fs_creds_changed(void);
+uint64_t fs_messages(void);	  /* requests sent, for the statistics */
+uint64_t fs_unknown_ioctls(void); /* requests of unknown shape, answered ENOTTY */
 
 /* ---- used by the loader (load/) and by mmap (vm/): no program memory involved --------------------------------- */
 

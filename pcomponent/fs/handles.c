@@ -137,13 +137,13 @@ static int translate(uint64_t *number)
 	return 0;
 }
 
-/* Every request of the edge begins with its handle, or with a struct wire_at, which does; two have a second one. */
+/* Nearly every request of the edge begins with its handle, or with a struct wire_at, which does; two have a second one. */
 int handles_translate(enum msg_id id, void *req)
 {
 	uint64_t *first = req;
 	int err;
 
-	if (id == P2S_HELLO || id == P2S_BUFFER || id == P2S_USAGE || id == P2S_FORK)
+	if (id == P2S_HELLO || id == P2S_BUFFER || id == P2S_USAGE || id == P2S_FORK || id == P2S_CREDS)
 		return 0;
 	err = translate(first);
 	if (!err && (id == P2S_RENAME || id == P2S_LINK))

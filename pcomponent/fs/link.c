@@ -9,6 +9,7 @@
 #include "ashlar/base/clock.h"
 #include "ashlar/net.h"
 #include "ashlar/rpc.h"
+#include "pcomponent/fs/creds.h"
 #include "pcomponent/fs/fs.h"
 #include "pcomponent/fs/handles.h"
 #include "pcomponent/fs/ownlocks.h"
@@ -40,6 +41,22 @@ static int call(enum msg_id id, const void *req, const char *tail, uint32_t ms, 
 			     rep, rep_tail, n);
 }
 
+/* It knows a user and a group of us: tell it more if there is more. What it does not believe is its affair. */
+static int creds_tell(const struct p2s_hello_rep *known, uint32_t ms)
+{
+	struct p2s_creds_req req;
+	struct p2s_creds_rep rep;
+	const uint32_t *groups;
+	uint32_t bytes;
+	int err;
+
+	if (creds_plain(known->uid, known->gid))
+		return 0;
+	bytes = creds_message(&req, &groups);
+	err = rpc_call_sync(link_state.rpc, P2S_CREDS, link_state.pid, 0, &req, groups, bytes, ms, &rep, NULL, NULL);
+	return err == -EPERM ? 0 : err;
+}
+
 static int hello(uint32_t ms, uint64_t *files)
 {
 	struct p2s_hello_req req = { .cap = link_state.cap, .pid = link_state.pid, .member = link_state.member };
@@ -49,6 +66,7 @@ static int hello(uint32_t ms, uint64_t *files)
 	if (!err) {
 		link_state.readonly = rep.readonly;
 		*files = rep.files;
+		err = creds_tell(&rep, ms);
 	}
 	return err;
 }
@@ -103,11 +121,18 @@ static void config_take(const struct fs_config *cfg)
 	link_state.wait_s = cfg->wait_s;
 	snprintf(link_state.addr, sizeof(link_state.addr), "%s", cfg->s_addr);
 	snprintf(link_state.name, sizeof(link_state.name), "%s", cfg->s_name);
+	creds_look();
 }
 
 static int connect_once(uint32_t ms)
 {
-	return rpc_connect_sync(link_state.net, link_state.addr, KIND_DISPATCHER, KIND_STORAGE, ms, &link_state.rpc);
+	struct creds_raised raised;
+	int err;
+
+	creds_raise(&raised);
+	err = rpc_connect_sync(link_state.net, link_state.addr, KIND_DISPATCHER, KIND_STORAGE, ms, &link_state.rpc);
+	creds_lower(&raised);
+	return err;
 }
 
 int link_open(const struct fs_config *cfg)
