@@ -198,7 +198,7 @@ static int fault_resolve(struct excache_port *p, uint64_t vpn, bool write, uint6
 		r = line_fault(&hostvm_uffd, p, vpn, write, end, grow);
 		if (r != -EAGAIN)
 			break;
-		err = reclaim_now(p);
+		err = reclaim_now(p, 1);
 		if (err)
 			return err;
 	}

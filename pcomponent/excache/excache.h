@@ -98,6 +98,12 @@ int excache_fault(struct excache_port *, uint64_t addr, bool write, uint64_t sta
 
 /* shared: make room ahead of demand until the headroom is free again; called by faults and after registration. */
 int excache_reclaim(struct excache_port *);
+/*
+ * For pages that are to be registered with contents: shared: make room for so many lines, which others may take; 0, -ENOMEM,
+ * -EIO. exclusive: is it there?
+ */
+int excache_make_room(struct excache_port *, unsigned lines);
+bool excache_has_room(unsigned lines);
 
 /*
  * So many bytes of the budget are taken, or given back (negative), by memory that is no line, and is there. What is too

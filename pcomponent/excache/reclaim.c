@@ -129,8 +129,11 @@ static unsigned victims(struct line_ref *v, unsigned want)
 	return kept;
 }
 
-/* One batch. The number of lines evicted; 0: none could be had just now; -errno: none, as the write-back failed. */
-static int evict_batch(struct excache_port *port)
+/*
+ * One batch, for as much room as is kept free, and at least for so many lines. The number of lines evicted; 0: none could
+ * be had just now; -errno: none, as the write-back failed.
+ */
+static int evict_batch(struct excache_port *port, int64_t lines)
 {
 	struct line_ref v[LINE_EVICT_MAX];
 	unsigned n, evicted = 0;
@@ -140,7 +143,8 @@ static int evict_batch(struct excache_port *port)
 	/* First what threads hold and do not use: a hundred sleeping ones could hold much of a small budget. */
 	room_account();
 	room_recall();
-	want = __atomic_load_n(&reclaim.high, __ATOMIC_RELAXED) - room_pool();
+	want = __atomic_load_n(&reclaim.high, __ATOMIC_RELAXED);
+	want = (want > lines ? want : lines) - room_pool();
 	if (want <= 0)
 		return 0;
 	reclaim_collect();
@@ -175,7 +179,7 @@ int reclaim_ahead(struct excache_port *port)
 	if (!reclaim_trylock())
 		return 0;
 	if (reclaim_due()) {
-		r = evict_batch(port);
+		r = evict_batch(port, 0);
 		port->counters.inline_reclaims++;
 		port_count(port);
 	}
@@ -188,27 +192,28 @@ int reclaim_batch(struct excache_port *port)
 	int r;
 
 	reclaim_lock();
-	r = reclaim_due() ? evict_batch(port) : 0;
+	r = reclaim_due() ? evict_batch(port, 0) : 0;
 	reclaim_unlock();
 	return r;
 }
 
-int reclaim_now(struct excache_port *port)
+int reclaim_now(struct excache_port *port, unsigned lines)
 {
+	int64_t need = lines;
 	uint64_t limit = 0;
 	int r = 0;
 
-	while (room_pool() <= 0) {
+	while (room_pool() < need) {
 		if (!reclaim_trylock()) {
 			sched_yield();
 			continue;
 		}
-		r = room_pool() <= 0 ? evict_batch(port) : 1;
+		r = room_pool() < need ? evict_batch(port, need) : 1;
 		port->counters.inline_reclaims++;
 		reclaim_unlock();
 		if (r > 0)
 			continue;
-		if (room_pool() > 0)
+		if (room_pool() >= need)
 			break;
 		if (r < 0)
 			return r;
@@ -224,7 +229,7 @@ int reclaim_now(struct excache_port *port)
 
 int excache_reclaim(struct excache_port *port)
 {
-	int err = reclaim_now(port);
+	int err = reclaim_now(port, 1);
 	int64_t before = INT64_MIN;
 
 	/* Further while it helps: others may be at it, or hold what is left. */
@@ -233,4 +238,14 @@ int excache_reclaim(struct excache_port *port)
 		err = reclaim_ahead(port);
 	}
 	return err;
+}
+
+int excache_make_room(struct excache_port *port, unsigned lines)
+{
+	return reclaim_now(port, lines);
+}
+
+bool excache_has_room(unsigned lines)
+{
+	return room_pool() >= (int64_t)lines;
 }

@@ -32,7 +32,7 @@ bool reclaim_due(void);
 int reclaim_ahead(struct excache_port *);
 /* One batch, if there is less room than should be. The lines evicted, or -errno of the write-back. */
 int reclaim_batch(struct excache_port *);
-/* Make room for at least one line now. 0, -ENOMEM, -EIO. */
-int reclaim_now(struct excache_port *);
+/* Make room for at least so many lines now. 0, -ENOMEM, -EIO. */
+int reclaim_now(struct excache_port *, unsigned lines);
 
 #endif

@@ -41,7 +41,7 @@ static bool resolve_segv(struct thread *t, const struct trap_frame *f, siginfo_t
 
 	if (info->si_code == SEGV_MAPERR)
 		return vm_fault_grow(t, addr);
-	if (info->si_code != SEGV_ACCERR || (err = vm_fault_beyond(t, addr, prot)) > 0)
+	if (info->si_code != SEGV_ACCERR || (err = vm_fault_file(t, addr, prot)) > 0)
 		return false;
 	if (err) {
 		info->si_signo = SIGBUS;

@@ -14,6 +14,7 @@
 #include "pcomponent/fs/ownlocks.h"
 #include "pcomponent/fs/link.h"
 #include "pcomponent/sys/sys.h"
+#include "pcomponent/sys/thread.h"
 
 #define CALL_MS (60 * 1000u)   /* a storage component may be slow or stopped for a while */
 #define SYNC_MS (3600 * 1000u) /* what waits for the medium */
@@ -103,6 +104,17 @@ static int second_try(enum msg_id id, int err)
 	return (id == P2S_UNLINK || id == P2S_RENAME) && err == -ENOENT ? 0 : err;
 }
 
+/* The component is gone. false: this thread is not one that waits for it. */
+static bool wait_for_it(int err)
+{
+	struct thread *t = thread_self();
+
+	if (t && t->helper)
+		return false;
+	client.gone = link_restore(err) != 0;
+	return true;
+}
+
 /* Under the lock. The reply's tail is asked for again in full at each try. */
 static int call(enum msg_id id, const void *req, const void *tail, uint32_t tail_bytes, void *rep, void *rep_tail,
 		uint32_t *rep_tail_bytes)
@@ -116,7 +128,8 @@ static int call(enum msg_id id, const void *req, const void *tail, uint32_t tail
 	while (!client.gone) {
 		err = link_begin();
 		if (err) {
-			client.gone = link_restore(err) != 0;
+			if (!wait_for_it(err))
+				break;
 			continue;
 		}
 		memcpy(wire, req, req_bytes);
@@ -134,7 +147,8 @@ static int call(enum msg_id id, const void *req, const void *tail, uint32_t tail
 			return err ? err : remember(id, req, rep, rep_tail, rep_tail_bytes ? *rep_tail_bytes : 0);
 		}
 		again = true;
-		client.gone = link_restore(err) != 0;
+		if (!wait_for_it(err))
+			break;
 	}
 	return -EIO;
 }

@@ -131,7 +131,6 @@ static int segment_map(struct thread *t, const struct elf_file *e, const Elf64_P
 	int err;
 
 	if (p->p_filesz) {
-		file.bytes = e->bytes - file.off < mid - start ? e->bytes - file.off : mid - start;
 		at = vm_map(t, start, mid - start, prot, MAP_PRIVATE | MAP_FIXED, &file);
 		if (at < 0)
 			return (int)at;

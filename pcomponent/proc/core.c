@@ -69,10 +69,10 @@ static int mappings_read(struct core *c)
 /* Under the ExCache a mapping may be of terabytes: it counts up to its last page that has contents. */
 static void mapping_used(struct core *c, struct core_mapping *m)
 {
-	uint64_t start, end, at, last = m->start;
+	uint64_t at, last = m->start;
 
 	vm_lock_shared(c->t);
-	m->registered = vm_registered(m->start, &start, &end);
+	m->registered = vm_registered_in(m->start, m->end);
 	if (m->registered)
 		for (at = m->start; (at = excache_next(at, m->end)) < m->end; at += PAGE_BYTES)
 			last = at + PAGE_BYTES;

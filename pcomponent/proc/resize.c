@@ -19,7 +19,7 @@ static struct {
 	bool begun, asked, done, thread;
 	uint64_t budget;
 	int err, fd;
-	bool core_asked, core_done;
+	bool core_asked, core_done, read_asked;
 	int core_fd;
 	struct core_result core;
 	struct thread self; /* for the layout lock and its port; it runs no program code and takes no signal */
@@ -101,6 +101,14 @@ static void core_once(struct thread *t)
 	resizer.core = r;
 }
 
+static void read_once(struct thread *t)
+{
+	pthread_mutex_unlock(&resizer.lock);
+	vm_read_files(t);
+	pthread_mutex_lock(&resizer.lock);
+	resizer.read_asked = false;
+}
+
 static void *resize_main(void *arg)
 {
 	struct thread *t = &resizer.self;
@@ -111,8 +119,12 @@ static void *resize_main(void *arg)
 	__asm__ volatile("wrgsbase %0" ::"r"(t));
 	pthread_mutex_lock(&resizer.lock);
 	for (;;) {
-		while (!resizer.begun || (!resizer.asked && !resizer.core_asked))
+		while (!resizer.begun || (!resizer.asked && !resizer.core_asked && !resizer.read_asked))
 			pthread_cond_wait(&resizer.wake, &resizer.lock);
+		if (!resizer.asked && !resizer.core_asked) {
+			read_once(t);
+			continue;
+		}
 		if (resizer.asked)
 			resize_once(t);
 		else
@@ -142,6 +154,7 @@ static int thread_begin(void)
 	int err;
 
 	resizer.self.self = &resizer.self; /* thread_self() */
+	resizer.self.helper = true;
 	vm_lock_helper(&resizer.self);
 	pthread_attr_init(&attr);
 	pthread_attr_setstacksize(&attr, RESIZE_STACK_BYTES);
@@ -215,6 +228,13 @@ void resize_core_ask(int fd)
 	resizer.core_done = resizer.core.err != 0;
 	if (resizer.core.err)
 		failed();
+	pthread_mutex_unlock(&resizer.lock);
+}
+
+void resize_read_ask(void)
+{
+	pthread_mutex_lock(&resizer.lock);
+	resizer.read_asked = !asked();
 	pthread_mutex_unlock(&resizer.lock);
 }
 

@@ -2,7 +2,7 @@
  * The resizer: the helper thread of the dispatcher that gives local memory back when the budget shrinks, also while the program
  * sleeps or waits in a system call. The service thread hands it a budget and hears of the end by a descriptor. It is not
  * the service thread itself, as evicting waits for memory components, whose end that one must see. It also writes core
- * files, for the same reason.
+ * files and reads behind the program what it has mapped of files, for the same reason.
  */
 #ifndef PCOMPONENT_PROC_RESIZE_H
 #define PCOMPONENT_PROC_RESIZE_H
@@ -22,6 +22,8 @@ bool resize_done(int *err);
 void resize_core_ask(int fd);
 /* The service thread: true once for each resize_core_ask, when it is through. */
 bool resize_core_done(struct core_result *r);
+/* The service thread, once: read what is mapped of files, as long as that fits. */
+void resize_read_ask(void);
 /* The program is about to start: what was asked for until now begins. */
 void resize_begin(void);
 

@@ -27,6 +27,7 @@
 #define DAEMON_FIRST_MS 20
 #define GONE (POLLRDHUP | POLLHUP | POLLERR)
 #define REPORT_MS 250u	     /* between two reports while there is something new to tell */
+#define READ_BEHIND_MS 1000u /* a program that lives so long is read in whole, if it fits */
 #define REPORT_IDLE_MS 1000u /* looking for something new while there is not, and for the end of memory components */
 
 /* The node daemon, the resizer, whoever has more to watch, who asks for a core file, then the memory components. */
@@ -185,7 +186,8 @@ static void service_look(void)
 
 static void *service_main(void *arg)
 {
-	uint64_t due = clock_ns() + REPORT_MS * NS_PER_MS;
+	uint64_t begin = clock_ns(), due = begin + REPORT_MS * NS_PER_MS;
+	bool behind = false;
 	int n;
 
 	(void)arg;
@@ -194,6 +196,8 @@ static void *service_main(void *arg)
 
 		if (now >= due) {
 			excache_watch_look();
+			if (!behind && (behind = now - begin >= READ_BEHIND_MS * NS_PER_MS))
+				resize_read_ask();
 			due = now + (report() ? REPORT_MS : REPORT_IDLE_MS) * NS_PER_MS;
 		}
 		n = poll(watched, watched_n, due > now ? (int)((due - now) / NS_PER_MS) + 1 : 0);

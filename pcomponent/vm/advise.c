@@ -21,11 +21,11 @@
 #endif
 #define CORE_PAGES 16384u /* of one step of mincore */
 
-/* exclusive: contents are given up, but for copies of files: vm_refill does those, without the lock. */
-static int drop(const struct vma *v, int advice)
+/* exclusive: contents are given up. */
+static int drop(struct vma *v, int advice)
 {
 	if (v->flags & VMA_FILE)
-		return 0;
+		return v->flags & VMA_UNREAD ? 0 : layout_unread(v);
 	if (madvise((void *)v->start, v->end - v->start, advice))
 		return -errno;
 	if (v->flags & VMA_REGISTERED)
@@ -37,7 +37,7 @@ static int drop(const struct vma *v, int advice)
  * exclusive: pages that may be taken at any time from now on. Under the ExCache that time is now: else they would be
  * written back for nothing.
  */
-static int drop_lazily(const struct vma *v)
+static int drop_lazily(struct vma *v)
 {
 	if (v->flags & (VMA_LOCKED | VMA_FILE))
 		return -EINVAL;
@@ -152,10 +152,10 @@ static int populate(uint64_t start, uint64_t end, bool write)
 
 long sys_madvise(struct thread *t, const uint64_t a[6])
 {
-	bool refill = a[2] == MADV_DONTNEED || a[2] == MADV_DONTNEED_LOCKED;
 	uint64_t end;
-	int err, more;
+	int err;
 
+	(void)t;
 	if (!known(a[2]) || vm_range(a[0], a[1], &end))
 		return -EINVAL;
 	if (!a[1])
@@ -165,10 +165,7 @@ long sys_madvise(struct thread *t, const uint64_t a[6])
 	vm_lock_exclusive();
 	err = advise_locked(a[0], end, (int)a[2]);
 	vm_unlock_exclusive();
-	if (!refill || (err && err != -ENOMEM))
-		return err;
-	more = vm_refill(t, a[0], end);
-	return err ? err : more;
+	return err;
 }
 
 /* exclusive: pages of [start, end), at most CORE_PAGES. */

@@ -81,8 +81,6 @@ static long map_fd(struct thread *t, const uint64_t a[6], uint64_t bytes, bool s
 	}
 	file.ino = st.ino;
 	file.dev = makedev(st.dev_major, st.dev_minor);
-	if (st.size > a[5])
-		file.bytes = st.size - a[5] < bytes ? st.size - a[5] : bytes;
 	if (shared && (writable || is_shared(&file)))
 		at = vm_map_pages(t, a, bytes, &file);
 	else

@@ -1,165 +1,201 @@
 /*
- * Contents of private file mappings, which are anonymous copies, filled here from the storage component: before memory is
- * registered directly, afterwards through user copies, so that filling stays within the budget. What lies behind the end
- * of its file (VMA_BEYOND) has no access in the host kernel until the file has grown.
+ * Contents of private file mappings. They are copies, in anonymous memory, read from the storage component in pieces when
+ * they are touched: a program uses a small part of its libraries. (Of one that fits and goes on for a second the rest is read
+ * behind it, so that it needs the storage component no more than its calls do.) What has not been read (VMA_UNREAD) has no access in
+ * the host kernel, is not under the ExCache and has no weight. A piece is read into memory of ours and put into place at
+ * once, so that no thread sees half of it. What lies behind the end of its file stays unread.
  */
 #include <errno.h>
-#include <stdlib.h>
 #include <sys/mman.h>
 #include "ashlar/base/limits.h"
-#include "ashlar/proto/p2s.h"
+#include "pcomponent/excache/excache.h"
 #include "pcomponent/fs/fs.h"
 #include "pcomponent/sys/thread.h"
-#include "pcomponent/sys/uaccess.h"
 #include "pcomponent/vm/layout.h"
 #include "pcomponent/vm/pages.h"
 
-#define FILL_PIECE_BYTES (4UL << 20)
-
-/* Contents of a file mapping from done on, through local memory: it is registered, or may be at any time. */
-static int fill_registered(uint64_t addr, const struct vm_file *file, uint64_t done)
-{
-	char *piece = malloc(IO_SLOT_BYTES);
-	uint64_t n;
-	int64_t got = 0;
-	int err = piece ? 0 : -ENOMEM;
-
-	while (!err && done < file->bytes) {
-		n = file->bytes - done < IO_SLOT_BYTES ? file->bytes - done : IO_SLOT_BYTES;
-		got = fs_image_pread(file->image, piece, n, file->off + done);
-		if (got <= 0)
-			break;
-		err = uaccess_out(addr + done, piece, (size_t)got);
-		done += (uint64_t)got;
-	}
-	free(piece);
-	return got < 0 ? (int)got : err;
-}
-
-/*
- * Straight to its place while memory is not registered. Another thread's mapping or a smaller budget may change that at
- * any time, but not while the layout lock is held: so piece by piece. No page of ours is missing meanwhile.
- */
-int vm_fill(struct thread *t, uint64_t addr, const struct vm_file *file)
-{
-	uint64_t done = 0, n;
-	bool direct = true;
-	int64_t got = 1;
-
-	while (direct && got > 0 && done < file->bytes) {
-		n = file->bytes - done < FILL_PIECE_BYTES ? file->bytes - done : FILL_PIECE_BYTES;
-		vm_lock_shared(t);
-		direct = !layout.registered;
-		if (direct)
-			got = fs_image_pread(file->image, (void *)(addr + done), n, file->off + done);
-		vm_unlock_shared(t);
-		if (direct && got > 0)
-			done += (uint64_t)got;
-	}
-	if (!direct)
-		return fill_registered(addr, file, done);
-	return got < 0 ? (int)got : 0;
-}
-
-int vm_file_of(const struct vma *v, uint64_t from, struct fs_image *image, struct vm_file *file)
-{
-	struct wire_stat st;
-	int err = fs_image_stat(image, &st);
-
-	if (err)
-		return err;
-	*file = (struct vm_file){ .image = image, .off = v->off + (from - v->start) };
-	if (st.size > file->off)
-		file->bytes = st.size - file->off < v->end - from ? st.size - file->off : v->end - from;
-	return 0;
-}
-
-/* The file's contents again in [from, v->end). They stay as they are where the file cannot be reached. */
-static int refill_one(struct thread *t, const struct vma *v, uint64_t from, struct fs_image *image)
-{
-	struct vm_file file;
-
-	return vm_file_of(v, from, image, &file) ? 0 : vm_fill(t, from, &file);
-}
-
-int vm_refill(struct thread *t, uint64_t start, uint64_t end)
-{
-	int err = 0;
-
-	while (!err && start < end) {
-		struct vma v = { .start = end, .end = end }, *found;
-		struct fs_image *image = NULL;
-
-		vm_lock_exclusive();
-		if ((found = table_find(start)) && found->start < end)
-			v = *found;
-		/* What was never writable is the file's still. */
-		if ((v.flags & VMA_FILE) && !(v.flags & VMA_BEYOND) && (v.prot & PROT_WRITE) && names_image(v.name))
-			image = fs_image_ref(names_image(v.name));
-		vm_unlock_exclusive();
-		v.end = v.end < end ? v.end : end;
-		if (image) {
-			err = refill_one(t, &v, start > v.start ? start : v.start, image);
-			fs_image_close(image);
-		}
-		start = v.end;
-	}
-	return err;
-}
-
-/* ---- behind the end of a file ---- */
+#define PIECE_BYTES (64UL << 10)
+#define PIECES_MAX 1024u /* each is a mapping of its own to the host kernel, which has room for some 65,000 */
+#define BUDGET_SHARE 16u /* no piece is larger than this part of the budget, but for PIECE_BYTES */
 
 static bool allowed(const struct vma *v, uint32_t prot)
 {
 	return prot == PROT_READ ? v->prot != PROT_NONE : (v->prot & prot) == prot;
 }
 
-/* exclusive: pages of v from its start to `to` exist by now; they may be written until they are filled. */
-static int appear(const struct vma *was, uint64_t to)
+/* The piece of v that addr lies in: pieces are aligned in the file. */
+static struct vma piece_at(const struct vma *v, uint64_t addr)
 {
-	struct vma *v = table_find(was->start);
-	int err;
+	uint64_t bytes = PIECE_BYTES, off = v->off + (addr - v->start);
+	struct vma piece = *v;
 
-	/* Another thread may have changed what is there */
-	if (!v || v->start != was->start || v->end < to || v->name != was->name || !(v->flags & VMA_BEYOND))
-		return -EAGAIN;
-	if ((err = table_split(was->start, to)))
-		return err;
-	if (mprotect((void *)was->start, to - was->start, PROT_READ | PROT_WRITE))
+	while (bytes < (v->end - v->start) / PIECES_MAX && bytes < vm_budget() / BUDGET_SHARE)
+		bytes *= 2;
+	off &= -bytes;
+	if (off > v->off) {
+		piece.start = v->start + (off - v->off);
+		piece.off = off;
+	}
+	if (off + bytes - v->off < v->end - v->start)
+		piece.end = v->start + (off + bytes - v->off);
+	return piece;
+}
+
+/* exclusive: is the piece still what it was when it was asked for? */
+static bool same(const struct vma *piece)
+{
+	const struct vma *v = table_find(piece->start);
+
+	return v && v->start <= piece->start && v->end >= piece->end && (v->flags & VMA_UNREAD) &&
+	       v->name == piece->name && v->off + (piece->start - v->start) == piece->off;
+}
+
+static bool map_nothing(const struct vma *v)
+{
+	return mmap((void *)v->start, v->end - v->start, PROT_NONE,
+		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0) != MAP_FAILED;
+}
+
+int layout_unread(struct vma *v)
+{
+	if (!map_nothing(v))
 		return -errno;
-	v = table_find(was->start);
-	table_set(v, v->flags & ~(uint32_t)VMA_BEYOND, v->prot);
+	if (v->flags & VMA_LOCKED)
+		excache_unpin(v->start, v->end);
+	if (v->flags & VMA_REGISTERED)
+		excache_forget(v->start, v->end);
+	table_set(v, (v->flags | VMA_UNREAD) & ~(uint32_t)VMA_REGISTERED, v->prot);
 	return 0;
 }
 
-static int grown_to(struct thread *t, const struct vma *v, uint64_t addr, struct fs_image *image)
+/* exclusive: enter what was read of a mapping; it stays unread where that fails. */
+static int enter(struct vma v, bool *reclaim)
 {
-	struct vm_file file;
-	bool reclaim = false;
-	uint64_t to;
 	int err;
 
-	if (vm_file_of(v, v->start, image, &file) || !file.bytes)
-		return -EFAULT;
-	to = v->start + ((file.bytes + PAGE_BYTES - 1) & -PAGE_BYTES);
-	if (addr >= to)
-		return -EFAULT;
-	vm_lock_exclusive();
-	err = appear(v, to);
+	table_remove(v.start, v.end);
+	v.flags &= ~(uint32_t)VMA_UNREAD;
+	err = layout_add(&v, reclaim);
 	if (!err)
-		err = layout_settle(&reclaim);
-	vm_unlock_exclusive();
-	if (reclaim)
-		layout_reclaim(t);
-	if (err)
-		return err == -EAGAIN ? 0 : -EFAULT;
-	err = vm_fill(t, v->start, &file);
-	if (v->prot != (PROT_READ | PROT_WRITE))
-		(void)mprotect((void *)v->start, to - v->start, (int)v->prot);
-	return err ? -EFAULT : 0;
+		return 0;
+	(void)table_split(v.start, v.end);
+	table_remove(v.start, v.end);
+	if (layout.registered)
+		excache_forget(v.start, v.end);
+	v.flags |= VMA_UNREAD;
+	(void)map_nothing(&v);
+	(void)table_insert(&v);
+	return err;
 }
 
-int vm_fault_beyond(struct thread *t, uint64_t addr, uint32_t prot)
+/* exclusive: *copy becomes the piece, and NULL. -EAGAIN: another thread was faster. */
+static int put_in_place(const struct vma *piece, char **copy, bool *reclaim)
+{
+	uint64_t bytes = piece->end - piece->start;
+	struct vma v;
+	int err;
+
+	if (!same(piece))
+		return -EAGAIN;
+	if ((err = table_split(piece->start, piece->end)))
+		return err;
+	v = *table_find(piece->start);
+	if (mprotect(*copy, bytes, (int)v.prot) ||
+	    mremap(*copy, bytes, bytes, MREMAP_MAYMOVE | MREMAP_FIXED, (void *)v.start) == MAP_FAILED)
+		return -errno;
+	*copy = NULL;
+	return enter(v, reclaim);
+}
+
+/* put_in_place, with room in the budget for what comes under the ExCache. */
+static int show(struct thread *t, const struct vma *piece, char **copy, bool *reclaim)
+{
+	unsigned lines = (unsigned)((piece->end - piece->start) / PAGE_BYTES);
+	int err = -ENOSPC;
+
+	while (err == -ENOSPC) {
+		vm_lock_exclusive();
+		if (!layout.registered || excache_has_room(lines))
+			err = put_in_place(piece, copy, reclaim);
+		vm_unlock_exclusive();
+		if (err == -ENOSPC && (err = layout_make_room(t, lines)) == 0)
+			err = -ENOSPC;
+	}
+	return err;
+}
+
+/* Read the piece of v that addr lies in. 0: it is there, or the mapping has changed; -errno: it cannot be had. */
+static int piece_read(struct thread *t, const struct vma *v, uint64_t addr, struct fs_image *image)
+{
+	struct vma piece = piece_at(v, addr);
+	uint64_t bytes = piece.end - piece.start, there;
+	char *copy = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	bool reclaim = false;
+	int64_t got;
+	int err;
+
+	if (copy == MAP_FAILED)
+		return -ENOMEM;
+	got = fs_image_pread(image, copy, bytes, piece.off);
+	there = got > 0 ? ((uint64_t)got + PAGE_BYTES - 1) & -PAGE_BYTES : 0;
+	if (there < bytes)
+		(void)munmap(copy + there, bytes - there);
+	if (got < 0)
+		return (int)got;
+	if (addr - piece.start >= there) {
+		if (there)
+			(void)munmap(copy, there);
+		return -EFAULT;
+	}
+	piece.end = piece.start + there;
+	err = show(t, &piece, &copy, &reclaim);
+	if (copy)
+		(void)munmap(copy, there);
+	if (reclaim)
+		layout_reclaim(t);
+	return err == -EAGAIN ? 0 : err;
+}
+
+/*
+ * exclusive: the piece at or behind addr that has not been read and would not bring the program under the ExCache, and its
+ * file, held; NULL: there is none.
+ */
+static struct fs_image *unread_from(uint64_t addr, struct vma *v)
+{
+	struct vma *found = table_find(addr), piece;
+
+	while (found && !(found->flags & VMA_UNREAD))
+		found = table_next(found);
+	if (!found || layout.registered)
+		return NULL;
+	*v = *found;
+	piece = piece_at(v, addr > v->start ? addr : v->start);
+	if (table_weight() + (piece.end - piece.start) > layout.budget)
+		return NULL;
+	return fs_image_ref(names_image(v->name));
+}
+
+void vm_read_files(struct thread *t)
+{
+	struct fs_image *image;
+	struct vma v;
+	uint64_t at = 0;
+
+	for (;;) {
+		vm_lock_exclusive();
+		image = unread_from(at, &v);
+		vm_unlock_exclusive();
+		if (!image)
+			break;
+		at = v.start > at ? v.start : at;
+		/* What cannot be had stays as it is, and what lies behind it in the same mapping */
+		if (piece_read(t, &v, at, image))
+			at = v.end;
+		fs_image_close(image);
+	}
+}
+
+int vm_fault_file(struct thread *t, uint64_t addr, uint32_t prot)
 {
 	struct fs_image *image = NULL;
 	struct pages *pages = NULL;
@@ -170,15 +206,15 @@ int vm_fault_beyond(struct thread *t, uint64_t addr, uint32_t prot)
 	found = table_find(addr);
 	if (found && found->start <= addr && (found->flags & (VMA_FILE | VMA_PAGES)) && allowed(found, prot)) {
 		v = *found;
-		err = v.flags & VMA_BEYOND ? -EFAULT : 0; /* 0: another thread was faster */
+		err = 0; /* where there is nothing to be read another thread was faster */
 		if (v.flags & VMA_PAGES)
 			pages = pages_get(names_pages(v.name));
-		else if (err && names_image(v.name))
+		else if (v.flags & VMA_UNREAD)
 			image = fs_image_ref(names_image(v.name));
 	}
 	vm_unlock_exclusive();
 	if (image) {
-		err = grown_to(t, &v, addr, image);
+		err = piece_read(t, &v, addr, image) ? -EFAULT : 0;
 		fs_image_close(image);
 	} else if (pages) {
 		err = pages_fault(pages, &v, addr & -PAGE_BYTES, prot & PROT_WRITE);

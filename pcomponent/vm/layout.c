@@ -87,6 +87,15 @@ bool vm_registered(uint64_t addr, uint64_t *start, uint64_t *end)
 	return true;
 }
 
+bool vm_registered_in(uint64_t start, uint64_t end)
+{
+	struct vma *v = table_find(start);
+
+	while (v && v->start < end && !(v->flags & VMA_REGISTERED))
+		v = table_next(v);
+	return v && v->start < end;
+}
+
 int vm_each_registered(int (*fn)(uint64_t start, uint64_t end))
 {
 	struct vma *v;
@@ -102,7 +111,7 @@ static int register_vma(struct vma *v)
 {
 	int err;
 
-	if (v->flags & (VMA_REGISTERED | VMA_HOST | VMA_OURS))
+	if (v->flags & (VMA_REGISTERED | VMA_HOST | VMA_OURS | VMA_UNREAD))
 		return 0;
 	err = excache_register(v->start, v->end);
 	if (!err && (v->flags & VMA_LOCKED))
@@ -167,7 +176,7 @@ int layout_add(const struct vma *v, bool *reclaim)
 	struct vma in = *v;
 	int err;
 
-	if (layout.registered && !(v->flags & (VMA_HOST | VMA_OURS))) {
+	if (layout.registered && !(v->flags & (VMA_HOST | VMA_OURS | VMA_UNREAD))) {
 		err = excache_register(v->start, v->end);
 		if (!err && (v->flags & VMA_LOCKED))
 			err = excache_pin(v->start, v->end);
@@ -193,7 +202,7 @@ int layout_settle(bool *reclaim)
 	if (table_sums().pinned > layout_pin_max(all || layout.registered))
 		return -ENOMEM;
 	if (layout.registered)
-		return 0; /* every mapping was registered when it was entered */
+		return 0; /* every mapping was registered when it was entered, or read */
 	if (all) {
 		/* From here on pages come and go one by one. */
 		prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0);
@@ -210,18 +219,35 @@ int layout_settle(bool *reclaim)
 	return 0;
 }
 
+/* shared: the thread's port, opened. */
+static int port_of(struct thread *t)
+{
+	return t->port ? 0 : excache_port_open(&t->port);
+}
+
 void layout_reclaim(struct thread *t)
 {
-	int err = 0;
+	int err;
 
 	vm_lock_shared(t);
-	if (!t->port)
-		err = excache_port_open(&t->port);
-	if (!err)
+	if (!(err = port_of(t)))
 		err = excache_reclaim(t->port);
 	vm_unlock_shared(t);
 	if (err)
 		proc_end_nomem();
+}
+
+int layout_make_room(struct thread *t, unsigned lines)
+{
+	int err;
+
+	vm_lock_shared(t);
+	if (!(err = port_of(t)))
+		err = excache_make_room(t->port, lines);
+	vm_unlock_shared(t);
+	if (err == -ENOMEM)
+		proc_end_nomem();
+	return err;
 }
 
 int layout_clear(uint64_t start, uint64_t end, bool host_too)

@@ -26,6 +26,8 @@ int layout_add(const struct vma *v, bool *reclaim);
 int layout_settle(bool *reclaim);
 /* Without the lock: bring what is resident below the budget. */
 void layout_reclaim(struct thread *t);
+/* Without the lock, under the ExCache: room for so many lines more, which others may take. 0, -EIO. */
+int layout_make_room(struct thread *t, unsigned lines);
 /* exclusive: make [start, end) free of mappings: contents, registration, table. */
 int layout_clear(uint64_t start, uint64_t end, bool host_too);
 
@@ -70,15 +72,8 @@ bool names_any_shared(void); /* any thread */
 uint32_t names_count(void);
 void names_reap(void);
 
-/*
- * Contents of a file to [addr, addr + file->bytes), which is mapped writable; what filling brings in stays within the
- * budget. 0 or -errno.
- */
-int vm_fill(struct thread *t, uint64_t addr, const struct vm_file *file);
-/* MADV_DONTNEED on copies of files: those in [start, end) get the file's contents again. 0 or -errno. */
-int vm_refill(struct thread *t, uint64_t start, uint64_t end);
-/* The file behind a mapping, held open for the caller (fs_image_close), and what of [from, v->end) it has. 0 or -errno. */
-int vm_file_of(const struct vma *v, uint64_t from, struct fs_image *image, struct vm_file *file);
+/* exclusive: a mapping of a file, in the table, is as if it had never been read. 0 or -errno. */
+int layout_unread(struct vma *v);
 
 /* Without the lock: bring all of [start, end) in that is mapped with access, for writing where that is allowed. 0, -ENOMEM. */
 int vm_populate(uint64_t start, uint64_t end);

@@ -39,26 +39,8 @@ int64_t layout_place(uint64_t addr, uint64_t bytes, uint32_t flags)
 	return addr ? (int64_t)addr : -ENOMEM;
 }
 
-/* exclusive: enter mapping v, of which `there` bytes exist: what lies behind them has no access. */
-static int enter(const struct vma *v, uint64_t there, bool *reclaim)
-{
-	struct vma in = *v, beyond = *v;
-	int err = 0;
-
-	in.end = beyond.start = v->start + there;
-	beyond.off += there;
-	beyond.flags |= VMA_BEYOND;
-	if (beyond.start < beyond.end && mprotect((void *)beyond.start, beyond.end - beyond.start, PROT_NONE))
-		return -errno;
-	if (there)
-		err = layout_add(&in, reclaim);
-	if (!err && beyond.start < beyond.end)
-		err = layout_add(&beyond, reclaim);
-	return err;
-}
-
 /* exclusive: the host kernel's part of a new anonymous mapping, and the table's. */
-static int64_t map_locked(const struct vma *want, uint32_t flags, uint32_t prot, uint64_t there, bool *reclaim)
+static int64_t map_locked(const struct vma *want, uint32_t flags, bool *reclaim)
 {
 	struct vma v = *want;
 	int64_t at = layout_place(v.start, v.end - v.start, flags);
@@ -70,14 +52,15 @@ static int64_t map_locked(const struct vma *want, uint32_t flags, uint32_t prot,
 	v.start = (uint64_t)at;
 	if ((err = layout_room(v.start, v.end, v.flags, v.prot)))
 		return err;
-	if ((v.flags & VMA_LOCKED) && v.prot && layout_pin_room(there))
+	if ((v.flags & VMA_LOCKED) && v.prot && layout_pin_room(v.end - v.start))
 		return -EAGAIN;
 	if ((err = layout_clear(v.start, v.end, false)))
 		return err;
 	/* Replacing: the host kernel drops what was there, registration included. */
-	if (mmap((void *)v.start, v.end - v.start, (int)prot, HOST_FLAGS | MAP_FIXED, -1, 0) == MAP_FAILED)
+	if (mmap((void *)v.start, v.end - v.start, (int)(v.flags & VMA_UNREAD ? PROT_NONE : v.prot),
+		 HOST_FLAGS | MAP_FIXED, -1, 0) == MAP_FAILED)
 		return -errno;
-	if ((err = enter(&v, there, reclaim))) {
+	if ((err = layout_add(&v, reclaim))) {
 		layout_clear(v.start, v.end, true);
 		(void)munmap((void *)v.start, v.end - v.start); /* what the table does not know yet */
 		return err;
@@ -92,49 +75,33 @@ uint32_t layout_flags(uint32_t flags)
 	       layout.lock_future;
 }
 
-/* The file's contents, then the protection that was asked for. */
-static int fill_new(struct thread *t, uint64_t at, uint64_t there, uint32_t prot, const struct vm_file *file)
-{
-	int err = vm_fill(t, at, file);
-
-	if (!err && prot != (PROT_READ | PROT_WRITE) && mprotect((void *)at, there, (int)prot))
-		err = -errno;
-	return err;
-}
-
 int64_t vm_map(struct thread *t, uint64_t addr, uint64_t bytes, uint32_t prot, uint32_t flags,
 	       const struct vm_file *file)
 {
-	bool filling = file && file->bytes, reclaim = false;
+	bool reclaim = false;
 	struct vma v = { .start = addr, .end = addr + bytes, .prot = prot };
-	uint64_t there = file ? (file->bytes + PAGE_BYTES - 1) & -PAGE_BYTES : bytes;
 	int64_t at;
-	int err;
 
 	if (!bytes || addr + bytes < addr)
 		return -EINVAL;
 	if (bytes >= WINDOW_END)
 		return -ENOMEM;
 	vm_lock_exclusive();
-	v.flags = layout_flags(flags) | (file ? VMA_FILE : 0u);
+	v.flags = layout_flags(flags) | (file ? VMA_FILE | VMA_UNREAD : 0u);
 	if (file && (flags & MAP_SHARED)) /* a shared one is here only if it cannot be written */
 		v.flags |= VMA_NOWRITE;
 	if (file) {
 		v.off = file->off;
 		v.name = names_add(file);
 	}
-	at = map_locked(&v, flags, filling ? PROT_READ | PROT_WRITE : prot, there, &reclaim);
+	at = file && !v.name ? -ENOMEM : map_locked(&v, flags, &reclaim);
 	vm_unlock_exclusive();
 	if (reclaim)
 		layout_reclaim(t);
 	if (at < 0)
 		return at;
-	if (filling && (err = fill_new(t, (uint64_t)at, there, prot, file))) {
-		vm_unmap((uint64_t)at, bytes);
-		return err;
-	}
 	if ((flags & MAP_POPULATE) || (v.flags & (VMA_LOCKED | VMA_LOCKONFAULT)) == VMA_LOCKED)
-		(void)vm_populate((uint64_t)at, (uint64_t)at + there);
+		(void)vm_populate((uint64_t)at, (uint64_t)at + bytes);
 	return at;
 }
 
@@ -148,7 +115,7 @@ int vm_unmap(uint64_t addr, uint64_t bytes)
 	return err;
 }
 
-/* exclusive: mappings of [start, end) in the host kernel; what lies behind the end of its file keeps to have no access. */
+/* exclusive: mappings of [start, end) in the host kernel; what has not been read of a file keeps to have no access. */
 static int protect_host(uint64_t start, uint64_t end, uint32_t prot)
 {
 	struct vma *v;
@@ -162,7 +129,7 @@ static int protect_host(uint64_t start, uint64_t end, uint32_t prot)
 			if (mprotect((void *)low, high - low, PROT_NONE))
 				return -errno;
 		}
-		if (v->flags & (VMA_BEYOND | VMA_PAGES)) {
+		if (v->flags & (VMA_UNREAD | VMA_PAGES)) {
 			if (from < to && mprotect((void *)from, to - from, (int)prot))
 				return -errno;
 			from = v->end;

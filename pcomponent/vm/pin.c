@@ -99,7 +99,7 @@ static uint64_t pinned_anew(uint64_t start, uint64_t end)
 	struct vma *v;
 
 	for (v = table_find(start); v && v->start < end; v = table_next(v)) {
-		if ((v->flags & (VMA_LOCKED | VMA_HOST | VMA_OURS | VMA_BEYOND)) || !v->prot)
+		if ((v->flags & (VMA_LOCKED | VMA_HOST | VMA_OURS)) || !v->prot)
 			continue;
 		from = v->start > start ? v->start : start;
 		to = v->end < end ? v->end : end;

@@ -94,12 +94,13 @@ static int move_one(const struct vma *v, uint64_t to, uint64_t more, uint32_t fl
 	return !err && (v->flags & VMA_LOCKED) ? excache_pin(to, to + bytes) : err;
 }
 
-/* exclusive: what was there stays mapped, empty. */
+/* exclusive: what was there stays mapped, empty, or as its file has it. */
 static int leave_empty(struct vma old, bool *reclaim)
 {
-	uint32_t prot = old.flags & VMA_BEYOND ? PROT_NONE : old.prot;
+	uint32_t prot = old.flags & VMA_FILE ? PROT_NONE : old.prot;
 
 	old.flags &= ~(uint32_t)(VMA_REGISTERED | VMA_LOCKED | VMA_LOCKONFAULT);
+	old.flags |= old.flags & VMA_FILE ? VMA_UNREAD : 0u;
 	return map_zeros(old.start, old.end - old.start, prot) ? layout_add(&old, reclaim) : -ENOMEM;
 }
 
@@ -120,7 +121,7 @@ static int grow_at(uint64_t at, uint64_t bytes, struct vma v, bool *reclaim)
 	v.end = at + bytes;
 	v.flags &= ~(uint32_t)VMA_REGISTERED;
 	if (file)
-		v.flags |= VMA_BEYOND;
+		v.flags |= VMA_UNREAD;
 	if ((err = layout_add(&v, reclaim)))
 		(void)layout_clear(v.start, v.end, true);
 	return err;

@@ -12,7 +12,7 @@ static struct table_sums sums;
 
 bool table_counts(const struct vma *v)
 {
-	if (v->flags & (VMA_HOST | VMA_OURS | VMA_BEYOND))
+	if (v->flags & (VMA_HOST | VMA_OURS | VMA_UNREAD))
 		return v->flags & VMA_CHARGED;
 	if ((v->flags & VMA_NORESERVE) && v->end - v->start > noreserve_max)
 		return false;
@@ -38,7 +38,7 @@ static void sums_add(struct table_sums *s, const struct vma *v, uint64_t bytes)
 	s->data += table_is_data(v->flags, v->prot) ? bytes : 0;
 	s->locked += v->flags & VMA_LOCKED ? bytes : 0;
 	s->charged += v->flags & VMA_CHARGED ? bytes : 0;
-	if ((v->flags & VMA_LOCKED) && v->prot && !(v->flags & (VMA_HOST | VMA_BEYOND)))
+	if ((v->flags & VMA_LOCKED) && v->prot && !(v->flags & VMA_HOST))
 		s->pinned += bytes;
 }
 
@@ -247,7 +247,7 @@ struct table_sums table_sums_in(uint64_t start, uint64_t end)
 
 bool table_goes_on(const struct vma *a, const struct vma *b)
 {
-	const uint32_t told = ~(uint32_t)(VMA_BEYOND | VMA_REGISTERED | VMA_NORESERVE);
+	const uint32_t told = ~(uint32_t)(VMA_UNREAD | VMA_REGISTERED | VMA_NORESERVE);
 
 	return b->start == a->end && !((a->flags ^ b->flags) & told) && a->prot == b->prot && a->name == b->name &&
 	       (!a->name || b->off == a->off + (a->end - a->start));

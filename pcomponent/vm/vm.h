@@ -29,7 +29,8 @@ enum vma_flags {
 	VMA_SHARED = 64, /* MAP_SHARED, for /proc/self/maps */
 	VMA_OURS = 128, /* the dispatcher's, inside the window by the host kernel's choice: not to be touched or seen */
 	VMA_GROWSDOWN = 256,
-	VMA_BEYOND = 512,  /* wholly behind the end of its file: without access in the host kernel, BUS_ADRERR */
+	VMA_UNREAD =
+		512, /* of a file, not read so far, or behind its end: without access in the host kernel (file.c) */
 	VMA_LOCKED = 1024, /* mlock: what is in it stays */
 	VMA_LOCKONFAULT = 2048,
 	/* What a fork does with it: the child has no such mapping, or finds zeros. Both are the program's advice. */
@@ -70,16 +71,20 @@ void vm_lock_helper(struct thread *t);
 
 /* shared: is addr in registered memory, and in which mapping? */
 bool vm_registered(uint64_t addr, uint64_t *start, uint64_t *end);
+/* shared: is any of [start, end) registered? */
+bool vm_registered_in(uint64_t start, uint64_t end);
 /* shared, after a miss: now and then, see what of shared memory is there (charge.c). */
 void vm_charge(void);
 
 /*
  * Faults that the host kernel has no mapping or no access for; they take the lock themselves. grow: nothing is mapped at
- * addr, but what lies above it grows down: true, try again. beyond: a mapping may not be accessed as the end of its file
- * lies before addr: 0 the file has grown, try again; -EFAULT it has not (BUS_ADRERR); 1 that is not why.
+ * addr, but what lies above it grows down: true, try again. file: a mapping may not be accessed as its file has not been
+ * read there: 0 it has now, try again; -EFAULT it ends before, or cannot be read (BUS_ADRERR); 1 that is not why.
  */
 bool vm_fault_grow(struct thread *t, uint64_t addr);
-int vm_fault_beyond(struct thread *t, uint64_t addr, uint32_t prot);
+int vm_fault_file(struct thread *t, uint64_t addr, uint32_t prot);
+/* Without the lock, on a helper thread: read what is mapped of files, as long as all fits the budget. */
+void vm_read_files(struct thread *t);
 uint64_t vm_stack_top(void);
 /*
  * exclusive, in a forked child whose registered memory is registered again: what its parent advised for it (DONTFORK,
@@ -94,7 +99,6 @@ int vm_each_registered(int (*fn)(uint64_t start, uint64_t end));
 struct vm_file { /* a private file mapping's source; NULL: anonymous */
 	struct fs_image *image;
 	uint64_t off;	   /* page aligned */
-	uint64_t bytes;	   /* of the file from off on that exist, at most the mapping's length */
 	const char *path;  /* for maps */
 	uint64_t ino, dev; /* with the path: which file */
 };

@@ -107,6 +107,7 @@ try:
 except OSError as e:
     print(e.errno)'
 wait_for 10 has_line "$tmp/out" go
+sleep 2 # python itself is read in whole once it has gone on for a second: it can tell of the error
 kill -KILL "$storage"
 wait_status "$command" 10
 expect_status 0
