@@ -55,6 +55,10 @@ struct fs_image *fs_image_ref(struct fs_image *); /* one more fs_image_close is 
 void fs_image_close(struct fs_image *);
 /* May the user execute it? 0 or -EACCES. */
 int fs_image_access_exec(const char *path);
+/* The descriptor that a program's path stands for by its text (/proc/self/fd/N, /dev/fd/N); -1: none. */
+int fs_program_number(const char *path);
+/* The program is loaded: what exec had kept of its file is let go. */
+void fs_program_forget(void);
 /* /proc/self/exe is another's for the program that takes our place: the file that it is now. */
 void fs_exec_path(char path[4096]);
 
@@ -78,11 +82,12 @@ int fs_fork_child(const struct fs_config *c);
 
 /*
  * exec: save sets aside what the next program keeps (all but close-on-exec) for the member and appends a description of
- * descriptors, files, working directory and umask to fd; no other thread runs any more. Nothing is closed by it: a failed
+ * descriptors, files, working directory and umask to fd; no other thread runs any more. number: the program's file, if it is given
+ * by one (-1); *host: a descriptor for the next dispatcher that the caller closes if all fails, -1: none. Nothing is closed by it: a failed
  * execve leaves all as it is. restore, in the new dispatcher instead of fs_open: reads it from fd, whose bytes are the
  * caller's own and checked all the same; the connection is made at the first use.
  */
-int fs_exec_save(uint32_t member, int fd);
+int fs_exec_save(uint32_t member, int fd, int number, int *host);
 int fs_exec_restore(const struct fs_config *c, int fd);
 
 /* ---- given by others, used by fs ------------------------------------------------------------------------------- */

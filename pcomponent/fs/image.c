@@ -10,14 +10,18 @@
 #include "pcomponent/fs/fdtable.h"
 #include "pcomponent/fs/fs.h"
 #include "pcomponent/fs/path.h"
+#include "pcomponent/fs/program.h"
 #include "pcomponent/fs/remote.h"
 #include "pcomponent/sys/sys.h"
 
-/* A path that is no remote file, or leads to none: the host's files are not loaded from. */
+/* A path that is no remote file, or leads to none: the host's files are not loaded from, but by a descriptor. */
 static long path_remote(const char *str, struct path *p)
 {
-	long err = path_get_local(AT_FDCWD, str, 0, p);
+	long err;
 
+	if (program_kept(str, p))
+		return 0;
+	err = path_get_local(AT_FDCWD, str, 0, p);
 	if (!err && p->where != PATH_REMOTE) {
 		path_put(p);
 		err = -EACCES;
@@ -27,9 +31,13 @@ static long path_remote(const char *str, struct path *p)
 
 static long open_routed(const char *str, uint32_t flags, struct file **f, struct wire_stat *st)
 {
+	int host = program_host(str);
 	struct path p;
-	long err = path_remote(str, &p);
+	long err;
 
+	if (host >= 0)
+		return program_map(host, f, st);
+	err = path_remote(str, &p);
 	if (err)
 		return err;
 	err = remote_open(&p, flags, 0, f, st);
@@ -86,8 +94,11 @@ int64_t fs_image_pread(struct fs_image *image, void *dst, uint64_t bytes, uint64
 	struct slot s;
 	uint32_t n;
 	long got;
-	int err = slot_get_image(&s);
+	int err;
 
+	if (f->kind == FILE_MAPPED)
+		return program_read(f, dst, bytes, off);
+	err = slot_get_image(&s);
 	if (err)
 		return err;
 	while (done < bytes) {
@@ -151,10 +162,14 @@ void fs_image_close(struct fs_image *image)
 
 int fs_image_access_exec(const char *path)
 {
+	int host = program_host(path);
 	struct wire_stat st;
 	struct path p;
-	long err = path_remote(path, &p);
+	long err;
 
+	if (host >= 0)
+		return program_access(host);
+	err = path_remote(path, &p);
 	if (err)
 		return (int)err;
 	err = remote_access(&p, AT_EACCESS, X_OK);

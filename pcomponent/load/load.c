@@ -175,6 +175,14 @@ void load_program(struct thread *t, const struct load_program *p, struct load_re
 	if (!out->sp)
 		fail(path, -E2BIG, NULL);
 	snprintf(out->exe, sizeof(out->exe), "%s", program.path);
+	fs_program_forget();
+}
+
+bool load_is_script(const char *path)
+{
+	char line[SCRIPT_LINE_MAX];
+
+	return script_line(path, line);
 }
 
 /* path as one image, with what it names as its interpreter. */

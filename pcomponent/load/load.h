@@ -4,6 +4,7 @@
  */
 #ifndef PCOMPONENT_LOAD_H
 #define PCOMPONENT_LOAD_H
+#include <stdbool.h>
 #include <stdint.h>
 
 struct thread;
@@ -24,5 +25,7 @@ void load_program(struct thread *t, const struct load_program *p, struct load_re
 
 /* What Linux would answer to execve of path, found without giving anything up: 0 or -errno. Any thread. */
 int load_check(const char *path);
+/* Of what load_check found right. */
+bool load_is_script(const char *path);
 
 #endif

@@ -14,6 +14,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 #include "ashlar/base/limits.h"
+#include "pcomponent/fs/fdtable.h"
 #include "pcomponent/fs/fs.h"
 #include "pcomponent/proc/join.h"
 #include "pcomponent/load/load.h"
@@ -109,8 +110,8 @@ static int write_all(int fd, const void *p, size_t n)
 	return write(fd, p, n) == (ssize_t)n ? 0 : -EIO;
 }
 
-/* A memfd with all of it, at the front; it is inherited. */
-static int state_make(struct thread *t, const struct member *m)
+/* A memfd with all of it, at the front; it is inherited, as is *host (-1: nothing). */
+static int state_make(struct thread *t, const struct member *m, const char *path, int *host)
 {
 	struct launch_config launch = *join_launch();
 	struct exec_state s = {
@@ -136,7 +137,7 @@ static int state_make(struct thread *t, const struct member *m)
 	if (!err)
 		err = write_all(high, &s, sizeof(s));
 	if (!err)
-		err = fs_exec_save(m->id, high);
+		err = fs_exec_save(m->id, high, fs_program_number(path), host);
 	if (err) {
 		close(high);
 		return err;
@@ -163,7 +164,7 @@ uint64_t exec_state_take(const struct exec_state *s)
 /* Everything is ready but the member number and the state. Returns on failure only. */
 static long become(struct thread *t, char **argv, char **envp)
 {
-	int stats_fd = join_launch()->stats_fd, fd;
+	int stats_fd = join_launch()->stats_fd, fd, host = -1;
 	char number[16];
 	struct member m;
 	long err = member_new(t, MEMBER_EXEC, &m);
@@ -172,7 +173,7 @@ static long become(struct thread *t, char **argv, char **envp)
 		return err;
 	vm_ends();
 	fork_gate_close();
-	fd = state_make(t, &m);
+	fd = state_make(t, &m, argv[2], &host);
 	err = fd;
 	if (fd >= 0) {
 		snprintf(number, sizeof(number), "%d", fd);
@@ -189,13 +190,16 @@ static long become(struct thread *t, char **argv, char **envp)
 			(void)fcntl(stats_fd, F_SETFD, FD_CLOEXEC);
 		close(fd);
 	}
+	if (host >= 0)
+		close(host);
 	vm_shared_processes(1);
 	fork_gate_open();
 	member_drop(&m);
 	return err;
 }
 
-static long exec(struct thread *t, const char *path, uint64_t argv_at, uint64_t envp_at)
+/* fd: whose very file path is, by execveat; -1: none. One that exec closes a script's interpreter could not open. */
+static long exec(struct thread *t, const char *path, int fd, uint64_t argv_at, uint64_t envp_at)
 {
 	struct words argv = { 0 }, envp = { 0 };
 	char **a = NULL, **e = NULL;
@@ -207,6 +211,8 @@ static long exec(struct thread *t, const char *path, uint64_t argv_at, uint64_t 
 		err = -E2BIG;
 	if (!err)
 		err = load_check(path);
+	if (!err && fd >= 0 && fcntl(fd, F_GETFD) & FD_CLOEXEC && load_is_script(path))
+		err = -ENOENT;
 	if (!err) {
 		a = words_list(&argv, ARGV_OURS + !argv.n);
 		e = words_list(&envp, 0);
@@ -243,7 +249,7 @@ long sys_execve(struct thread *t, const uint64_t a[6])
 		err = -ENOENT;
 	if (!err)
 		fs_exec_path(path);
-	return err ? err : exec(t, path, a[1], a[2]);
+	return err ? err : exec(t, path, -1, a[1], a[2]);
 }
 
 long sys_execveat(struct thread *t, const uint64_t a[6])
@@ -258,9 +264,11 @@ long sys_execveat(struct thread *t, const uint64_t a[6])
 		return -EINVAL;
 	if (!*path && !(a[4] & AT_EMPTY_PATH))
 		return -ENOENT;
+	if (*path != '/' && dir != AT_FDCWD && (dir < 0 || fd_hidden(dir) || fcntl(dir, F_GETFD) < 0))
+		return -EBADF;
 	if (*path == '/' || dir == AT_FDCWD)
 		snprintf(name, 8192, "%s", path);
 	else
-		snprintf(name, 8192, "/proc/self/fd/%d%s%s", dir, *path ? "/" : "", path);
-	return exec(t, name, a[2], a[3]);
+		snprintf(name, 8192, "/dev/fd/%d%s%s", dir, *path ? "/" : "", path);
+	return exec(t, name, *path ? -1 : dir, a[2], a[3]);
 }
