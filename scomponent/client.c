@@ -137,8 +137,6 @@ int serve_hello(struct rpc_request *rq, const void *body, const void *tail, uint
 	client_proved(c, c->process);
 	rep->readonly = c->s->readonly;
 	rep->files = c->files.used;
-	rep->uid = c->creds.uid[CREDS_FS];
-	rep->gid = c->creds.gid[CREDS_FS];
 	return 0;
 }
 
@@ -291,7 +289,7 @@ static rpc_handler_fn *const as_user[] = {
 	[IDX_P2S_MKDIR] = serve_mkdir,	   [IDX_P2S_RENAME] = serve_rename,	[IDX_P2S_LINK] = serve_link,
 	[IDX_P2S_SYMLINK] = serve_symlink, [IDX_P2S_TRUNCATE] = serve_truncate, [IDX_P2S_CHMOD] = serve_chmod,
 	[IDX_P2S_CHOWN] = serve_chown,	   [IDX_P2S_UTIMENS] = serve_utimens,	[IDX_P2S_FALLOCATE] = serve_fallocate,
-	[IDX_P2S_PATH] = serve_path,	   [IDX_P2S_RESOLVE] = serve_resolve,
+	[IDX_P2S_PATH] = serve_path,	   [IDX_P2S_RESOLVE] = serve_resolve,	[IDX_P2S_EXEC] = serve_exec,
 };
 
 struct call {
@@ -353,6 +351,7 @@ const struct rpc_service client_service = {
 		[IDX_P2S_FORK] = serve_fork,
 		[IDX_P2S_LEFT] = serve_left,
 		[IDX_P2S_LOCK] = serve_lock,
+		[IDX_P2S_EXEC] = serve_as_user,
 	},
 	.closed = client_closed,
 	.hello = client_hello,

@@ -1,7 +1,6 @@
 /* Resolve: see resolve.h. */
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/openat2.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -11,7 +10,8 @@
 #include "scomponent/state.h"
 
 #define AT_KNOWN (AT_SYMLINK_NOFOLLOW | AT_SYMLINK_FOLLOW | AT_EMPTY_PATH | AT_REMOVEDIR | AT_EACCESS | AT_NO_AUTOMOUNT)
-#define RACES_MAX 16 /* renames that may disturb one resolution of `..` */
+#define CONFINED (RESOLVE_BENEATH | RESOLVE_IN_ROOT) /* to the directory that a path starts from */
+#define RACES_MAX 16				     /* renames that may disturb one resolution of `..` */
 
 char *proc_fd(char *buf, int fd)
 {
@@ -122,14 +122,16 @@ static int open_composed(struct client *c, int dir, const char *path, uint64_t f
 static int open_rules(struct client *c, const struct wire_at *at, const char *path, uint64_t flags, uint64_t mode,
 		      uint64_t rules)
 {
-	struct handle *h;
+	struct handle *h = at->dir ? handles_get(&c->files, at->dir) : NULL;
 	int fd;
 
-	if (*path == '/' || !at->dir)
-		return openat2_retry(c->s->root, path, flags, mode, rules | RESOLVE_IN_ROOT);
-	h = handles_get(&c->files, at->dir);
+	rules |= at->flags & OPEN_RULES;
+	if (!at->dir || (*path == '/' && !(rules & CONFINED)))
+		return openat2_retry(c->s->root, path, flags, mode, rules & CONFINED ? rules : rules | RESOLVE_IN_ROOT);
 	if (!h)
 		return -EBADF;
+	if (rules & CONFINED)
+		return openat2_retry(h->fd, path, flags, mode, rules);
 	fd = openat2_retry(h->fd, path, flags, mode, rules | RESOLVE_BENEATH);
 	if (fd != -EXDEV && fd != -EAGAIN)
 		return fd;
@@ -151,7 +153,7 @@ static int failed(struct client *c, const struct wire_at *at, const char *path, 
 	char start[PATH_MAX] = "/", out[PATH_MAX];
 	struct handle *h;
 
-	if (err != -ENOENT && err != -ELOOP)
+	if ((err != -ENOENT && err != -ELOOP) || at->flags & (CONFINED | RESOLVE_NO_SYMLINKS))
 		return err;
 	if (open_rules(c, at, path, O_PATH, 0, RESOLVE_NO_SYMLINKS) == -ENOENT)
 		return err;
@@ -189,7 +191,7 @@ int resolve(struct client *c, const struct wire_at *at, const char *path, bool f
 		return failed(c, at, path, follow, fd);
 	if (canonical_path(c->s, fd, where, NULL) >= 0 && path_is_foreign(where)) {
 		close(fd);
-		return -EREMOTE;
+		return at->flags & CONFINED ? -EXDEV : -EREMOTE;
 	}
 	t->fd = fd;
 	t->own = true;

@@ -6,6 +6,7 @@
 #ifndef SCOMPONENT_RESOLVE_H
 #define SCOMPONENT_RESOLVE_H
 #include <limits.h>
+#include <linux/openat2.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -14,6 +15,8 @@ struct client;
 struct scomponent;
 struct wire_at;
 
+/* What openat2 may be asked to resolve by, in a wire_at's flags of P2S_OPEN. */
+#define OPEN_RULES (RESOLVE_NO_XDEV | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_SYMLINKS | RESOLVE_BENEATH | RESOLVE_IN_ROOT)
 #define PROC_FD_BYTES 32
 /* "/proc/self/fd/N": a name for an open file that works where only a path is taken. Returns buf. */
 char *proc_fd(char *buf, int fd);
@@ -40,7 +43,7 @@ void target_put(struct target *);
 int resolve_parent(struct client *, const struct wire_at *, const char *path, struct target *,
 		   char name[LAST_NAME_BYTES]);
 
-/* openat2 below the export. A descriptor or -errno. */
+/* openat2 below the export, by the rules in at (see OPEN_RULES). A descriptor or -errno. */
 int open_below(struct client *, const struct wire_at *, const char *path, uint64_t flags, uint64_t mode);
 
 /*

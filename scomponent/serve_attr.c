@@ -173,6 +173,7 @@ int serve_readlink(struct rpc_request *rq, const void *body, const void *tail, u
 int serve_truncate(struct rpc_request *rq, const void *body, const void *tail, uint32_t tail_bytes, void *out)
 {
 	const struct p2s_truncate_req *req = body;
+	bool by_path = req->at.path_bytes || req->at.flags & AT_SYMLINK_FOLLOW;
 	char link[PROC_FD_BYTES];
 	struct target t;
 	int err;
@@ -184,7 +185,7 @@ int serve_truncate(struct rpc_request *rq, const void *body, const void *tail, u
 	if (err)
 		return err;
 	return finish(&t,
-		      t.own ? truncate(proc_fd(link, t.fd), (off_t)req->bytes) : ftruncate(t.fd, (off_t)req->bytes));
+		      by_path ? truncate(proc_fd(link, t.fd), (off_t)req->bytes) : ftruncate(t.fd, (off_t)req->bytes));
 }
 
 int serve_chmod(struct rpc_request *rq, const void *body, const void *tail, uint32_t tail_bytes, void *out)

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 #include <linux/magic.h>
@@ -135,10 +136,31 @@ static int handle_add(struct client *c, int fd, unsigned flags, uint64_t *id)
 	return 0;
 }
 
+/* May one file more be open? 0 or -errno. */
+static int room_check(const struct client *c)
+{
+	return c->files.used >= FILES_PER_PROCESS_MAX || c->process->handles >= FILES_PER_TREE_MAX ? -ENFILE : 0;
+}
+
+/* The opened file's attributes, path and handle; -errno: it is closed. The path's length. */
+static int open_done(struct client *c, int fd, unsigned flags, struct wire_stat *st, char where[PATH_MAX], uint64_t *id)
+{
+	int n = 0, err = attr_get(fd, st);
+
+	if (!err)
+		n = err = canonical_path(c->s, fd, where, NULL);
+	if (err >= 0)
+		err = handle_add(c, fd, flags, id);
+	if (err < 0)
+		close(fd);
+	return err < 0 ? err : n;
+}
+
 int serve_open(struct rpc_request *rq, const void *body, const void *tail, uint32_t tail_bytes, void *out)
 {
 	const struct p2s_open_req *req = body;
 	struct client *c = client_of(rq);
+	struct wire_at plain = req->at;
 	struct p2s_open_rep *rep = out;
 	char path[PATH_MAX], where[PATH_MAX];
 	int err, fd, n;
@@ -147,28 +169,74 @@ int serve_open(struct rpc_request *rq, const void *body, const void *tail, uint3
 		return -EACCES;
 	if (tail_bytes != req->at.path_bytes || req->flags & ~(uint32_t)OPEN_KNOWN || req->mode & ~07777u)
 		return -EINVAL;
-	err = path_decode(&req->at, tail, path);
+	plain.flags &= ~(uint32_t)OPEN_RULES;
+	err = path_decode(&plain, tail, path);
 	if (err)
 		return err;
-	if (c->files.used >= FILES_PER_PROCESS_MAX || c->process->handles >= FILES_PER_TREE_MAX)
-		return -ENFILE;
+	err = room_check(c);
+	if (err)
+		return err;
 	fd = open_file(c, &req->at, path, req->flags, req->mode);
 	if (fd < 0)
 		return fd == -EMFILE ? -ENFILE : fd; /* our limit, not the program's */
-	err = attr_get(fd, &rep->stat);
-	if (err)
-		goto file;
-	n = err = canonical_path(c->s, fd, where, NULL);
-	if (err < 0)
-		goto file;
-	err = handle_add(c, fd, req->flags, &rep->handle);
-	if (err)
-		goto file;
+	n = open_done(c, fd, req->flags, &rep->stat, where, &rep->handle);
+	if (n < 0)
+		return n;
 	rpc_reply_tail(rq, where, (uint32_t)n);
 	return 0;
-file:
-	close(fd);
+}
+
+/* What is found is looked at, then opened by the descriptor that was looked at. */
+static int open_exec(struct client *c, const struct wire_at *at, const char *path)
+{
+	struct target t;
+	struct stat st;
+	int err = resolve(c, at, path, true, &t);
+
+	if (err)
+		return err;
+	if (fstat(t.fd, &st) || syscall(SYS_faccessat2, t.fd, "", X_OK, AT_EMPTY_PATH | AT_EACCESS))
+		err = -errno;
+	else if (!S_ISREG(st.st_mode))
+		err = -EACCES;
+	else
+		err = kind_check(c, t.fd, &st, O_RDONLY);
+	if (!err)
+		err = reopen(t.fd, O_RDONLY, 0);
+	target_put(&t);
 	return err;
+}
+
+int serve_exec(struct rpc_request *rq, const void *body, const void *tail, uint32_t tail_bytes, void *out)
+{
+	const struct p2s_exec_req *req = body;
+	struct client *c = client_of(rq);
+	struct p2s_exec_rep *rep = out;
+	char path[PATH_MAX], where[PATH_MAX + P2S_EXEC_HEAD];
+	ssize_t head;
+	int err, fd, n;
+
+	if (!c)
+		return -EACCES;
+	if (tail_bytes != req->at.path_bytes)
+		return -EINVAL;
+	err = path_decode(&req->at, tail, path);
+	if (!err)
+		err = room_check(c);
+	if (err)
+		return err;
+	fd = open_exec(c, &req->at, path);
+	if (fd < 0)
+		return fd == -EMFILE ? -ENFILE : fd; /* our limit, not the program's */
+	n = open_done(c, fd, O_RDONLY, &rep->stat, where, &rep->handle);
+	if (n < 0)
+		return n;
+	head = pread(fd, where + n, P2S_EXEC_HEAD, 0);
+	rep->path_bytes = (uint32_t)n;
+	rep->head_bytes = head > 0 ? (uint32_t)head
+				   : 0; /* a medium that cannot be read says so where more of it is read */
+	rpc_reply_tail(rq, where, rep->path_bytes + rep->head_bytes);
+	return 0;
 }
 
 int serve_close(struct rpc_request *rq, const void *body, const void *tail, uint32_t tail_bytes, void *out)

@@ -91,6 +91,7 @@ int serve_hello(struct rpc_request *, const void *, const void *, uint32_t, void
 int serve_buffer(struct rpc_request *, const void *, const void *, uint32_t, void *);
 int serve_usage(struct rpc_request *, const void *, const void *, uint32_t, void *);
 int serve_open(struct rpc_request *, const void *, const void *, uint32_t, void *);
+int serve_exec(struct rpc_request *, const void *, const void *, uint32_t, void *);
 int serve_close(struct rpc_request *, const void *, const void *, uint32_t, void *);
 int serve_path(struct rpc_request *, const void *, const void *, uint32_t, void *);
 int serve_resolve(struct rpc_request *, const void *, const void *, uint32_t, void *);

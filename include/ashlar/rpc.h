@@ -142,6 +142,12 @@ int rpc_call(struct rpc *, enum msg_id, uint32_t pid, const void *req, const voi
 int rpc_connect_sync(struct net *, const char *addr, enum wire_kind kind, enum wire_kind peer, uint32_t timeout_ms,
 		     struct rpc **out);
 /*
+ * The same without waiting for the peer's hello: requests may follow ours at once, RPC_CREDITS_EARLY of them, and cost no
+ * round trip more. What is wrong with the peer says the first call that waits.
+ */
+int rpc_connect_early(struct net *, const char *addr, enum wire_kind kind, enum wire_kind peer, uint32_t timeout_ms,
+		      struct rpc **out);
+/*
  * Send and wait for the reply (rep has the list's reply size; tail up to *tail_bytes, set to its length; may be NULL).
  * The reply's err, or -ETIMEDOUT, -EPIPE, -EPROTO, -EMSGSIZE (tail longer than *tail_bytes). rep may be NULL;
  * deadline_ms 0: RPC_DEADLINE_MS. EINTR of the wait is not reported: it goes on.
@@ -161,6 +167,19 @@ bool rpc_answered(const struct rpc *);
 int rpc_post_sync(struct rpc *, enum msg_id, uint32_t pid, uint32_t tid, const void *req, const void *tail,
 		  uint32_t tail_bytes);
 int rpc_async_error(struct rpc *);
+/*
+ * Send a request whose reply is taken by whatever later call on this rpc meets it, and put into *answer: that stays where it
+ * is until then, or until the rpc is closed. A peer answers in order: behind the reply to a later call this one is there.
+ * The request is not sent again. ask: 0, or -errno as rpc_call_sync while it is sent. answer_sync waits for the reply; its
+ * error, or that of the wait (rpc_answered tells).
+ */
+struct rpc_answer {
+	int err;   /* RPC_LATER: it has not come; else the reply's */
+	void *rep; /* of the list's reply size, filled in where err is 0; NULL: not wanted */
+};
+int rpc_ask_sync(struct rpc *, enum msg_id, uint32_t pid, const void *req, uint32_t deadline_ms,
+		 struct rpc_answer *answer);
+int rpc_answer_sync(struct rpc *, const struct rpc_answer *answer, uint32_t deadline_ms);
 /*
  * From now on requests of the peer are served, by whichever call on this rpc takes them: rpc_sync_step takes all that
  * has come, without waiting; its caller polls net_conn_fd. service->closed is not called. Handlers may keep a request

@@ -4,6 +4,7 @@
  * unless rpc_sync_serve was called: then it is served in passing, too.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "ashlar/base/clock.h"
@@ -16,10 +17,13 @@ struct sent {
 	enum sent_state state;
 	const struct msg_info *info;
 	uint64_t id;
+	struct rpc_answer *answer; /* of SENT_POST: where its reply goes; NULL: nowhere */
 };
 
 struct rpc_sync {
 	struct sent sent[RPC_CREDITS];
+	enum wire_kind wanted; /* who must be there; KIND_NONE: anybody */
+	char addr[ADDR_BYTES];
 	int async_err; /* first error of a post, until asked for */
 	struct rpc_counters counters;
 	uint64_t tx[MSG_BYTES_MAX / 8], rx[MSG_BYTES_MAX / 8];
@@ -61,7 +65,7 @@ static struct sent *sent_new(struct rpc *r, const struct msg_info *info, enum se
 
 	while (s->state != SENT_FREE)
 		s++;
-	*s = (struct sent){ state, info, ++r->tx_top };
+	*s = (struct sent){ .state = state, .info = info, .id = ++r->tx_top };
 	r->tx_credits++;
 	return s;
 }
@@ -72,8 +76,39 @@ static void sent_end(struct rpc *r, struct sent *s)
 	r->tx_credits--;
 }
 
+/* The peer's first message. */
+static int hello_take(struct rpc *r, size_t n)
+{
+	const char *addr = r->sync->addr, *wrong;
+	struct hello_req hello;
+
+	wrong = rpc_hello_check(r->sync->rx, n, &hello);
+	if (!wrong && hello.credits < r->tx_credits)
+		wrong = "it takes fewer requests than were sent ahead of its hello";
+	if (!wrong && (r->sync->wanted == KIND_NONE || hello.kind == r->sync->wanted)) {
+		r->greeted = true;
+		r->peer_kind = (enum wire_kind)hello.kind;
+		r->tx_credits_max = hello.credits < RPC_CREDITS ? hello.credits : RPC_CREDITS;
+		return 0;
+	}
+	if (wrong)
+		log_error("%s: %s", addr, wrong);
+	else
+		log_error("%s: a %s component, not a %s component", addr, kind_name(hello.kind),
+			  kind_name(r->sync->wanted));
+	net_conn_kill(r->conn);
+	return -EPROTO;
+}
+
+static void answer_take(struct rpc_answer *a, const struct rpc_msg *m)
+{
+	a->err = m->h.err;
+	if (!a->err && a->rep)
+		memcpy(a->rep, m->body, m->h.body_bytes);
+}
+
 /*
- * Take one reply. 1: it is the one to `waited` (m is valid until the next call), 0: it was another's, or -errno.
+ * Take one message. 1: it is the reply to `waited` (m is valid until the next call), 0: it was another's, or -errno.
  * A hang-up and a breach end the connection for good.
  */
 static int reply_take(struct rpc *r, const struct sent *waited, struct rpc_msg *m, uint64_t deadline_ns)
@@ -85,6 +120,8 @@ static int reply_take(struct rpc *r, const struct sent *waited, struct rpc_msg *
 
 	if (n < 0)
 		return (int)n;
+	if (!r->greeted)
+		return hello_take(r, (size_t)n);
 	wrong = rpc_is_hello(r->sync->rx, (size_t)n) ? "second hello" : rpc_msg_check(r->sync->rx, (size_t)n, m);
 	if (wrong)
 		return sync_breach(r, wrong, (size_t)n);
@@ -102,7 +139,9 @@ static int reply_take(struct rpc *r, const struct sent *waited, struct rpc_msg *
 	}
 	if (s->info != m->info)
 		return sync_breach(r, "reply to another message", (size_t)n);
-	if (s->state == SENT_POST && m->h.err && !r->sync->async_err)
+	if (s->answer)
+		answer_take(s->answer, m);
+	else if (s->state == SENT_POST && m->h.err && !r->sync->async_err)
 		r->sync->async_err = m->h.err;
 	is_waited = s == waited;
 	sent_end(r, s);
@@ -258,6 +297,41 @@ int rpc_post_sync(struct rpc *r, enum msg_id id, uint32_t pid, uint32_t tid, con
 	return err;
 }
 
+int rpc_ask_sync(struct rpc *r, enum msg_id id, uint32_t pid, const void *req, uint32_t deadline_ms,
+		 struct rpc_answer *answer)
+{
+	uint64_t deadline_ns = clock_ns() + deadline_ms * NS_PER_MS;
+	int len, err;
+
+	r->answered = false;
+	if (net_conn_dead(r->conn))
+		return -EPIPE;
+	len = request_encode(r, id, pid, 0, req, NULL, 0);
+	if (len < 0)
+		return len;
+	err = credit_wait(r, msg_info((uint16_t)id)->class, deadline_ns);
+	if (!err)
+		err = request_send(r, (uint32_t)len, deadline_ns);
+	if (err)
+		return err;
+	answer->err = RPC_LATER;
+	sent_new(r, msg_info((uint16_t)id), SENT_POST)->answer = answer;
+	return 0;
+}
+
+int rpc_answer_sync(struct rpc *r, const struct rpc_answer *answer, uint32_t deadline_ms)
+{
+	uint64_t deadline_ns = clock_ns() + deadline_ms * NS_PER_MS;
+	struct rpc_msg m;
+	int err = 0;
+
+	r->answered = false;
+	while (answer->err == RPC_LATER && !err)
+		err = reply_take(r, NULL, &m, deadline_ns);
+	r->answered = !err;
+	return err ? err : answer->err;
+}
+
 void rpc_sync_serve(struct rpc *r, const struct rpc_service *service, void *ctx)
 {
 	r->service = service;
@@ -288,38 +362,9 @@ void rpc_sync_close(struct rpc *r)
 	free(r);
 }
 
-static int hello_exchange(struct rpc *r, const char *addr, enum wire_kind peer, uint64_t deadline_ns)
+int rpc_connect_early(struct net *net, const char *addr, enum wire_kind kind, enum wire_kind peer, uint32_t timeout_ms,
+		      struct rpc **out)
 {
-	struct hello_req hello;
-	const char *wrong;
-	long n;
-	int err;
-
-	err = rpc_hello_send(r->conn, r->kind);
-	if (err)
-		return err;
-	n = sync_recv(r, deadline_ns);
-	if (n < 0)
-		return (int)n;
-	wrong = rpc_hello_check(r->sync->rx, (size_t)n, &hello);
-	if (wrong) {
-		log_error("%s: %s", addr, wrong);
-		return -EPROTO;
-	}
-	if (peer != KIND_NONE && hello.kind != peer) {
-		log_error("%s: a %s component, not a %s component", addr, kind_name(hello.kind), kind_name(peer));
-		return -EPROTO;
-	}
-	r->greeted = true;
-	r->peer_kind = (enum wire_kind)hello.kind;
-	r->tx_credits_max = hello.credits < RPC_CREDITS ? hello.credits : RPC_CREDITS;
-	return 0;
-}
-
-int rpc_connect_sync(struct net *net, const char *addr, enum wire_kind kind, enum wire_kind peer, uint32_t timeout_ms,
-		     struct rpc **out)
-{
-	uint64_t deadline_ns = clock_ns() + timeout_ms * NS_PER_MS;
 	struct rpc *r = calloc(1, sizeof(*r));
 	int err = -ENOMEM;
 
@@ -330,12 +375,15 @@ int rpc_connect_sync(struct net *net, const char *addr, enum wire_kind kind, enu
 		goto out_free;
 	r->counters = &r->sync->counters;
 	r->kind = kind;
+	r->sync->wanted = peer;
+	snprintf(r->sync->addr, sizeof(r->sync->addr), "%s", addr);
+	r->tx_credits_max = RPC_CREDITS_EARLY;
 	list_init(&r->requests);
 	list_init(&r->replies);
 	err = net_connect(net, addr, timeout_ms, &r->conn);
 	if (err)
 		goto out_free;
-	err = hello_exchange(r, addr, peer, deadline_ns);
+	err = rpc_hello_send(r->conn, r->kind);
 	if (err)
 		goto out_close;
 	*out = r;
@@ -346,5 +394,23 @@ out_close:
 out_free:
 	free(r->sync);
 	free(r);
+	return err;
+}
+
+int rpc_connect_sync(struct net *net, const char *addr, enum wire_kind kind, enum wire_kind peer, uint32_t timeout_ms,
+		     struct rpc **out)
+{
+	uint64_t deadline_ns = clock_ns() + timeout_ms * NS_PER_MS;
+	struct rpc_msg m;
+	struct rpc *r;
+	int err = rpc_connect_early(net, addr, kind, peer, timeout_ms, &r);
+
+	if (err)
+		return err;
+	err = reply_take(r, NULL, &m, deadline_ns); /* the hello: it is the first of all messages */
+	if (err)
+		rpc_sync_close(r);
+	else
+		*out = r;
 	return err;
 }

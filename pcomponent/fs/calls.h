@@ -8,7 +8,7 @@ sys_fn sys_read, sys_write, sys_readv, sys_writev, sys_pread64, sys_pwrite64;
 sys_fn sys_preadv, sys_pwritev, sys_preadv2, sys_pwritev2;
 
 /* calls_open.c */
-sys_fn sys_open, sys_openat, sys_creat, sys_close, sys_close_range;
+sys_fn sys_open, sys_openat, sys_openat2, sys_creat, sys_close, sys_close_range;
 
 /* calls_fd.c */
 sys_fn sys_dup, sys_dup2, sys_dup3, sys_fcntl;
@@ -36,7 +36,7 @@ sys_fn sys_utime, sys_utimes, sys_futimesat, sys_utimensat;
 /* calls_xattr.c: setxattr serves setxattr, lsetxattr, removexattr, lremovexattr; the others accordingly */
 sys_fn sys_setxattr, sys_fsetxattr, sys_getxattr, sys_fgetxattr, sys_listxattr, sys_flistxattr;
 
-/* calls_ioctl.c, calls_copy.c */
-sys_fn sys_ioctl, sys_sendfile, sys_copy_file_range, sys_splice;
+/* calls_ioctl.c, calls_copy.c, calls_process_vm.c */
+sys_fn sys_ioctl, sys_sendfile, sys_copy_file_range, sys_splice, sys_process_vm;
 
 #endif

@@ -37,9 +37,15 @@ static unsigned at_path_flags(uint32_t at)
 
 /* ---- size ---- */
 
+struct truncate_args {
+	uint64_t bytes;
+	uint32_t flags; /* AT_SYMLINK_FOLLOW: by path, also where that led to an open file (/proc/self/fd) */
+};
+
 static long truncate_op(struct thread *t, struct path *p, void *arg)
 {
-	struct p2s_truncate_req req = { .at = path_at(p, 0), .bytes = *(uint64_t *)arg };
+	const struct truncate_args *a = arg;
+	struct p2s_truncate_req req = { .at = path_at(p, a->flags), .bytes = a->bytes };
 	struct p2s_truncate_rep rep;
 
 	(void)t;
@@ -52,20 +58,20 @@ static long truncate_op(struct thread *t, struct path *p, void *arg)
 
 long sys_truncate(struct thread *t, const uint64_t a[6])
 {
-	uint64_t bytes = a[1];
+	struct truncate_args to = { .bytes = a[1], .flags = AT_SYMLINK_FOLLOW };
 
-	if ((int64_t)bytes < 0)
+	if ((int64_t)to.bytes < 0)
 		return -EINVAL;
-	return path_do(t, AT_FDCWD, a[0], 0, truncate_op, &bytes);
+	return path_do(t, AT_FDCWD, a[0], 0, truncate_op, &to);
 }
 
 long sys_ftruncate(struct thread *t, const uint64_t a[6])
 {
-	uint64_t bytes = a[1];
+	struct truncate_args to = { .bytes = a[1] };
 
-	if ((int64_t)bytes < 0)
+	if ((int64_t)to.bytes < 0)
 		return -EINVAL;
-	return fd_do(t, (int)a[0], truncate_op, &bytes);
+	return fd_do(t, (int)a[0], truncate_op, &to);
 }
 
 /* ---- mode ---- */

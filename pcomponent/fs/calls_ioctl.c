@@ -10,6 +10,7 @@
 #include <linux/fs.h>
 #include <linux/random.h>
 #include <linux/sockios.h>
+#include <linux/vm_sockets.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -17,6 +18,7 @@
 #include "pcomponent/fs/fdtable.h"
 #include "pcomponent/fs/fs.h"
 #include "pcomponent/fs/remote.h"
+#include "pcomponent/sys/sock.h"
 #include "pcomponent/sys/sys.h"
 #include "pcomponent/sys/uaccess.h"
 
@@ -97,6 +99,7 @@ static const struct ioctl_shape shapes[] = {
 	{ SIOCGIFHWADDR, IO, IFREQ_BYTES },
 	{ SIOCGIFINDEX, IO, IFREQ_BYTES },
 	{ SIOCGIFTXQLEN, IO, IFREQ_BYTES },
+	{ IOCTL_VM_SOCKETS_GET_LOCAL_CID, OUT, 4 },
 };
 
 static uint64_t unknown;
@@ -135,6 +138,8 @@ static long ioctl_host(struct thread *t, int fd, uint32_t request, uint64_t arg)
 	char *local;
 	long ret;
 
+	if (request == SIOCGIFCONF)
+		return sock_ifconf(t, fd, arg);
 	if (!shape_of(request, &way, &bytes)) {
 		__atomic_fetch_add(&unknown, 1, __ATOMIC_RELAXED);
 		return -ENOTTY;

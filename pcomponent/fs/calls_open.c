@@ -1,6 +1,8 @@
 /* open and close. */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/openat2.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include "pcomponent/fs/calls.h"
@@ -11,6 +13,7 @@
 #include "pcomponent/fs/procself.h"
 #include "pcomponent/fs/remote.h"
 #include "pcomponent/sys/sys.h"
+#include "pcomponent/sys/uaccess.h"
 
 struct open_args {
 	uint32_t flags, mode;
@@ -76,6 +79,7 @@ static long open_fds(const struct path *p, const struct open_args *o)
 static long open_op(struct thread *t, struct path *p, void *arg)
 {
 	const struct open_args *o = arg;
+	struct open_how how = { .flags = o->flags, .mode = o->mode, .resolve = p->rules };
 
 	if (p->where == PATH_REMOTE)
 		return open_remote(t, p, o);
@@ -97,15 +101,22 @@ static long open_op(struct thread *t, struct path *p, void *arg)
 		break;
 	}
 	/* may wait: a terminal line, a FIFO in /dev/shm */
+	if (p->rules)
+		return fd_adopt(host_block(t, SYS_openat2, (uint64_t)AT_FDCWD, (uint64_t)p->str, (uint64_t)&how,
+					   sizeof(how), 0, 0));
 	return fd_adopt(host_block(t, SYS_openat, (uint64_t)AT_FDCWD, (uint64_t)p->str, o->flags, o->mode, 0, 0));
+}
+
+static unsigned follow_flags(uint32_t flags)
+{
+	return flags & O_NOFOLLOW || (flags & (O_CREAT | O_EXCL)) == (O_CREAT | O_EXCL) ? PATH_NOFOLLOW : 0;
 }
 
 static long open_any(struct thread *t, int dirfd, uint64_t addr, uint32_t flags, uint32_t mode)
 {
 	struct open_args o = { .flags = flags, .mode = mode };
-	bool nofollow = flags & O_NOFOLLOW || (flags & (O_CREAT | O_EXCL)) == (O_CREAT | O_EXCL);
 
-	return path_do(t, dirfd, addr, nofollow ? PATH_NOFOLLOW : 0, open_op, &o);
+	return path_do(t, dirfd, addr, follow_flags(flags), open_op, &o);
 }
 
 long sys_open(struct thread *t, const uint64_t a[6])
@@ -116,6 +127,51 @@ long sys_open(struct thread *t, const uint64_t a[6])
 long sys_openat(struct thread *t, const uint64_t a[6])
 {
 	return open_any(t, (int)a[0], a[1], (uint32_t)a[2], (uint32_t)a[3]);
+}
+
+/* The struct of the program, which may be shorter or longer than ours: what we do not know of it must be zero. */
+static long how_in(struct thread *t, uint64_t addr, uint64_t bytes, struct open_how *how)
+{
+	char *all;
+	uint64_t i;
+
+	if (bytes < sizeof(*how))
+		return -EINVAL;
+	if (bytes > 4096)
+		return -E2BIG;
+	if (!(all = sys_scratch(t, bytes)))
+		return -ENOMEM;
+	if (uaccess_in(all, addr, bytes))
+		return -EFAULT;
+	for (i = sizeof(*how); i < bytes; i++)
+		if (all[i])
+			return -E2BIG;
+	memcpy(how, all, sizeof(*how));
+	return 0;
+}
+
+/* What is wrong with how, whatever the path, by the host kernel's own judgement. */
+static long how_check(const struct open_how *how)
+{
+	long err = host4(SYS_openat2, -1, "x", how, sizeof(*how));
+
+	if (err != -EBADF)
+		return err;
+	return how->resolve & RESOLVE_CACHED ? -EAGAIN : 0;
+}
+
+long sys_openat2(struct thread *t, const uint64_t a[6])
+{
+	struct open_how how;
+	struct open_args o;
+	struct path p;
+	long ret;
+
+	if ((ret = how_in(t, a[2], a[3], &how)) || (ret = how_check(&how)))
+		return ret;
+	o = (struct open_args){ .flags = (uint32_t)how.flags, .mode = (uint32_t)how.mode };
+	ret = path_get_rules((int)a[0], a[1], follow_flags(o.flags), (uint32_t)how.resolve, &p);
+	return ret ? ret : path_do_with(t, &p, follow_flags(o.flags), open_op, &o);
 }
 
 long sys_creat(struct thread *t, const uint64_t a[6])

@@ -28,13 +28,8 @@ static struct {
 
 int client_open(const struct fs_config *cfg)
 {
-	int err;
-
 	client.pid = cfg->pid;
-	err = link_open(cfg);
-	if (!err)
-		slots_open(link_buffer());
-	return err;
+	return link_open(cfg);
 }
 
 void client_open_later(const struct fs_config *cfg, uint64_t files)
@@ -69,30 +64,52 @@ static uint32_t call_ms(enum msg_id id)
 	return id == P2S_SYNC || id == P2S_FALLOCATE ? SYNC_MS : CALL_MS;
 }
 
-/* What a reply says that we must know when the files are opened again. 0 or -ENOMEM. */
-static int remember(enum msg_id id, const void *req, void *rep, const char *path, uint32_t path_bytes)
+/* A file has been opened: *handle becomes its number. 0, -ENOMEM, or -EPROTO: there can be no such path. */
+static int opened(uint64_t *handle, uint32_t flags, const struct wire_stat *st, const char *path, uint32_t path_bytes)
+{
+	char where[PATH_MAX + 1];
+	uint64_t number = 0;
+	int err = path_bytes < sizeof(where) ? -ENOMEM : -EPROTO;
+
+	if (err == -ENOMEM) {
+		memcpy(where, path, path_bytes);
+		where[path_bytes] = '\0';
+		number = handle_add(*handle, where, flags, st);
+	}
+	if (!number) {
+		link_close_handle(*handle, client.pid);
+		return err;
+	}
+	*handle = number;
+	return 0;
+}
+
+/* What a reply says that we must know when the files are opened again. 0 or -errno. */
+static int remember(enum msg_id id, const void *req, void *rep, const char *tail, uint32_t tail_bytes)
 {
 	const struct p2s_flock_req *flock_req = req;
-	struct p2s_open_rep *open_rep = rep;
+	struct p2s_open_rep *open = rep;
+	struct p2s_exec_rep *exec = rep;
 	struct handle *h;
-	char where[PATH_MAX + 1];
-	uint64_t number;
 
-	if (id == P2S_FLOCK && (h = handle_get(flock_req->handle)))
-		h->flock_op = flock_req->op & LOCK_UN ? 0 : flock_req->op & (LOCK_SH | LOCK_EX);
-	if (id == P2S_LOCK && ((const struct p2s_lock_req *)req)->op != P2S_LOCK_GET)
-		ownlocks_note(req);
-	if (id != P2S_OPEN)
+	switch (id) {
+	case P2S_FLOCK:
+		if ((h = handle_get(flock_req->handle)))
+			h->flock_op = flock_req->op & LOCK_UN ? 0 : flock_req->op & (LOCK_SH | LOCK_EX);
 		return 0;
-	memcpy(where, path, path_bytes);
-	where[path_bytes] = '\0';
-	number = handle_add(open_rep->handle, where, ((const struct p2s_open_req *)req)->flags, &open_rep->stat);
-	if (!number) {
-		link_close_handle(open_rep->handle, client.pid);
-		return -ENOMEM;
+	case P2S_LOCK:
+		if (((const struct p2s_lock_req *)req)->op != P2S_LOCK_GET)
+			ownlocks_note(req);
+		return 0;
+	case P2S_OPEN:
+		return opened(&open->handle, ((const struct p2s_open_req *)req)->flags, &open->stat, tail, tail_bytes);
+	case P2S_EXEC:
+		if (exec->head_bytes > P2S_EXEC_HEAD || exec->path_bytes + (uint64_t)exec->head_bytes != tail_bytes)
+			return -EPROTO;
+		return opened(&exec->handle, O_RDONLY, &exec->stat, tail, exec->path_bytes);
+	default:
+		return 0;
 	}
-	open_rep->handle = number;
-	return 0;
 }
 
 /*
@@ -115,6 +132,20 @@ static bool wait_for_it(int err)
 	return true;
 }
 
+static bool uses_buffer(enum msg_id id)
+{
+	return id == P2S_READ || id == P2S_WRITE || id == P2S_GETDENTS;
+}
+
+/* One try: 0 or -errno of the component's or of the connection, which link_failed tells apart. */
+static int call_once(enum msg_id id, const void *wire, const void *tail, uint32_t tail_bytes, void *rep, void *rep_tail,
+		     uint32_t *rep_tail_bytes)
+{
+	client.messages++;
+	return rpc_call_sync(link_rpc(), id, client.pid, thread_id(), wire, tail, tail_bytes, call_ms(id), rep,
+			     rep_tail, rep_tail_bytes);
+}
+
 /* Under the lock. The reply's tail is asked for again in full at each try. */
 static int call(enum msg_id id, const void *req, const void *tail, uint32_t tail_bytes, void *rep, void *rep_tail,
 		uint32_t *rep_tail_bytes)
@@ -123,7 +154,7 @@ static int call(enum msg_id id, const void *req, const void *tail, uint32_t tail
 	uint32_t tail_max = rep_tail_bytes ? *rep_tail_bytes : 0;
 	uint64_t wire[REQUEST_BYTES_MAX / 8];
 	bool again = false;
-	int err;
+	int err, settled;
 
 	while (!client.gone) {
 		err = link_begin();
@@ -134,21 +165,25 @@ static int call(enum msg_id id, const void *req, const void *tail, uint32_t tail
 		}
 		memcpy(wire, req, req_bytes);
 		err = handles_translate(id, wire);
+		if (!err && uses_buffer(id))
+			err = link_buffer_grant();
 		if (err)
 			return err;
 		if (rep_tail_bytes)
 			*rep_tail_bytes = tail_max;
-		client.messages++;
-		err = rpc_call_sync(link_rpc(), id, client.pid, thread_id(), wire, tail, tail_bytes, call_ms(id), rep,
-				    rep_tail, rep_tail_bytes);
-		if (!link_failed(err)) {
+		err = call_once(id, wire, tail, tail_bytes, rep, rep_tail, rep_tail_bytes);
+		settled = link_failed(err) ? err : link_settle();
+		if (settled < 0) {
+			again = true;
+			if (!wait_for_it(settled))
+				break;
+		} else if (!settled || !handles_named(id, wire)) {
+			if (uses_buffer(id) && link_buffer_granted())
+				err = -EIO;
 			if (again)
 				err = second_try(id, err);
 			return err ? err : remember(id, req, rep, rep_tail, rep_tail_bytes ? *rep_tail_bytes : 0);
 		}
-		again = true;
-		if (!wait_for_it(err))
-			break;
 	}
 	return -EIO;
 }
@@ -191,7 +226,7 @@ void fs_creds_changed(void)
 	int err = 0;
 
 	pthread_mutex_lock(&client.lock);
-	if (creds_look() && !link_is_later() && !client.gone) {
+	if (creds_look() && link_rpc() && !client.gone) {
 		bytes = creds_message(&req, &groups);
 		err = call(P2S_CREDS, &req, groups, bytes, &rep, NULL, NULL);
 	}
@@ -247,7 +282,7 @@ static void mark_forked(struct handle *h, uint64_t number, void *arg)
 int client_set_aside(uint32_t member, const uint64_t *handles, uint32_t n)
 {
 	const uint32_t most = MSG_TAIL_MAX / sizeof(uint64_t);
-	uint32_t i, life;
+	uint32_t i, lives;
 	int err;
 
 	do {
@@ -256,13 +291,13 @@ int client_set_aside(uint32_t member, const uint64_t *handles, uint32_t n)
 			client.gone = link_restore(err) != 0;
 		if (client.gone)
 			return 0; /* its files give EIO, here and there */
-		life = link_life();
+		lives = link_lives();
 		if (!n)
 			handles_each(mark_forked, NULL);
 		err = n ? 0 : set_aside(member, NULL, 0);
 		for (i = 0; i < n && !err; i += most)
 			err = set_aside(member, handles + i, n - i < most ? n - i : most);
-	} while (!client.gone && life != link_life());
+	} while (!client.gone && lives != link_lives());
 	return client.gone ? 0 : err;
 }
 

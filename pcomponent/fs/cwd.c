@@ -3,8 +3,10 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include "pcomponent/fs/cwd.h"
 #include "pcomponent/fs/file.h"
+#include "pcomponent/sys/sys.h"
 
 static struct {
 	pthread_mutex_t lock; /* of now, the pointer */
@@ -51,6 +53,15 @@ int cwd_set(struct file *dir, const char *path)
 	pthread_mutex_unlock(&cwd.lock);
 	cwd_put(old);
 	return 0;
+}
+
+long cwd_enter_here(void)
+{
+	struct cwd *c = cwd_get();
+	long err = host1(SYS_chdir, c->path);
+
+	cwd_put(c);
+	return err;
 }
 
 uint32_t umask_get(void)

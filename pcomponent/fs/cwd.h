@@ -16,6 +16,11 @@ struct cwd *cwd_get(void);
 void cwd_put(struct cwd *);
 /* Enter a directory. dir is taken over (NULL: host); path is copied. 0 or -ENOMEM (dir put). */
 int cwd_set(struct file *dir, const char *path);
+/*
+ * Make it the host kernel's own too, by its path on this machine, for a call that resolves a relative path there. 0 or
+ * -errno.
+ */
+long cwd_enter_here(void);
 
 uint32_t umask_get(void);
 void umask_set(uint32_t);

@@ -40,8 +40,13 @@ uint64_t fs_unknown_ioctls(void); /* requests of unknown shape, answered ENOTTY 
 
 struct fs_image; /* an open file of the storage component, counted */
 
-/* Open for reading, by path as the program would (cwd, symlinks). *path gets the canonical path (caller's buffer). */
-int fs_image_open(const char *path, struct fs_image **out, struct wire_stat *st, char *canonical, size_t canonical_max);
+/*
+ * Open to execute it, by path as the program would (cwd, symlinks): a regular file that the user may execute, else -EACCES.
+ * canonical: its path; head: its first bytes, less than P2S_EXEC_HEAD of them only where there are no more, or they cannot be
+ * read. All of that in one round trip.
+ */
+int fs_image_exec(const char *path, struct fs_image **out, struct wire_stat *st, char canonical[4096], char *head,
+		  uint32_t *head_bytes);
 /* The remote file behind a descriptor of the program: counted up. -EBADF, -ENODEV (a host object), -EACCES (not readable). */
 int fs_image_from_fd(int fd, struct fs_image **out, struct wire_stat *st, char *canonical, size_t canonical_max);
 /* Read into local or freshly mapped, not yet registered memory: bytes read (short only at the end of the file) or -errno. */
@@ -53,10 +58,10 @@ bool fs_image_writable(struct fs_image *);
 int fs_image_stat(struct fs_image *, struct wire_stat *st);
 struct fs_image *fs_image_ref(struct fs_image *); /* one more fs_image_close is due */
 void fs_image_close(struct fs_image *);
-/* May the user execute it? 0 or -EACCES. */
-int fs_image_access_exec(const char *path);
 /* The descriptor that a program's path stands for by its text (/proc/self/fd/N, /dev/fd/N); -1: none. */
 int fs_program_number(const char *path);
+/* What /proc shows of a remote file's descriptor: its length; -EBADF: it is none. buf: PATH_MAX + 16. */
+long fs_link_text(int fd, char *buf);
 /* The program is loaded: what exec had kept of its file is let go. */
 void fs_program_forget(void);
 /* /proc/self/exe is another's for the program that takes our place: the file that it is now. */

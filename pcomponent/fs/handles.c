@@ -138,15 +138,33 @@ static int translate(uint64_t *number)
 }
 
 /* Nearly every request of the edge begins with its handle, or with a struct wire_at, which does; two have a second one. */
+static bool begins_with_handle(enum msg_id id)
+{
+	return id != P2S_HELLO && id != P2S_BUFFER && id != P2S_USAGE && id != P2S_FORK && id != P2S_CREDS;
+}
+
+static bool has_second(enum msg_id id)
+{
+	return id == P2S_RENAME || id == P2S_LINK;
+}
+
 int handles_translate(enum msg_id id, void *req)
 {
 	uint64_t *first = req;
 	int err;
 
-	if (id == P2S_HELLO || id == P2S_BUFFER || id == P2S_USAGE || id == P2S_FORK || id == P2S_CREDS)
+	if (!begins_with_handle(id))
 		return 0;
 	err = translate(first);
-	if (!err && (id == P2S_RENAME || id == P2S_LINK))
+	if (!err && has_second(id))
 		err = translate(&((struct p2s_link_req *)req)->to.dir);
 	return err;
+}
+
+bool handles_named(enum msg_id id, const void *req)
+{
+	const uint64_t *first = req;
+
+	return id == P2S_FORK || (begins_with_handle(id) && *first) ||
+	       (has_second(id) && ((const struct p2s_link_req *)req)->to.dir);
 }

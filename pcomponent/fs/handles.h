@@ -41,5 +41,7 @@ void handles_each(void (*fn)(struct handle *, uint64_t number, void *arg), void 
 
 /* Put the component's handles for our numbers into a copy of a request. -EIO: the file is lost. */
 int handles_translate(enum msg_id, void *req);
+/* Does the request, which is translated, name any? */
+bool handles_named(enum msg_id, const void *req);
 
 #endif

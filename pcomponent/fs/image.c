@@ -29,22 +29,6 @@ static long path_remote(const char *str, struct path *p)
 	return err;
 }
 
-static long open_routed(const char *str, uint32_t flags, struct file **f, struct wire_stat *st)
-{
-	int host = program_host(str);
-	struct path p;
-	long err;
-
-	if (host >= 0)
-		return program_map(host, f, st);
-	err = path_remote(str, &p);
-	if (err)
-		return err;
-	err = remote_open(&p, flags, 0, f, st);
-	path_put(&p);
-	return err == -EREMOTE ? -EACCES : err;
-}
-
 static int canonical_out(const struct file *f, char *buf, size_t max)
 {
 	if (!buf)
@@ -55,14 +39,36 @@ static int canonical_out(const struct file *f, char *buf, size_t max)
 	return 0;
 }
 
-int fs_image_open(const char *path, struct fs_image **out, struct wire_stat *st, char *canonical, size_t canonical_max)
+/* The file that path leads to, and its beginning. */
+static long open_exec(const char *path, struct file **f, struct wire_stat *st, char *head, uint32_t *head_bytes)
+{
+	int host = program_host(path);
+	struct path p;
+	long err;
+
+	if (host >= 0) {
+		err = program_open(host, f, st);
+		if (!err)
+			*head_bytes = (uint32_t)program_read(*f, head, P2S_EXEC_HEAD, 0);
+		return err;
+	}
+	err = path_remote(path, &p);
+	if (err)
+		return err;
+	err = remote_exec(&p, f, st, head, head_bytes);
+	path_put(&p);
+	return err == -EREMOTE ? -EACCES : err;
+}
+
+int fs_image_exec(const char *path, struct fs_image **out, struct wire_stat *st, char canonical[4096], char *head,
+		  uint32_t *head_bytes)
 {
 	struct file *f;
-	long err = open_routed(path, O_RDONLY, &f, st);
+	long err = open_exec(path, &f, st, head, head_bytes);
 
 	if (err)
 		return (int)err;
-	err = canonical_out(f, canonical, canonical_max);
+	err = canonical_out(f, canonical, 4096);
 	if (!err)
 		*out = file_image(file_hold(f));
 	file_put(f);
@@ -158,27 +164,6 @@ struct fs_image *fs_image_ref(struct fs_image *image)
 void fs_image_close(struct fs_image *image)
 {
 	file_drop(image_file(image));
-}
-
-int fs_image_access_exec(const char *path)
-{
-	int host = program_host(path);
-	struct wire_stat st;
-	struct path p;
-	long err;
-
-	if (host >= 0)
-		return program_access(host);
-	err = path_remote(path, &p);
-	if (err)
-		return (int)err;
-	err = remote_access(&p, AT_EACCESS, X_OK);
-	if (!err) /* a directory may be searched, but not executed */
-		err = remote_stat(&p, 0, &st);
-	path_put(&p);
-	if (!err && !S_ISREG(st.mode))
-		err = -EACCES;
-	return (int)err;
 }
 
 void fs_exec_path(char path[4096])

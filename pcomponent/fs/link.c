@@ -6,6 +6,7 @@
 #include <sys/file.h>
 #include <sys/mman.h>
 #include <time.h>
+#include <unistd.h>
 #include "ashlar/base/clock.h"
 #include "ashlar/net.h"
 #include "ashlar/rpc.h"
@@ -23,15 +24,21 @@
 #define PAUSE_MS 50u /* between tries */
 #define IO_BYTES ((uint64_t)IO_SLOTS * IO_SLOT_BYTES)
 
+/* A connection is begun by hellos that nobody waits for, and up when the component has answered ours. */
+enum life { LIFE_NONE, LIFE_BEGUN, LIFE_UP };
+
 static struct {
 	struct net *net;
 	struct rpc *rpc; /* NULL: none just now */
 	struct net_pd *pd;
 	struct net_mr *io;
 	struct cap cap;
-	uint32_t pid, member, wait_s, life;
+	uint32_t pid, member, wait_s, lives;
+	enum life life;
 	uint64_t aside; /* files that wait for us at the component */
-	bool readonly, later;
+	bool readonly, granting, granted;
+	struct rpc_answer hello, grant; /* of this connection */
+	struct p2s_hello_rep hello_rep;
 	char addr[ADDR_BYTES], name[NAME_BYTES];
 } link_state;
 
@@ -39,49 +46,6 @@ static int call(enum msg_id id, const void *req, const char *tail, uint32_t ms, 
 {
 	return rpc_call_sync(link_state.rpc, id, link_state.pid, 0, req, tail, tail ? (uint32_t)strlen(tail) : 0, ms,
 			     rep, rep_tail, n);
-}
-
-/* It knows a user and a group of us: tell it more if there is more. What it does not believe is its affair. */
-static int creds_tell(const struct p2s_hello_rep *known, uint32_t ms)
-{
-	struct p2s_creds_req req;
-	struct p2s_creds_rep rep;
-	const uint32_t *groups;
-	uint32_t bytes;
-	int err;
-
-	if (creds_plain(known->uid, known->gid))
-		return 0;
-	bytes = creds_message(&req, &groups);
-	err = rpc_call_sync(link_state.rpc, P2S_CREDS, link_state.pid, 0, &req, groups, bytes, ms, &rep, NULL, NULL);
-	return err == -EPERM ? 0 : err;
-}
-
-static int hello(uint32_t ms, uint64_t *files)
-{
-	struct p2s_hello_req req = { .cap = link_state.cap, .pid = link_state.pid, .member = link_state.member };
-	struct p2s_hello_rep rep;
-	int err = call(P2S_HELLO, &req, NULL, ms, &rep, NULL, NULL);
-
-	if (!err) {
-		link_state.readonly = rep.readonly;
-		*files = rep.files;
-		err = creds_tell(&rep, ms);
-	}
-	return err;
-}
-
-/* Nothing, while there is no buffer. */
-static int buffer_grant(uint32_t ms)
-{
-	struct p2s_buffer_req req = { .bytes = IO_BYTES };
-	struct p2s_buffer_rep rep;
-	int err;
-
-	if (!link_state.io)
-		return 0;
-	err = net_mr_grant(link_state.io, rpc_conn(link_state.rpc), NET_READ | NET_WRITE, &req.key);
-	return err ? err : call(P2S_BUFFER, &req, NULL, ms, &rep, NULL, NULL);
 }
 
 static int buffer_alloc(void)
@@ -98,18 +62,13 @@ static int buffer_alloc(void)
 	return err;
 }
 
-static void buffer_free(void)
-{
-	net_mr_free(link_state.io);
-	net_pd_close(link_state.pd);
-	link_state.io = NULL;
-}
-
 static void drop(void)
 {
 	if (link_state.rpc)
 		rpc_close(link_state.rpc);
 	link_state.rpc = NULL;
+	link_state.life = LIFE_NONE;
+	link_state.granting = link_state.granted = false;
 }
 
 static void config_take(const struct fs_config *cfg)
@@ -124,44 +83,70 @@ static void config_take(const struct fs_config *cfg)
 	creds_look();
 }
 
-static int connect_once(uint32_t ms)
+static int connect_as_we_are(uint32_t ms)
 {
 	struct creds_raised raised;
 	int err;
 
 	creds_raise(&raised);
-	err = rpc_connect_sync(link_state.net, link_state.addr, KIND_DISPATCHER, KIND_STORAGE, ms, &link_state.rpc);
+	err = rpc_connect_early(link_state.net, link_state.addr, KIND_DISPATCHER, KIND_STORAGE, ms, &link_state.rpc);
 	creds_lower(&raised);
+	return err;
+}
+
+/*
+ * The kernel has told one user and one group of us, the effective ones of this thread, and on other fabrics nobody has: what is
+ * more to it goes along with the hello. What the component does not believe is its affair.
+ */
+static int creds_tell(void)
+{
+	struct p2s_creds_req req;
+	const uint32_t *groups;
+	uint32_t bytes;
+
+	if (net_address_fits("local", link_state.addr) && creds_plain(geteuid(), getegid()))
+		return 0;
+	bytes = creds_message(&req, &groups);
+	return rpc_post_sync(link_state.rpc, P2S_CREDS, link_state.pid, 0, &req, groups, bytes);
+}
+
+/* Connect, and send the hellos. */
+static int begin(uint32_t ms)
+{
+	struct p2s_hello_req req = { .cap = link_state.cap, .pid = link_state.pid, .member = link_state.member };
+	int err = connect_as_we_are(ms);
+
+	if (err)
+		return err;
+	link_state.hello.rep = &link_state.hello_rep;
+	err = rpc_ask_sync(link_state.rpc, P2S_HELLO, link_state.pid, &req, ms, &link_state.hello);
+	if (!err)
+		err = creds_tell();
+	if (err)
+		drop();
+	else
+		link_state.life = LIFE_BEGUN;
 	return err;
 }
 
 int link_open(const struct fs_config *cfg)
 {
-	uint64_t files;
 	int err;
 
 	config_take(cfg);
-	err = connect_once(CONNECT_MS);
+	err = begin(CONNECT_MS);
 	if (err) {
 		sys_message("storage component %s: no connection: %s", link_state.name, strerror(-err));
 		return err;
 	}
-	err = hello(CONNECT_MS, &files);
+	err = rpc_answer_sync(link_state.rpc, &link_state.hello, CONNECT_MS);
 	if (err) {
 		sys_message("storage component %s refused this process: %s", link_state.name, strerror(-err));
-	} else {
-		err = buffer_alloc();
-		if (!err) {
-			err = buffer_grant(CONNECT_MS);
-			if (err)
-				buffer_free();
-		}
-		if (err)
-			sys_message("storage component %s: no io buffer: %s", link_state.name, strerror(-err));
-	}
-	if (err)
 		drop();
-	return err;
+		return err;
+	}
+	link_settle();
+	return 0;
 }
 
 void link_open_later(const struct fs_config *cfg, uint64_t files)
@@ -171,29 +156,49 @@ void link_open_later(const struct fs_config *cfg, uint64_t files)
 	link_state.rpc = NULL; /* the parent's, as the rest of it */
 	link_state.pd = NULL;
 	link_state.io = NULL;
+	link_state.life = LIFE_NONE;
+	link_state.granting = link_state.granted = false;
 	link_state.aside = files;
-	link_state.later = true;
 	config_take(cfg);
 }
 
 bool link_is_later(void)
 {
-	return link_state.later;
+	return link_state.life != LIFE_UP;
 }
 
-uint32_t link_life(void)
+uint32_t link_lives(void)
 {
-	return link_state.life;
+	return link_state.lives;
 }
 
-/* Now or when the connection is there. One that fails at this very moment is found out by the next call. */
 int link_buffer_make(void)
 {
-	int err = link_state.io ? 0 : buffer_alloc();
+	return link_state.io ? 0 : buffer_alloc();
+}
 
-	if (!err && link_state.rpc)
-		err = buffer_grant(CONNECT_MS);
-	return err && link_failed(err) ? 0 : err;
+int link_buffer_grant(void)
+{
+	struct p2s_buffer_req req = { .bytes = IO_BYTES };
+	int err;
+
+	if (link_state.granting || link_state.granted)
+		return 0;
+	err = net_mr_grant(link_state.io, rpc_conn(link_state.rpc), NET_READ | NET_WRITE, &req.key);
+	if (!err)
+		err = rpc_ask_sync(link_state.rpc, P2S_BUFFER, link_state.pid, &req, RESTORE_CALL_MS,
+				   &link_state.grant);
+	link_state.granting = !err;
+	return err == -EPIPE ? 0 : err; /* the call for which it is granted finds that out */
+}
+
+int link_buffer_granted(void)
+{
+	if (!link_state.granting)
+		return 0;
+	link_state.granting = false;
+	link_state.granted = !link_state.grant.err;
+	return link_state.grant.err == RPC_LATER ? -EPROTO : link_state.grant.err;
 }
 
 struct rpc *link_rpc(void)
@@ -327,7 +332,10 @@ static void forget(uint64_t real)
 	(void)real;
 }
 
-/* Are the component's handles as we know them? What was set aside is ours with the first hello only. */
+/*
+ * Are the component's handles as we know them? What was set aside is ours with the first hello only. 0; 1: no, and now they
+ * are; -errno.
+ */
 static int handles_restore(uint64_t files)
 {
 	struct reopening r = { 0 };
@@ -339,33 +347,42 @@ static int handles_restore(uint64_t files)
 		handles_each(reopen, &r);
 	if (!known && !r.err)
 		ownlocks_each(any_open, lock_again, &r);
-	return r.err;
+	return r.err ? r.err : !known;
+}
+
+int link_settle(void)
+{
+	int err;
+
+	if (link_state.life == LIFE_UP)
+		return 0;
+	err = rpc_answer_sync(link_state.rpc, &link_state.hello, RESTORE_CALL_MS);
+	if (err)
+		return err;
+	link_state.readonly = link_state.hello_rep.readonly;
+	err = handles_restore(link_state.hello_rep.files);
+	if (err < 0)
+		return err;
+	link_state.life = LIFE_UP;
+	link_state.lives += (uint32_t)err;
+	return err;
 }
 
 /* One try. The component may be there before the gmm has told it of us: then it refuses, and we come again. */
-static int restore_once(uint32_t connect_ms)
+static int restore_once(void)
 {
-	uint64_t files;
 	int err;
 
 	drop();
-	err = connect_once(connect_ms);
+	err = begin(RESTORE_CONNECT_MS);
 	if (!err)
-		err = hello(RESTORE_CALL_MS, &files);
-	if (!err)
-		err = buffer_grant(RESTORE_CALL_MS);
-	if (!err)
-		err = handles_restore(files);
-	if (err)
-		return err;
-	link_state.later = false;
-	link_state.life++;
-	return 0;
+		err = link_settle();
+	return err < 0 ? err : 0;
 }
 
 int link_begin(void)
 {
-	return link_state.later ? restore_once(CONNECT_MS) : 0;
+	return link_state.life == LIFE_NONE ? begin(CONNECT_MS) : 0;
 }
 
 static void pause_a_little(void)
@@ -388,7 +405,7 @@ int link_restore(int err)
 	}
 	sys_message("storage component %s is gone (%s): calls on its files wait until it is back", link_state.name,
 		    strerror(-err));
-	while (restore_once(RESTORE_CONNECT_MS)) {
+	while (restore_once()) {
 		if (clock_ns() >= end) {
 			sys_message("storage component %s is not back after %u s: its files give EIO from now on",
 				    link_state.name, link_state.wait_s);

@@ -1,7 +1,6 @@
 /*
  * Link: the connection to the storage component, and its second life. When the component ends, calls on files wait until
- * it is back under the same address; then we prove who we are again, grant the io buffer again, open all files again and
- * take their flocks again. Not thread-safe: the client's lock is held, so all that want a file wait together.
+ * it is back under the same address; then we prove who we are again, open all files again and take their flocks again. Not thread-safe: the client's lock is held, so all that want a file wait together.
  */
 #ifndef PCOMPONENT_FS_LINK_H
 #define PCOMPONENT_FS_LINK_H
@@ -13,16 +12,29 @@ struct rpc;
 
 int link_open(const struct fs_config *); /* 0, or -errno after a message */
 /*
- * The same, but the connection is made by link_begin, and the io buffer by link_buffer_make. files: so many are set aside
- * for us at the component; if it has as many for us when we come, our handles are what they were, else it was
- * restarted, and they are opened again. An older buffer of this address space is unmapped.
+ * The same, but the connection is made by link_begin. files: so many are set aside for us at the component; if it has as
+ * many for us when we come, our handles are what they were, else it was restarted, and they are opened again. An older
+ * buffer of this address space is unmapped.
  */
 void link_open_later(const struct fs_config *, uint64_t files);
-bool link_is_later(void); /* it has not been made yet */
-int link_begin(void);	  /* 0 at once when there is a connection; else link_restore is to be called with the error */
-/* Rises with each connection: handles at the component hold for one. */
-uint32_t link_life(void);
+/*
+ * Before a call. Where there is no connection it is begun: the call goes right behind our hello, with the handles as they
+ * should be. 0; else link_restore is to be called with the error.
+ */
+int link_begin(void);
+/*
+ * After a call that was answered: what the component said to our hello. 0; 1: handles that the call named were not those of
+ * the files, as the component was restarted; now they are, and such a call has done nothing and may be made again. -errno:
+ * as a failed connection.
+ */
+int link_settle(void);
+bool link_is_later(void); /* not settled */
+/* Rises when handles at the component have become others. */
+uint32_t link_lives(void);
+/* The io buffer: made here; granted ahead of a call that needs it; granted: 0, or -errno that the component said to that. */
 int link_buffer_make(void);
+int link_buffer_grant(void);
+int link_buffer_granted(void);
 struct rpc *link_rpc(void);
 char *link_buffer(void);
 bool link_readonly(void);

@@ -106,6 +106,7 @@ static void path_init(struct path *p)
 	p->virt = VIRT_NONE;
 	p->dir = NULL;
 	p->fd = -1;
+	p->rules = 0;
 	p->str[0] = '\0';
 }
 
@@ -196,17 +197,21 @@ bool path_reroute(struct path *p, unsigned flags)
 	return !procself_route(p, flags);
 }
 
+long path_do_with(struct thread *t, struct path *p, unsigned flags, path_op *op, void *arg)
+{
+	long ret = op(t, p, arg);
+	int i;
+
+	for (i = 0; ret == -EREMOTE && p->where == PATH_REMOTE && i < REROUTES_MAX; i++)
+		ret = path_reroute(p, flags) ? op(t, p, arg) : -ENOENT;
+	path_put(p);
+	return ret == -EREMOTE ? -ELOOP : ret;
+}
+
 long path_do(struct thread *t, int dirfd, uint64_t addr, unsigned flags, path_op *op, void *arg)
 {
 	struct path p;
 	long ret = path_get(dirfd, addr, flags, &p);
-	int i;
 
-	if (ret)
-		return ret;
-	ret = op(t, &p, arg);
-	for (i = 0; ret == -EREMOTE && p.where == PATH_REMOTE && i < REROUTES_MAX; i++)
-		ret = path_reroute(&p, flags) ? op(t, &p, arg) : -ENOENT;
-	path_put(&p);
-	return ret == -EREMOTE ? -ELOOP : ret;
+	return ret ? ret : path_do_with(t, &p, flags, op, arg);
 }

@@ -43,6 +43,7 @@ struct path {
 	enum path_virtual virt;
 	struct file *dir; /* counted */
 	int fd;
+	uint32_t rules; /* RESOLVE_* of openat2 */
 	char str[PATH_MAX];
 };
 
@@ -56,6 +57,11 @@ enum path_flags {
 long path_get(int dirfd, uint64_t addr, unsigned flags, struct path *);
 /* The same for a path in local memory. */
 long path_get_local(int dirfd, const char *str, unsigned flags, struct path *);
+/*
+ * As openat2 takes a path, rules: RESOLVE_*. Below /proc, /sys and /dev BENEATH and IN_ROOT go by the path's text and
+ * follow no links (ELOOP), since links there lead anywhere.
+ */
+long path_get_rules(int dirfd, uint64_t addr, unsigned flags, uint32_t rules, struct path *);
 /* What a descriptor stands for, as PATH_EMPTY has it. */
 long path_get_fd(int fd, struct path *);
 /* After -EREMOTE: where the path really leads. True: p has changed, do the operation again. */
@@ -65,12 +71,16 @@ void path_put(struct path *);
 /* Fetch, do, do again after -EREMOTE, put. */
 typedef long path_op(struct thread *t, struct path *p, void *arg);
 long path_do(struct thread *t, int dirfd, uint64_t addr, unsigned flags, path_op *op, void *arg);
+/* The same without the fetching. */
+long path_do_with(struct thread *t, struct path *p, unsigned flags, path_op *op, void *arg);
 
 /* The start of a request about a PATH_REMOTE; its tail is p->str. flags: AT_* to pass on. */
 struct wire_at path_at(const struct path *, uint32_t flags);
 
 /* Join and make normal by text alone: no empty names, no dots. out has PATH_MAX. 0 or -ENAMETOOLONG. */
 int path_normal(const char *base, const char *rest, char *out);
+/* Does `..` in the text lead above where it starts? */
+bool path_leaves(const char *str);
 /* Is a normal path one of the host's? */
 bool path_is_host(const char *normal);
 

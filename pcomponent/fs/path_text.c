@@ -44,6 +44,22 @@ int path_normal(const char *base, const char *rest, char *out)
 	return err;
 }
 
+bool path_leaves(const char *s)
+{
+	size_t n, depth = 0;
+
+	for (; *(s += strspn(s, "/")); s += n) {
+		n = strcspn(s, "/");
+		if (n == 2 && s[0] == '.' && s[1] == '.') {
+			if (!depth--)
+				return true;
+		} else if (n != 1 || s[0] != '.') {
+			depth++;
+		}
+	}
+	return false;
+}
+
 bool path_is_host(const char *normal)
 {
 	static const char *const tops[] = { "/proc", "/sys", "/dev" };

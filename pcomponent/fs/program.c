@@ -14,6 +14,7 @@
 #include "pcomponent/fs/file.h"
 #include "pcomponent/fs/fs.h"
 #include "pcomponent/fs/procself.h"
+#include "pcomponent/fs/remote.h"
 #include "pcomponent/sys/sys.h"
 
 /* What the program before us was told to become. Set and forgotten before any other thread is there. */
@@ -72,7 +73,7 @@ static void name_of(int fd, char *name, size_t max)
 }
 
 /* Opened anew: the program may have it for writing only. */
-int program_map(int fd, struct file **out, struct wire_stat *st)
+int program_open(int fd, struct file **out, struct wire_stat *st)
 {
 	char name[PATH_MAX], link[32];
 	struct stat s;
@@ -80,7 +81,7 @@ int program_map(int fd, struct file **out, struct wire_stat *st)
 	int again, err = 0;
 
 	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
-	if (fstat(fd, &s) || !S_ISREG(s.st_mode))
+	if (fstat(fd, &s) || !S_ISREG(s.st_mode) || syscall(SYS_faccessat2, fd, "", X_OK, AT_EMPTY_PATH | AT_EACCESS))
 		return -EACCES;
 	again = open(link, O_RDONLY | O_CLOEXEC);
 	if (again < 0)
@@ -104,23 +105,14 @@ int program_map(int fd, struct file **out, struct wire_stat *st)
 	return 0;
 }
 
-int program_access(int fd)
-{
-	struct stat s;
-
-	if (fstat(fd, &s) || !S_ISREG(s.st_mode))
-		return -EACCES;
-	return syscall(SYS_faccessat2, fd, "", X_OK, AT_EMPTY_PATH | AT_EACCESS) ? -EACCES : 0;
-}
-
-/* By the kernel: somebody may have cut the object short. */
+/* By the kernel: somebody may have cut the object short; what is not there any more is its end. */
 int64_t program_read(const struct file *f, void *dst, uint64_t bytes, uint64_t off)
 {
 	uint64_t left = off < f->pos ? f->pos - off : 0;
 	struct iovec to = { dst, bytes < left ? bytes : left }, from = { (void *)(f->handle + off), to.iov_len };
 	ssize_t n = to.iov_len ? process_vm_readv(getpid(), &to, 1, &from, 1, 0) : 0;
 
-	return n < 0 && errno != EFAULT ? -errno : n < 0 ? 0 : n;
+	return n < 0 ? 0 : n;
 }
 
 void program_unmap(const struct file *f)
@@ -161,4 +153,13 @@ void fs_program_forget(void)
 int fs_program_number(const char *path)
 {
 	return program_number(path);
+}
+
+long fs_link_text(int fd, char *buf)
+{
+	struct file *f = fd_remote(fd);
+	long n = f ? remote_link_text(f, buf) : -EBADF;
+
+	file_put(f);
+	return n;
 }

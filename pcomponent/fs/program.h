@@ -16,10 +16,11 @@ int program_host(const char *path);
 /* The remote file that path stands for, when it is the one that was kept over the exec: p is set. */
 bool program_kept(const char *path, struct path *p);
 
-/* A host object to read from: a file of kind FILE_MAPPED, the caller's use. -EACCES: no regular file. st as that of a remote one. */
-int program_map(int fd, struct file **out, struct wire_stat *st);
-/* 0 or -EACCES. */
-int program_access(int fd);
+/*
+ * A host object to read from and to execute: a file of kind FILE_MAPPED, the caller's use. -EACCES: no regular file, or not
+ * executable. st as that of a remote one.
+ */
+int program_open(int fd, struct file **out, struct wire_stat *st);
 /* The contents: bytes done. */
 int64_t program_read(const struct file *, void *dst, uint64_t bytes, uint64_t off);
 /* Before the file is freed. */

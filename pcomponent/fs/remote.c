@@ -32,7 +32,7 @@ static uint32_t flags_stay(uint32_t flags)
 
 long remote_open(const struct path *p, uint32_t flags, uint32_t mode, struct file **out, struct wire_stat *st)
 {
-	struct p2s_open_req req = { .at = path_at(p, 0), .flags = flags & OPEN_WIRE, .mode = mode };
+	struct p2s_open_req req = { .at = path_at(p, p->rules), .flags = flags & OPEN_WIRE, .mode = mode };
 	struct p2s_open_rep rep;
 	char where[PATH_MAX];
 	uint32_t n = sizeof(where) - 1;
@@ -48,6 +48,29 @@ long remote_open(const struct path *p, uint32_t flags, uint32_t mode, struct fil
 	}
 	if (st)
 		*st = rep.stat;
+	return 0;
+}
+
+long remote_exec(const struct path *p, struct file **out, struct wire_stat *st, char head[P2S_EXEC_HEAD],
+		 uint32_t *head_bytes)
+{
+	struct p2s_exec_req req = { .at = path_at(p, 0) };
+	struct p2s_exec_rep rep;
+	char where[PATH_MAX + P2S_EXEC_HEAD];
+	uint32_t n = sizeof(where);
+	int err = client_call(P2S_EXEC, &req, p->str, req.at.path_bytes, &rep, where, &n);
+
+	if (err)
+		return err;
+	memcpy(head, where + rep.path_bytes, rep.head_bytes);
+	*head_bytes = rep.head_bytes;
+	*st = rep.stat;
+	where[rep.path_bytes < PATH_MAX ? rep.path_bytes : PATH_MAX - 1] = '\0';
+	*out = file_new(FILE_REMOTE, rep.handle, flags_stay(O_RDONLY), rep.stat.mode & S_IFMT, where);
+	if (!*out) {
+		client_close_handle(rep.handle);
+		return -ENOMEM;
+	}
 	return 0;
 }
 

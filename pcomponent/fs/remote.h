@@ -2,6 +2,7 @@
 #ifndef PCOMPONENT_FS_REMOTE_H
 #define PCOMPONENT_FS_REMOTE_H
 #include <stdint.h>
+#include "ashlar/proto/p2s.h"
 #include "pcomponent/fs/path.h"
 
 struct file;
@@ -9,6 +10,9 @@ struct wire_stat;
 
 /* Open p (a PATH_REMOTE) with O_* flags; mode with the umask applied. *out is the caller's reference. st may be NULL. */
 long remote_open(const struct path *p, uint32_t flags, uint32_t mode, struct file **out, struct wire_stat *st);
+/* Open p to execute it; its first bytes. As remote_open, and -EACCES. */
+long remote_exec(const struct path *p, struct file **out, struct wire_stat *st, char head[P2S_EXEC_HEAD],
+		 uint32_t *head_bytes);
 /* at_flags: AT_SYMLINK_NOFOLLOW */
 long remote_stat(const struct path *p, uint32_t at_flags, struct wire_stat *st);
 long remote_stat_file(const struct file *, struct wire_stat *st);

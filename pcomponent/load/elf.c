@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include "ashlar/base/limits.h"
 #include "ashlar/proto/p2s.h"
@@ -48,28 +47,51 @@ static int segment_check(const struct elf_file *e, const Elf64_Phdr *p, const ch
 	return 0;
 }
 
+/* As fs_image_pread: what lies in the head needs no message. */
+static int64_t bytes_read(struct elf_file *e, void *dst, uint64_t bytes, uint64_t off)
+{
+	if (off > e->head_bytes || bytes > e->head_bytes - off)
+		return fs_image_pread(e->image, dst, bytes, off);
+	memcpy(dst, e->head + off, bytes);
+	return (int64_t)bytes;
+}
+
 static int interp_read(struct elf_file *e, const Elf64_Phdr *p, const char **why)
 {
 	if (p->p_filesz < 2 || p->p_filesz > sizeof(e->interp) ||
-	    fs_image_pread(e->image, e->interp, p->p_filesz, p->p_offset) != (int64_t)p->p_filesz ||
-	    e->interp[p->p_filesz - 1] || strlen(e->interp) != p->p_filesz - 1)
+	    bytes_read(e, e->interp, p->p_filesz, p->p_offset) != (int64_t)p->p_filesz || e->interp[p->p_filesz - 1] ||
+	    strlen(e->interp) != p->p_filesz - 1)
 		return refuse(why, "corrupt ELF file: its interpreter's name");
 	return 0;
 }
 
-static int headers_read(struct elf_file *e, const char **why)
+int elf_open(const char *path, struct elf_file *e)
+{
+	struct wire_stat st;
+	int err = fs_image_exec(path, &e->image, &st, e->path, e->head, &e->head_bytes);
+
+	if (err)
+		return err;
+	e->bytes = st.size;
+	e->ino = st.ino;
+	e->dev = makedev(st.dev_major, st.dev_minor);
+	return 0;
+}
+
+int elf_read(struct elf_file *e, const char **why)
 {
 	uint64_t bytes;
 	unsigned i, loads = 0;
 	int err;
 
 	memset(&e->eh, 0, sizeof(e->eh));
-	if (fs_image_pread(e->image, &e->eh, sizeof(e->eh), 0) < (int64_t)SELFMAG)
+	e->interp[0] = 0;
+	if (bytes_read(e, &e->eh, sizeof(e->eh), 0) < (int64_t)SELFMAG)
 		return refuse(why, "not an ELF program and not a script");
 	if ((err = header_check(e, why)))
 		return err;
 	bytes = e->eh.e_phnum * sizeof(Elf64_Phdr);
-	if (e->eh.e_phoff > e->bytes || fs_image_pread(e->image, e->ph, bytes, e->eh.e_phoff) != (int64_t)bytes)
+	if (e->eh.e_phoff > e->bytes || bytes_read(e, e->ph, bytes, e->eh.e_phoff) != (int64_t)bytes)
 		return refuse(why, "corrupt ELF file: program headers");
 	for (i = 0; i < e->eh.e_phnum; i++) {
 		if (e->ph[i].p_type == PT_LOAD && ++loads && (err = segment_check(e, &e->ph[i], why)))
@@ -78,23 +100,6 @@ static int headers_read(struct elf_file *e, const char **why)
 			return err;
 	}
 	return loads ? 0 : refuse(why, "corrupt ELF file: nothing to load");
-}
-
-int elf_open(const char *path, struct elf_file *e, const char **why)
-{
-	struct wire_stat st;
-	int err;
-
-	e->interp[0] = 0;
-	if ((err = fs_image_open(path, &e->image, &st, e->path, sizeof(e->path))))
-		return err;
-	e->bytes = st.size;
-	e->ino = st.ino;
-	e->dev = makedev(st.dev_major, st.dev_minor);
-	err = S_ISREG(st.mode) ? headers_read(e, why) : -EACCES;
-	if (err)
-		fs_image_close(e->image);
-	return err;
 }
 
 void elf_close(struct elf_file *e)

@@ -33,8 +33,8 @@ static const char *env_get(char **envp, const char *name)
 	return NULL;
 }
 
-/* Find a plain name in PATH: the first that may be executed, else the error that says most. */
-static int path_search(const char *name, const char *path, char *found, size_t max)
+/* Find a plain name in PATH: the first that may be executed, opened, else the error that says most. */
+static int path_search(const char *name, const char *path, char *found, size_t max, struct elf_file *e)
 {
 	int best = -ENOENT, err;
 
@@ -43,7 +43,7 @@ static int path_search(const char *name, const char *path, char *found, size_t m
 		int n = end ? (int)(end - path) : (int)strlen(path);
 
 		if (snprintf(found, max, "%.*s%s%s", n, path, n ? "/" : "", name) < (int)max) {
-			err = fs_image_access_exec(found);
+			err = elf_open(found, e);
 			if (!err)
 				return 0;
 			if (err == -EACCES)
@@ -55,22 +55,16 @@ static int path_search(const char *name, const char *path, char *found, size_t m
 }
 
 /* Is it a script? Then line gets what follows "#!", trimmed. */
-static bool script_line(const char *path, char line[SCRIPT_LINE_MAX])
+static bool script_line(const struct elf_file *e, char line[SCRIPT_LINE_MAX])
 {
-	char canonical[4096], *end;
-	struct wire_stat st;
-	struct fs_image *image;
-	int64_t n;
+	size_t n = e->head_bytes < SCRIPT_LINE_MAX - 1 ? e->head_bytes : SCRIPT_LINE_MAX - 1;
+	char *end;
 
-	if (fs_image_open(path, &image, &st, canonical, sizeof(canonical)))
+	if (n < 2 || e->head[0] != '#' || e->head[1] != '!')
 		return false;
-	n = fs_image_pread(image, line, SCRIPT_LINE_MAX - 1, 0);
-	fs_image_close(image);
-	if (n < 2 || line[0] != '#' || line[1] != '!')
-		return false;
-	line[n] = 0;
+	memcpy(line, e->head + 2, n - 2);
+	line[n - 2] = 0;
 	line[strcspn(line, "\n")] = 0;
-	memmove(line, line + 2, strlen(line + 2) + 1);
 	memmove(line, line + strspn(line, " \t"), strlen(line + strspn(line, " \t")) + 1);
 	for (end = line + strlen(line); end > line && strchr(" \t\r", end[-1]);)
 		*--end = 0;
@@ -101,24 +95,41 @@ static char **script_argv(char *line, const char *path, char **argv, char **inte
 	return v;
 }
 
-/* Follow "#!" lines from path; the program to load, its argv in *argv. */
+static void open_or_fail(const char *path, struct elf_file *e)
+{
+	int err = elf_open(path, e);
+
+	if (err)
+		fail(path, err, NULL);
+}
+
+static void read_or_fail(const char *path, struct elf_file *e)
+{
+	const char *why = NULL;
+	int err = elf_read(e, &why);
+
+	if (err)
+		fail(path, err, why);
+}
+
+/* Follow "#!" lines from path, which is open as program; the program to load in its place, its argv in *argv. */
 static const char *follow_scripts(const char *path, char ***argv)
 {
 	char line[SCRIPT_LINE_MAX], *interp;
-	int depth, err;
+	int depth;
 
-	for (depth = 0; depth < SCRIPT_DEPTH_MAX; depth++) {
-		if ((err = fs_image_access_exec(path)))
-			fail(path, err, NULL);
-		if (!script_line(path, line))
-			return path;
+	for (depth = 0; script_line(&program, line); depth++) {
+		if (depth == SCRIPT_DEPTH_MAX - 1)
+			fail(path, -ELOOP, "scripts that name scripts as their interpreters, too many in a row");
 		if (!*line)
 			fail(path, -ENOEXEC, "script without an interpreter behind #!");
 		if (!(*argv = script_argv(line, path, *argv, &interp)) || !interp)
 			fail(path, -ENOMEM, NULL);
 		path = interp;
+		elf_close(&program);
+		open_or_fail(path, &program);
 	}
-	fail(path, -ELOOP, "scripts that name scripts as their interpreters, too many in a row");
+	return path;
 }
 
 static void map_or_fail(struct thread *t, struct elf_file *e, uint64_t base, struct elf_mapped *m)
@@ -127,15 +138,6 @@ static void map_or_fail(struct thread *t, struct elf_file *e, uint64_t base, str
 
 	if (err)
 		fail(e->path, err, err == -ENOEXEC ? "corrupt ELF file: its segments" : NULL);
-}
-
-static void open_or_fail(const char *path, struct elf_file *e)
-{
-	const char *why = NULL;
-	int err = elf_open(path, e, &why);
-
-	if (err)
-		fail(path, err, why);
 }
 
 void load_program(struct thread *t, const struct load_program *p, struct load_result *out)
@@ -148,17 +150,20 @@ void load_program(struct thread *t, const struct load_program *p, struct load_re
 	out->argv = p->argv;
 	if (!*path)
 		fail("the empty name", -ENOENT, NULL);
-	if (!strchr(path, '/')) {
+	if (!p->search || strchr(path, '/')) {
+		open_or_fail(path, &program);
+	} else {
 		const char *dirs = env_get(p->envp, "PATH");
 
-		if ((err = path_search(path, dirs ? dirs : DEFAULT_PATH, found, sizeof(found))))
+		if ((err = path_search(path, dirs ? dirs : DEFAULT_PATH, found, sizeof(found), &program)))
 			fail(path, err, NULL);
 		path = found;
 	}
 	path = follow_scripts(path, &out->argv);
-	open_or_fail(path, &program);
+	read_or_fail(path, &program);
 	if (program.interp[0]) {
 		open_or_fail(program.interp, &interpreter);
+		read_or_fail(program.interp, &interpreter);
 		if (interpreter.interp[0])
 			fail(program.interp, -ENOEXEC, "an interpreter that wants an interpreter");
 	}
@@ -178,50 +183,52 @@ void load_program(struct thread *t, const struct load_program *p, struct load_re
 	fs_program_forget();
 }
 
-bool load_is_script(const char *path)
-{
-	char line[SCRIPT_LINE_MAX];
-
-	return script_line(path, line);
-}
-
-/* path as one image, with what it names as its interpreter. */
-static int image_check(const char *path, struct elf_file *e)
+/* What is open as one image, with what it names as its interpreter. */
+static int image_check(struct elf_file *e)
 {
 	const char *why;
 	char interp[4096];
-	int err = elf_open(path, e, &why);
+	int err = elf_read(e, &why);
 
+	elf_close(e);
+	if (err || !e->interp[0])
+		return err;
+	snprintf(interp, sizeof(interp), "%s", e->interp);
+	err = elf_open(interp, e);
 	if (err)
 		return err;
+	err = elf_read(e, &why);
 	elf_close(e);
-	if (!e->interp[0])
-		return 0;
-	snprintf(interp, sizeof(interp), "%s", e->interp);
-	err = elf_open(interp, e, &why);
-	if (!err)
-		elf_close(e);
 	return err == -ENOEXEC ? -ELIBBAD : err;
 }
 
 int load_check(const char *path)
 {
 	struct elf_file *e = malloc(sizeof(*e));
-	char line[SCRIPT_LINE_MAX], name[SCRIPT_LINE_MAX];
-	int depth, err = e ? 0 : -ENOMEM;
+	char line[SCRIPT_LINE_MAX];
+	int depth, err = e ? elf_open(path, e) : -ENOMEM;
 
-	for (depth = 0; !err; depth++) {
-		if ((err = fs_image_access_exec(path)))
-			break;
-		if (!script_line(path, line)) {
-			err = image_check(path, e);
-			break;
-		}
+	for (depth = 0; !err && script_line(e, line); depth++) {
+		elf_close(e);
 		line[strcspn(line, " \t")] = 0;
-		err = !*line ? -ENOEXEC : depth == SCRIPT_DEPTH_MAX ? -ELOOP : 0;
-		snprintf(name, sizeof(name), "%s", line);
-		path = name;
+		err = !*line ? -ENOEXEC : depth == SCRIPT_DEPTH_MAX ? -ELOOP : elf_open(line, e);
 	}
+	if (!err)
+		err = image_check(e);
 	free(e);
 	return err;
+}
+
+bool load_is_script(const char *path)
+{
+	struct elf_file *e = malloc(sizeof(*e));
+	char line[SCRIPT_LINE_MAX];
+	bool is = false;
+
+	if (e && !elf_open(path, e)) {
+		is = script_line(e, line);
+		elf_close(e);
+	}
+	free(e);
+	return is;
 }

@@ -10,7 +10,8 @@
 struct thread;
 
 struct load_program {
-	const char *typed; /* as the user typed it: looked up in PATH where it has no '/' */
+	const char *typed; /* as the user typed it, or as it was given to execve */
+	bool search;	   /* the former: looked up in PATH where it has no '/' */
 	char **argv, **envp;
 };
 

@@ -32,7 +32,9 @@
 
 #define STRING_MAX (128u << 10) /* as Linux: MAX_ARG_STRLEN */
 #define STRINGS_MAX (6u << 20)	/* all of them, with their pointers: as a stack limit of 8 MB and more gives */
-#define ARGV_OURS 3		/* dispatcher, descriptor, path */
+#define ARGV_OURS 3		/* name of the process, descriptor, path */
+#define COMM_BYTES 16
+#define DELETED " (deleted)"
 #define HOST_SELF "/proc/self/exe"
 
 /* argv or envp on its way: pointers into text are offsets until all is there. */
@@ -198,8 +200,11 @@ static long become(struct thread *t, char **argv, char **envp)
 	return err;
 }
 
-/* fd: whose very file path is, by execveat; -1: none. One that exec closes a script's interpreter could not open. */
-static long exec(struct thread *t, const char *path, int fd, uint64_t argv_at, uint64_t envp_at)
+/*
+ * name: of the process from then on. fd: whose very file path is, by execveat; -1: none. One that exec closes a script's
+ * interpreter could not open.
+ */
+static long exec(struct thread *t, const char *path, const char *name, int fd, uint64_t argv_at, uint64_t envp_at)
 {
 	struct words argv = { 0 }, envp = { 0 };
 	char **a = NULL, **e = NULL;
@@ -219,7 +224,7 @@ static long exec(struct thread *t, const char *path, int fd, uint64_t argv_at, u
 		err = a && e ? 0 : -ENOMEM;
 	}
 	if (!err) {
-		a[0] = (char *)"dispatcher";
+		a[0] = (char *)name;
 		a[2] = (char *)path;
 		if (!argv.n)
 			a[ARGV_OURS] = (char *)""; /* as Linux: no program starts without a name */
@@ -240,21 +245,47 @@ static long path_in(char path[4096], uint64_t addr)
 	return n < 0 ? n : 0;
 }
 
+/* The name that Linux gives the process: the last of the path as it was given, not of what links led to. */
+static void name_in(char name[COMM_BYTES], const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	snprintf(name, COMM_BYTES, "%.*s", COMM_BYTES - 1, slash ? slash + 1 : path);
+}
+
+/* A file that is given by its descriptor alone has its own. */
+static void name_in_fd(char name[COMM_BYTES], int fd)
+{
+	char link[64], path[4096 + 16];
+	ssize_t n;
+
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	n = fs_link_text(fd, path);
+	if (n < 0)
+		n = readlink(link, path, sizeof(path) - 1);
+	path[n > 0 ? n : 0] = 0;
+	if (n > (ssize_t)sizeof(DELETED) && !strcmp(path + n - (ssize_t)sizeof(DELETED) + 1, DELETED))
+		path[n - (ssize_t)sizeof(DELETED) + 1] = 0;
+	name_in(name, path);
+}
+
 long sys_execve(struct thread *t, const uint64_t a[6])
 {
-	char *path = sys_scratch(t, 4096);
+	char *path = sys_scratch(t, 4096), name[COMM_BYTES];
 	long err = path ? path_in(path, a[0]) : -ENOMEM;
 
 	if (!err && !*path)
 		err = -ENOENT;
-	if (!err)
-		fs_exec_path(path);
-	return err ? err : exec(t, path, -1, a[1], a[2]);
+	if (err)
+		return err;
+	name_in(name, path);
+	fs_exec_path(path);
+	return exec(t, path, name, -1, a[1], a[2]);
 }
 
 long sys_execveat(struct thread *t, const uint64_t a[6])
 {
-	char *path = sys_scratch(t, 4096), *name = sys_scratch(t, 8192);
+	char *path = sys_scratch(t, 4096), *name = sys_scratch(t, 8192), comm[COMM_BYTES];
 	int dir = (int)a[0];
 	long err = path && name ? path_in(path, a[1]) : -ENOMEM;
 
@@ -270,5 +301,9 @@ long sys_execveat(struct thread *t, const uint64_t a[6])
 		snprintf(name, 8192, "%s", path);
 	else
 		snprintf(name, 8192, "/dev/fd/%d%s%s", dir, *path ? "/" : "", path);
-	return exec(t, name, *path ? -1 : dir, a[2], a[3]);
+	if (*path)
+		name_in(comm, path);
+	else
+		name_in_fd(comm, dir);
+	return exec(t, name, comm, *path ? -1 : dir, a[2], a[3]);
 }

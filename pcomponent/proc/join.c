@@ -9,12 +9,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include "ashlar/base/clock.h"
 #include "ashlar/rpc.h"
 #include "ashlar/stats.h"
 #include "pcomponent/excache/excache.h"
+#include "pcomponent/fs/fdtable.h"
 #include "pcomponent/fs/fs.h"
 #include "pcomponent/proc/proc.h"
 #include "pcomponent/proc/service.h"
@@ -233,6 +235,7 @@ static void files_open(int exec_fd)
 	err = exec_fd < 0 ? fs_open(&c) : fs_exec_restore(&c, exec_fd);
 	if (err)
 		proc_fail(125, "storage component %s: %s", sealed.placement.storage.name, strerror(-err));
+	fd_limit((int)proc_limit(RLIMIT_NOFILE));
 }
 
 static void node_open(void)

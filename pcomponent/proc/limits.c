@@ -11,13 +11,15 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 #include "pcomponent/fs/fdtable.h"
+#include "pcomponent/proc/core.h"
 #include "pcomponent/proc/calls.h"
 #include "pcomponent/proc/exec.h"
 #include "pcomponent/proc/proc.h"
 #include "pcomponent/sys/sys.h"
 #include "pcomponent/sys/uaccess.h"
 
-#define FDS_OURS 4096u /* slabs of a large process, connections */
+#define FDS_OURS 4096u	   /* slabs of a large process, connections */
+#define FDS_PROGRAM 12288u /* how far a program may raise a lower limit; more costs each fork, whose table is larger */
 
 static struct rlimit nofile; /* as the program sees it */
 /* The same for RLIMIT_AS and RLIMIT_DATA; the soft values are read without the lock. */
@@ -25,28 +27,32 @@ static struct {
 	pthread_mutex_t lock;
 	struct rlimit as, data;
 } memory = { .lock = PTHREAD_MUTEX_INITIALIZER };
-static uint64_t floor_fd; /* the soft limit at start */
+static uint64_t floor_fd; /* the hard limit at start, as the program sees it */
 
 static int floor_make(void)
 {
 	struct rlimit host;
+	uint64_t need;
 
 	if (getrlimit(RLIMIT_NOFILE, &host))
 		return -errno;
 	nofile = host;
 	if (nofile.rlim_cur > 1u << 20)
 		nofile.rlim_cur = 1u << 20;
-	if (host.rlim_max < nofile.rlim_cur + FDS_OURS) { /* no room above: take a part of the program's */
-		struct rlimit more = { .rlim_cur = nofile.rlim_cur + FDS_OURS, .rlim_max = nofile.rlim_cur + FDS_OURS };
+	if (nofile.rlim_max > FDS_PROGRAM)
+		nofile.rlim_max = nofile.rlim_cur > FDS_PROGRAM ? nofile.rlim_cur : FDS_PROGRAM;
+	need = nofile.rlim_max + FDS_OURS;
+	if (host.rlim_max < need) { /* no room above: take a part of the program's */
+		struct rlimit more = { .rlim_cur = need, .rlim_max = need };
 
-		if (setrlimit(RLIMIT_NOFILE, &more)) {
-			nofile.rlim_cur = host.rlim_max - host.rlim_max / 4;
-			host.rlim_cur = host.rlim_max;
-			return setrlimit(RLIMIT_NOFILE, &host) ? -errno : 0;
-		}
-		return 0;
+		if (!setrlimit(RLIMIT_NOFILE, &more))
+			return 0;
+		need = host.rlim_max;
+		nofile.rlim_max = need - (need / 4 < FDS_OURS ? need / 4 : FDS_OURS);
+		if (nofile.rlim_cur > nofile.rlim_max)
+			nofile.rlim_cur = nofile.rlim_max;
 	}
-	host.rlim_cur = nofile.rlim_cur + FDS_OURS;
+	host.rlim_cur = need;
 	return setrlimit(RLIMIT_NOFILE, &host) ? -errno : 0;
 }
 
@@ -74,7 +80,7 @@ int proc_limits_open(const struct exec_limits *before)
 		return 0;
 	}
 	err = floor_make();
-	floor_fd = nofile.rlim_cur;
+	floor_fd = nofile.rlim_max;
 	memory_limit_take(RLIMIT_AS, &memory.as);
 	memory_limit_take(RLIMIT_DATA, &memory.data);
 	return err;
@@ -136,9 +142,7 @@ static long nofile_set(const struct rlimit *set)
 		return -EINVAL;
 	if (set->rlim_max > nofile.rlim_max)
 		return -EPERM;
-	/* The floor stays where it was at start: raising ends there. */
-	nofile.rlim_max = set->rlim_max;
-	nofile.rlim_cur = set->rlim_cur < floor_fd ? set->rlim_cur : floor_fd;
+	nofile = *set;
 	fd_limit((int)nofile.rlim_cur);
 	return 0;
 }
@@ -160,6 +164,8 @@ long sys_prlimit64(struct thread *t, const uint64_t a[6])
 		err = a[2] ? memory_limit_set(own, &set) : 0;
 	} else {
 		err = host4(SYS_prlimit64, a[0], a[1], a[2] ? &set : 0, &old);
+		if (!err && a[2] && a[1] == RLIMIT_CORE && set.rlim_cur)
+			core_spare();
 	}
 	if (!err && a[3] && uaccess_out(a[3], &old, sizeof(old)))
 		return -EFAULT;

@@ -84,7 +84,7 @@ struct copied {
 	uint64_t bytes;
 };
 
-static uint64_t arg_bytes(const struct arg_desc *d, const uint64_t a[6])
+static long arg_bytes(const struct arg_desc *d, const uint64_t a[6])
 {
 	uint32_t len;
 
@@ -95,12 +95,14 @@ static uint64_t arg_bytes(const struct arg_desc *d, const uint64_t a[6])
 		return d->bytes;
 	case ARG_OUT_L:
 		if (uaccess_load32(&len, a[d->len]))
-			return UINT64_MAX;
-		return len > INT32_MAX ? UINT64_MAX : len;
+			return -EFAULT;
+		if ((int32_t)len < 0)
+			return -EINVAL;
+		return len < SYS_PIECE_BYTES ? len : SYS_PIECE_BYTES;
 	case ARG_STR:
 		return 4096;
 	default: /* counts are ints or size_t; too large is refused by the scratch bound */
-		return a[d->len] > SYS_SCRATCH_MAX ? SYS_SCRATCH_MAX + 1 : a[d->len] * d->bytes;
+		return a[d->len] > SYS_SCRATCH_MAX ? SYS_SCRATCH_MAX + 1 : (long)(a[d->len] * d->bytes);
 	}
 }
 
@@ -111,13 +113,13 @@ static bool arg_reads(uint8_t kind)
 
 static int arg_in(struct thread *t, const struct arg_desc *d, const uint64_t a[6], uint64_t addr, struct copied *c)
 {
-	long len;
+	long len = arg_bytes(d, a);
 
-	c->bytes = arg_bytes(d, a);
-	if (c->bytes == UINT64_MAX)
-		return -EFAULT;
-	/* Room that nothing can fill needs none: streams return less than asked. */
-	if (d->kind == ARG_OUT_R && c->bytes > SYS_PIECE_BYTES && d->bytes == 1)
+	if (len < 0)
+		return (int)len;
+	c->bytes = (uint64_t)len;
+	/* The call may return less than asked */
+	if (d->kind == ARG_OUT_R && c->bytes > SYS_PIECE_BYTES)
 		c->bytes = SYS_PIECE_BYTES;
 	c->local = sys_scratch(t, c->bytes ? c->bytes : 1);
 	if (!c->local)
@@ -189,6 +191,12 @@ static long made_two(long ret, const struct copied c[6])
 	return second;
 }
 
+static void out_l_bound(const struct copied *c, uint32_t *len)
+{
+	if (*len > c->bytes)
+		*len = (uint32_t)c->bytes;
+}
+
 static long host_row(struct thread *t, const uint64_t a[6], bool block, made_fn *made)
 {
 	const struct call_desc *row = call_desc((uint64_t)t->call_nr);
@@ -197,8 +205,8 @@ static long host_row(struct thread *t, const uint64_t a[6], bool block, made_fn 
 	long ret, err;
 	int i;
 
+	memcpy(h, a, sizeof(h));
 	for (i = 0; i < 6; i++) {
-		h[i] = a[i];
 		if (row->arg[i].kind == ARG_FD && fd_hidden((int)a[i]))
 			return -EBADF;
 		if (row->arg[i].kind <= ARG_FD || !a[i])
@@ -206,9 +214,13 @@ static long host_row(struct thread *t, const uint64_t a[6], bool block, made_fn 
 		if ((err = arg_in(t, &row->arg[i], a, a[i], &c[i])))
 			return err;
 		h[i] = (uint64_t)c[i].local;
-		if (row->arg[i].kind == ARG_OUT_R && row->arg[i].bytes == 1)
+		if (row->arg[i].kind == ARG_OUT_R)
 			h[row->arg[i].len] = c[i].bytes;
 	}
+	/* The length may be another by now than when the room was made */
+	for (i = 0; i < 6; i++)
+		if (c[i].local && row->arg[i].kind == ARG_OUT_L && c[row->arg[i].len].local)
+			out_l_bound(&c[i], c[row->arg[i].len].local);
 	ret = block ? host_block(t, t->call_nr, h[0], h[1], h[2], h[3], h[4], h[5])
 		    : host_call(t->call_nr, h[0], h[1], h[2], h[3], h[4], h[5]);
 	if (ret < 0 && ret != -EINTR)

@@ -4,53 +4,70 @@
  */
 #include <errno.h>
 #include <limits.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
+#include <time.h>
+#include "ashlar/base/clock.h"
 #include "pcomponent/fs/fdtable.h"
+#include "pcomponent/fs/uiter.h"
 #include "pcomponent/sys/calls.h"
+#include "pcomponent/sys/sock.h"
 #include "pcomponent/sys/thread.h"
 #include "pcomponent/sys/uaccess.h"
 
 #define CONTROL_MAX (1u << 20)
-#define NAME_MAX_BYTES 1024u
+#define TIMEOUT_S_MAX (1u << 30)
 
 struct gathered {
 	struct msghdr user, local; /* as the program has it; as the host kernel gets it */
-	struct iovec *iov;	   /* the program's */
+	struct uiter it;	   /* the program's buffers */
 	struct iovec one;
 };
 
-static long gather(struct thread *t, uint64_t addr, struct gathered *g)
+/*
+ * Room for the data: all of it, but a stream may be given less than was asked for, and no message is longer than
+ * SYS_SCRATCH_MAX.
+ */
+static uint64_t data_room(const struct gathered *g, uint64_t fd, bool recv, uint64_t flags)
 {
-	uint64_t total = 0, i;
+	uint64_t most = recv && !(flags & MSG_WAITALL) ? SYS_PIECE_BYTES : SYS_SCRATCH_MAX - 1;
+
+	if (g->it.left <= most)
+		return g->it.left;
+	if (sock_is_stream((int)fd))
+		return most;
+	most = SYS_SCRATCH_MAX - 1;
+	return recv && g->it.left > most ? most : g->it.left;
+}
+
+static long gather(struct thread *t, uint64_t fd, uint64_t addr, struct gathered *g, bool recv, uint64_t flags)
+{
+	long err;
 
 	if (uaccess_in(&g->user, addr, sizeof(g->user)))
 		return -EFAULT;
 	if (g->user.msg_iovlen > IOV_MAX)
 		return -EMSGSIZE;
-	if (g->user.msg_namelen > NAME_MAX_BYTES)
-		g->user.msg_namelen = NAME_MAX_BYTES;
+	if ((int)g->user.msg_namelen < 0)
+		return -EINVAL;
+	if (g->user.msg_namelen > SOCK_NAME_BYTES)
+		g->user.msg_namelen = SOCK_NAME_BYTES;
 	if (g->user.msg_controllen > CONTROL_MAX)
 		return -ENOBUFS;
-	g->iov = sys_scratch(t, g->user.msg_iovlen * sizeof(*g->iov) + 1);
-	if (!g->iov)
-		return -ENOMEM;
-	if (uaccess_in(g->iov, (uint64_t)g->user.msg_iov, g->user.msg_iovlen * sizeof(*g->iov)))
-		return -EFAULT;
-	for (i = 0; i < g->user.msg_iovlen; i++) {
-		if (g->iov[i].iov_len > SYS_SCRATCH_MAX)
-			return -EMSGSIZE;
-		total += g->iov[i].iov_len;
-	}
-	g->one.iov_base = sys_scratch(t, total + 1);
-	g->one.iov_len = total;
+	if ((err = uiter_vec(t, &g->it, (uint64_t)g->user.msg_iov, g->user.msg_iovlen)))
+		return err;
+	g->one.iov_len = data_room(g, fd, recv, flags);
+	if (g->one.iov_len >= SYS_SCRATCH_MAX)
+		return -EMSGSIZE;
+	g->one.iov_base = sys_scratch(t, g->one.iov_len + 1);
 	g->local = g->user;
 	g->local.msg_iov = &g->one;
 	g->local.msg_iovlen = 1;
 	if (g->user.msg_name)
-		g->local.msg_name = sys_scratch(t, NAME_MAX_BYTES);
+		g->local.msg_name = sys_scratch(t, SOCK_NAME_BYTES);
 	if (g->user.msg_control)
 		g->local.msg_control = sys_scratch(t, g->user.msg_controllen + 1);
 	if (!g->one.iov_base || (g->user.msg_name && !g->local.msg_name) ||
@@ -90,35 +107,32 @@ static long pass_check(const struct msghdr *m)
 	return 0;
 }
 
-static long send_in(const struct gathered *g)
+static long send_in(struct gathered *g)
 {
-	char *at = g->one.iov_base;
-	uint64_t i;
+	int fault;
+	long err;
 
-	for (i = 0; i < g->user.msg_iovlen; at += g->iov[i++].iov_len)
-		if (uaccess_in(at, (uint64_t)g->iov[i].iov_base, g->iov[i].iov_len))
-			return -EFAULT;
-	if (g->user.msg_name && uaccess_in(g->local.msg_name, (uint64_t)g->user.msg_name, g->user.msg_namelen))
+	if (uiter_in(&g->it, g->one.iov_base, g->one.iov_len, &fault) < g->one.iov_len)
 		return -EFAULT;
+	if (g->user.msg_name &&
+	    (err = sock_name_in(g->local.msg_name, (uint64_t)g->user.msg_name, g->user.msg_namelen)))
+		return err;
 	if (g->user.msg_control &&
 	    uaccess_in(g->local.msg_control, (uint64_t)g->user.msg_control, g->user.msg_controllen))
 		return -EFAULT;
 	return g->user.msg_control ? pass_check(&g->local) : 0;
 }
 
-static long recv_out(const struct gathered *g, uint64_t addr, uint64_t bytes)
+static long recv_out(struct gathered *g, uint64_t addr, uint64_t bytes)
 {
-	const char *at = g->one.iov_base;
 	struct msghdr out = g->user;
-	uint64_t i, n;
+	uint64_t n;
+	int fault;
 
 	if (bytes > g->one.iov_len) /* MSG_TRUNC tells the real length */
 		bytes = g->one.iov_len;
-	for (i = 0; i < g->user.msg_iovlen && bytes; i++, at += n, bytes -= n) {
-		n = g->iov[i].iov_len < bytes ? g->iov[i].iov_len : bytes;
-		if (uaccess_out((uint64_t)g->iov[i].iov_base, at, n))
-			return -EFAULT;
-	}
+	if (uiter_out(&g->it, g->one.iov_base, bytes, &fault) < bytes)
+		return -EFAULT;
 	n = g->local.msg_namelen < g->user.msg_namelen ? g->local.msg_namelen : g->user.msg_namelen;
 	if (g->user.msg_name && uaccess_out((uint64_t)g->user.msg_name, g->local.msg_name, n))
 		return -EFAULT;
@@ -138,7 +152,7 @@ static long send_one(struct thread *t, uint64_t fd, uint64_t addr, uint64_t flag
 
 	if (fd_hidden((int)fd))
 		return -EBADF;
-	if ((ret = gather(t, addr, &g)) || (ret = send_in(&g)))
+	if ((ret = gather(t, fd, addr, &g, false, flags)) || (ret = send_in(&g)))
 		return ret;
 	return host_block(t, SYS_sendmsg, fd, (uint64_t)&g.local, flags, 0, 0, 0);
 }
@@ -150,8 +164,9 @@ static long recv_one(struct thread *t, uint64_t fd, uint64_t addr, uint64_t flag
 
 	if (fd_hidden((int)fd))
 		return -EBADF;
-	if ((ret = gather(t, addr, &g)))
+	if ((ret = gather(t, fd, addr, &g, true, flags)))
 		return ret;
+	memset(g.one.iov_base, 0, flags & MSG_TRUNC ? g.one.iov_len : 0);
 	ret = host_block(t, SYS_recvmsg, fd, (uint64_t)&g.local, flags, 0, 0, 0);
 	if (ret < 0)
 		return ret;
@@ -169,9 +184,9 @@ long sys_recvmsg(struct thread *t, const uint64_t a[6])
 	return recv_one(t, a[0], a[1], a[2]);
 }
 
-/* Several messages: one by one, the scratch memory of each given back before the next. */
+/* Several messages: one by one, the scratch memory of each given back before the next; none after until (clock_ns). */
 static long many(struct thread *t, const uint64_t a[6], long (*one)(struct thread *, uint64_t, uint64_t, uint64_t),
-		 uint64_t rest_flags)
+		 uint64_t rest_flags, uint64_t until)
 {
 	uint64_t flags = a[3], done;
 	long ret = 0;
@@ -186,20 +201,39 @@ static long many(struct thread *t, const uint64_t a[6], long (*one)(struct threa
 		if (uaccess_store32(at + offsetof(struct mmsghdr, msg_len), (uint32_t)ret))
 			return -EFAULT;
 		flags |= rest_flags;
+		if (clock_ns() >= until) {
+			done++;
+			break;
+		}
 	}
 	return done ? (long)done : ret;
 }
 
 long sys_sendmmsg(struct thread *t, const uint64_t a[6])
 {
-	return many(t, a, send_one, 0);
+	return many(t, a, send_one, 0, UINT64_MAX);
 }
 
 long sys_recvmmsg(struct thread *t, const uint64_t a[6])
 {
 	const uint64_t b[6] = { a[0], a[1], a[2], a[3] & ~(uint64_t)MSG_WAITFORONE };
 
-	if (a[4]) /* a timeout that is only looked at between messages: not served */
+	uint64_t until = UINT64_MAX, left;
+	struct timespec ts;
+	long ret;
+
+	if (a[4] && uaccess_in(&ts, a[4], sizeof(ts)))
+		return -EFAULT;
+	if (a[4] && (ts.tv_sec < 0 || ts.tv_nsec < 0 || ts.tv_nsec >= (long)NS_PER_S))
 		return -EINVAL;
-	return many(t, b, recv_one, a[3] & MSG_WAITFORONE ? MSG_DONTWAIT : 0);
+	if (a[4] && (uint64_t)ts.tv_sec < TIMEOUT_S_MAX)
+		until = clock_ns() + (uint64_t)ts.tv_sec * NS_PER_S + (uint64_t)ts.tv_nsec;
+	ret = many(t, b, recv_one, a[3] & MSG_WAITFORONE ? MSG_DONTWAIT : 0, until);
+	if (ret <= 0 || until == UINT64_MAX)
+		return ret;
+	/* As Linux does it: looked at between messages, what is left is told where some came */
+	left = clock_ns();
+	left = left < until ? until - left : 0;
+	ts = (struct timespec){ .tv_sec = (time_t)(left / NS_PER_S), .tv_nsec = (long)(left % NS_PER_S) };
+	return uaccess_out(a[4], &ts, sizeof(ts)) ? -EFAULT : ret;
 }

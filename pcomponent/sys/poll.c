@@ -1,5 +1,6 @@
 /* Waiting calls that bring a signal mask of their own, and select's bit sets. */
 #include <errno.h>
+#include <limits.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -153,24 +154,41 @@ long sys_ppoll(struct thread *t, const uint64_t a[6])
 	return ret;
 }
 
-long sys_epoll_pwait(struct thread *t, const uint64_t a[6])
+/* The call nr; timeout: milliseconds, or a struct timespec of ours. What has no room in a piece is for the next call. */
+static long epoll_pwait_as(struct thread *t, long nr, const uint64_t a[6], uint64_t timeout)
 {
+	const int most = (int)(SYS_PIECE_BYTES / sizeof(struct epoll_event));
+	int n = (int)a[2] < most ? (int)a[2] : most;
 	struct epoll_event *ev;
-	uint64_t mask;
+	uint64_t mask = 0;
 	long ret;
 
 	if (fd_hidden((int)a[0]))
 		return -EBADF;
-	if ((int)a[2] <= 0)
+	if (n <= 0 || (int)a[2] > INT_MAX / (int)sizeof(*ev))
 		return -EINVAL;
-	if (!(ev = sys_scratch(t, a[2] * sizeof(*ev))))
+	if (!(ev = sys_scratch(t, (uint64_t)n * sizeof(*ev))))
 		return -ENOMEM;
-	if ((ret = wait_mask(t, a[4], a[5], &mask)))
+	if (t->call_nr != SYS_epoll_wait && (ret = wait_mask(t, a[4], a[5], &mask)))
 		return ret;
-	ret = host_block(t, SYS_epoll_pwait, a[0], (uint64_t)ev, a[2], a[3], mask, 8);
+	ret = host_block(t, nr, a[0], (uint64_t)ev, (uint64_t)n, timeout, mask, 8);
 	if (ret > 0 && uaccess_out(a[1], ev, (uint64_t)ret * sizeof(*ev)))
 		return -EFAULT;
 	return ret;
+}
+
+long sys_epoll_pwait(struct thread *t, const uint64_t a[6])
+{
+	return epoll_pwait_as(t, SYS_epoll_pwait, a, a[3]);
+}
+
+long sys_epoll_pwait2(struct thread *t, const uint64_t a[6])
+{
+	struct timespec ts;
+
+	if (timeout_in(a[3], &ts))
+		return -EFAULT;
+	return epoll_pwait_as(t, SYS_epoll_pwait2, a, a[3] ? (uint64_t)&ts : 0);
 }
 
 /* signalfd and signalfd4. */

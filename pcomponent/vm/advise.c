@@ -156,8 +156,10 @@ long sys_madvise(struct thread *t, const uint64_t a[6])
 	int err;
 
 	(void)t;
-	if (!known(a[2]) || vm_range(a[0], a[1], &end))
+	if (!known(a[2]))
 		return -EINVAL;
+	if ((err = vm_range(a[0], a[1], &end)))
+		return err;
 	if (!a[1])
 		return 0;
 	if (a[2] == MADV_POPULATE_READ || a[2] == MADV_POPULATE_WRITE)

@@ -27,9 +27,11 @@ static uint64_t pages_up(uint64_t bytes)
 
 int vm_range(uint64_t addr, uint64_t bytes, uint64_t *end)
 {
-	if ((addr & (PAGE_BYTES - 1)) || bytes > WINDOW_END || addr > WINDOW_END - bytes)
+	if ((addr & (PAGE_BYTES - 1)) || pages_up(bytes) < bytes || addr + pages_up(bytes) < addr)
 		return -EINVAL;
 	*end = addr + pages_up(bytes);
+	if (bytes && *end > WINDOW_END)
+		return -ENOMEM;
 	return 0;
 }
 
@@ -124,8 +126,14 @@ long sys_munmap(struct thread *t, const uint64_t a[6])
 	long ret;
 
 	(void)t;
-	if (!a[1] || vm_range(a[0], a[1], &end))
+	if (!a[1] || (a[0] & (PAGE_BYTES - 1)) || a[1] > USER_END || a[0] > USER_END - a[1])
 		return -EINVAL;
+	/* What lies behind the window is not there for the program */
+	end = a[0] + pages_up(a[1]);
+	if (end > WINDOW_END)
+		end = WINDOW_END;
+	if (a[0] >= end)
+		return 0;
 	ret = vm_unmap(a[0], end - a[0]);
 	names_reap();
 	return ret;

@@ -77,7 +77,7 @@ int layout_unread(struct vma *v);
 
 /* Without the lock: bring all of [start, end) in that is mapped with access, for writing where that is allowed. 0, -ENOMEM. */
 int vm_populate(uint64_t start, uint64_t end);
-/* A range as munmap and friends take it: 0 or -EINVAL; *end page aligned. */
+/* A range as madvise and friends take it; *end page aligned. 0; -EINVAL: not aligned, or too long to be one; -ENOMEM: not ours. */
 int vm_range(uint64_t addr, uint64_t bytes, uint64_t *end);
 /* May the program lock memory at all, and so many bytes more? */
 bool vm_lock_may(void);

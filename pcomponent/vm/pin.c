@@ -124,8 +124,10 @@ static long lock(uint64_t addr, uint64_t bytes, uint32_t flags)
 
 	if (!vm_lock_may())
 		return -EPERM;
-	if (vm_range(start, bytes + (addr - start), &end) || bytes + (addr - start) < bytes)
+	if (bytes + (addr - start) < bytes)
 		return -EINVAL;
+	if ((err = vm_range(start, bytes + (addr - start), &end)))
+		return err;
 	vm_lock_exclusive();
 	if (!vm_lock_allowed(end - start - table_sums_in(start, end).locked) ||
 	    layout_pin_room(pinned_anew(start, end)))
@@ -161,8 +163,10 @@ long sys_munlock(struct thread *t, const uint64_t a[6])
 	int err;
 
 	(void)t;
-	if (vm_range(start, a[1] + (a[0] - start), &end) || a[1] + (a[0] - start) < a[1])
+	if (a[1] + (a[0] - start) < a[1])
 		return -EINVAL;
+	if ((err = vm_range(start, a[1] + (a[0] - start), &end)))
+		return err;
 	vm_lock_exclusive();
 	err = set_range(start, end, 0, false);
 	vm_unlock_exclusive();

@@ -256,11 +256,15 @@ long sys_mremap(struct thread *t, const uint64_t a[6])
 	bool reclaim = false, grown = false;
 	int64_t at;
 
-	if ((a[0] & (PAGE_BYTES - 1)) || !a[2] || a[0] >= WINDOW_END || a[1] > WINDOW_END || a[2] > WINDOW_END)
+	if ((a[0] & (PAGE_BYTES - 1)) || !a[2])
 		return -EINVAL;
 	if ((r.flags & ~(uint32_t)(MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP)) ||
 	    ((r.flags & (MREMAP_FIXED | MREMAP_DONTUNMAP)) && !(r.flags & MREMAP_MAYMOVE)))
 		return -EINVAL;
+	if (a[0] >= WINDOW_END || a[1] > WINDOW_END)
+		return -EFAULT;
+	if (a[2] > WINDOW_END)
+		return -ENOMEM;
 	r.from_bytes = (a[1] + PAGE_BYTES - 1) & -PAGE_BYTES;
 	r.to_bytes = (a[2] + PAGE_BYTES - 1) & -PAGE_BYTES;
 	if ((r.flags & MREMAP_DONTUNMAP) && r.from_bytes != r.to_bytes)

@@ -121,6 +121,7 @@ void vm_ends(void);
 
 /* A mapping of the host object a[4] (device, shared memory), or of memory to be shared, as mmap(2). */
 int64_t vm_map_host(struct thread *t, const uint64_t a[6], uint64_t bytes);
+/* As munmap(2), of a range within the window; what is the dispatcher's there stays. 0 or -errno. */
 int vm_unmap(uint64_t addr, uint64_t bytes);
 /* grows_down: from the beginning of the mapping at addr on, which must be one that grows down. */
 int vm_protect(struct thread *t, uint64_t addr, uint64_t bytes, uint32_t prot, bool grows_down);

@@ -8,6 +8,7 @@
 
 #define WINDOW_START 0x10000UL
 #define WINDOW_END 0x700000000000UL
+#define USER_END 0x7ffffffff000UL		   /* what Linux gives programs */
 #define WINDOW_STACK_TOP (WINDOW_END - 0x100000UL) /* top of the main thread's stack */
 #define WINDOW_PIE 0x500000000000UL		   /* position independent programs */
 

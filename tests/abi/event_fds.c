@@ -185,6 +185,31 @@ static void exclusive(void)
 	close(ep_both);
 }
 
+/* The wait whose timeout is a timespec, with a mask of its own. */
+static void fine_timeout(void)
+{
+	struct epoll_event *ev = (struct epoll_event *)far;
+	struct timespec *ts = (struct timespec *)(far + PAGE), none = { 0 };
+	int ep = epoll_create1(0), a = eventfd(0, EFD_NONBLOCK);
+	sigset_t open;
+
+	ep_add(ep, a, EPOLLIN, 7);
+	sigemptyset(&open);
+	*ts = (struct timespec){ .tv_nsec = 300000 };
+	abi_press();
+	CHECK(epoll_pwait2(ep, ev, 4, ts, NULL) == 0);
+	CHECK(epoll_pwait2(ep, ev, 4, &none, &open) == 0);
+	eventfd_write(a, 1);
+	CHECK(epoll_pwait2(ep, ev, 4, NULL, NULL) == 1 && ev->data.u64 == 7);
+	ts->tv_nsec = -1;
+	CHECK_ERR(epoll_pwait2(ep, ev, 4, ts, NULL), EINVAL);
+	CHECK_ERR(epoll_pwait2(ep, ev, 0, &none, NULL), EINVAL);
+	CHECK_ERR(epoll_pwait2(0x7ffff, ev, 4, &none, NULL), EBADF);
+	CHECK_ERR(epoll_pwait2(ep, ev, 4, (struct timespec *)8, NULL), EFAULT);
+	close(a);
+	close(ep);
+}
+
 int main(void)
 {
 	far = abi_map(4 * PAGE);
@@ -193,6 +218,7 @@ int main(void)
 	timers();
 	polling();
 	exclusive();
+	fine_timeout();
 	puts("events");
 	return abi_result();
 }

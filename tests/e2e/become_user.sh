@@ -55,6 +55,11 @@ more" ] || fail "the open file: $(cat secret)"
 run ashlar run -- setpriv --reuid 4711 --regid 4712 --clear-groups -- sh -c 'touch open/y; cat secret'
 expect_status 1
 [ "$(stat -c %u:%g open/y)" = 4711:4712 ] || fail "$(ls -ln open)"
+# Set-user-ID files run, without the rights of their owner
+cp /usr/bin/id open/id && chmod 6755 open/id
+run ashlar run -- setpriv --reuid 4711 --regid 4712 --clear-groups -- open/id
+expect_status 0
+grep -q '^uid=4711[^ ]* gid=4712[^ ]* groups=4712[^ ]*$' "$tmp/out" || fail "a set-user-ID file: $(cat "$tmp/out")"
 # A component that comes back hears at once whom it serves
 rack_noise=yes
 rack_start 64M 2

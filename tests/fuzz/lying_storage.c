@@ -31,6 +31,16 @@ static void data_give(struct liar *l, const struct message *req, struct message 
 		memcpy(message_body(rep) + offsetof(struct p2s_read_rep, done), &done, 4);
 }
 
+/* Lengths that fit the tail, mostly. */
+static void exec_give(struct message *rep)
+{
+	uint32_t lengths[2] = { below(rep->h.tail_bytes + 1), 0 };
+
+	lengths[1] = chance(90) ? rep->h.tail_bytes - lengths[0] : (uint32_t)random_u64();
+	if (rep->h.body_bytes == sizeof(struct p2s_exec_rep))
+		memcpy(message_body(rep) + offsetof(struct p2s_exec_rep, path_bytes), lengths, sizeof(lengths));
+}
+
 static void special(struct liar *l, const struct message *req, struct message *rep)
 {
 	struct p2s_buffer_req buffer;
@@ -42,6 +52,8 @@ static void special(struct liar *l, const struct message *req, struct message *r
 	}
 	if (req->h.msg == P2S_GETDENTS || req->h.msg == P2S_READ)
 		data_give(l, req, rep);
+	if (req->h.msg == P2S_EXEC && chance(90))
+		exec_give(rep);
 }
 
 static const char *path_any(void)
@@ -135,11 +147,12 @@ static void call_any(int fds[8])
 
 static void image_any(void)
 {
-	char path[PATH_MAX], *data = malloc(70000);
+	char path[PATH_MAX], head[P2S_EXEC_HEAD], *data = malloc(70000);
 	struct fs_image *image;
 	struct wire_stat st;
+	uint32_t n;
 
-	if (fs_image_open(path_any(), &image, &st, path, sizeof(path)) == 0) {
+	if (fs_image_exec(path_any(), &image, &st, path, head, &n) == 0) {
 		(void)!fs_image_pread(image, data, 70000, random_u64() >> 1);
 		fs_image_close(image);
 	}

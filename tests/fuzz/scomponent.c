@@ -59,7 +59,7 @@ static void tree_fill(void)
 	for (unsigned i = 0; i < 4; i++) {
 		snprintf(path, sizeof(path), "%s/%s", root, names[i]);
 		link_remove(path);
-		(void)!chmod(path, 0644);
+		(void)!chmod(path, i ? 0644 : 0755);
 		file_make(path, names[i]);
 	}
 	snprintf(path, sizeof(path), "%s/out", root);
@@ -140,11 +140,11 @@ static void proof(struct fuzz_peer *p, struct message *m)
 
 static uint64_t learn(const struct message *m)
 {
-	struct p2s_open_rep rep = { .handle = 0 };
+	uint64_t handle = 0; /* it comes first in both */
 
-	if (m->h.msg == P2S_OPEN)
-		memcpy(&rep, m->bytes + sizeof(m->h), sizeof(rep));
-	return rep.handle;
+	if (m->h.msg == P2S_OPEN || m->h.msg == P2S_EXEC)
+		memcpy(&handle, m->bytes + sizeof(m->h), sizeof(handle));
+	return handle;
 }
 
 static const char *const paths[] = { "/a", "b", "d/x", "/d/e", ".", "d/e/y", "out", "loop", "new", "d/new", "/" };
@@ -183,6 +183,7 @@ static void fix(struct fuzz_peer *p, struct message *m)
 	struct p2s_buffer_req buffer = { .bytes = BUFFER_BYTES };
 	struct p2s_fallocate_req f;
 	struct p2s_open_req open = { .mode = 0644 };
+	struct p2s_exec_req exec = { 0 };
 	struct p2s_lock_req lock = { .handle = dictionary_word(&p->words),
 				     .start = below(20),
 				     .end = 10 + below(20),
@@ -207,7 +208,7 @@ static void fix(struct fuzz_peer *p, struct message *m)
 		memcpy(message_body(m), &f, sizeof(f));
 	}
 	/* Paths of the recorded run mean nothing here. */
-	if (m->h.tail_bytes && m->h.msg > P2S_BUFFER && m->h.msg <= P2S_USAGE && chance(60))
+	if (m->h.tail_bytes && m->h.msg > P2S_BUFFER && (m->h.msg <= P2S_USAGE || m->h.msg == P2S_EXEC) && chance(60))
 		tail_set(m, path, (uint32_t)strlen(path));
 	if (m->h.tail_bytes && chance(80) && m->h.body_bytes >= 8)
 		memset(message_body(m), 0, 8); /* the root as directory */
@@ -218,6 +219,10 @@ static void fix(struct fuzz_peer *p, struct message *m)
 		open.at.path_bytes = m->h.tail_bytes;
 		open.flags = O_RDWR | (chance(10) ? O_CREAT : 0);
 		memcpy(message_body(m), &open, sizeof(open));
+	}
+	if (m->h.msg == P2S_EXEC && m->h.body_bytes == sizeof(exec) && chance(60)) {
+		exec.at.path_bytes = m->h.tail_bytes;
+		memcpy(message_body(m), &exec, sizeof(exec));
 	}
 	if (m->h.msg == P2S_LOCK && m->h.body_bytes == sizeof(lock) && chance(80))
 		memcpy(message_body(m), &lock, sizeof(lock));

@@ -4,18 +4,21 @@
 
 static void test_open(void **state)
 {
-	char canonical[PATH_MAX], want[PATH_MAX];
+	char canonical[PATH_MAX], want[PATH_MAX], head[P2S_EXEC_HEAD];
 	struct fs_image *image;
 	struct wire_stat st;
 	char text[16];
+	uint32_t n;
 	long fd;
 
 	fd = ours(open, S("image"), O_RDWR | O_CREAT, 0755);
 	assert_int_equal(ours(write, (uint64_t)fd, S("0123456789"), 10), 10);
 	assert_int_equal(ours(symlink, S("image"), S("link")), 0);
 	snprintf(want, sizeof(want), "%s/image", fs_path("ours"));
-	assert_int_equal(fs_image_open("link", &image, &st, canonical, sizeof(canonical)), 0);
+	assert_int_equal(fs_image_exec("link", &image, &st, canonical, head, &n), 0);
 	assert_string_equal(canonical, want);
+	assert_int_equal(n, 10);
+	assert_memory_equal(head, "0123456789", 10);
 	assert_int_equal(st.size, 10);
 	assert_int_equal(fs_image_pread(image, text, 4, 3), 4);
 	assert_memory_equal(text, "3456", 4);
@@ -23,14 +26,13 @@ static void test_open(void **state)
 	assert_int_equal(fs_image_pread(image, text, 16, 100), 0);
 	assert_int_equal(fs_image_pread(image, text, 0, 0), 0);
 	fs_image_close(image);
-	assert_int_equal(fs_image_open("link", &image, &st, canonical, 5), -ENAMETOOLONG);
-	assert_int_equal(fs_image_open("none", &image, &st, canonical, sizeof(canonical)), -ENOENT);
-	assert_int_equal(fs_image_open("", &image, &st, canonical, sizeof(canonical)), -ENOENT);
-	assert_int_equal(fs_image_open("/dev/null", &image, &st, canonical, sizeof(canonical)), -EACCES);
+	assert_int_equal(fs_image_exec("none", &image, &st, canonical, head, &n), -ENOENT);
+	assert_int_equal(fs_image_exec("", &image, &st, canonical, head, &n), -ENOENT);
+	assert_int_equal(fs_image_exec("/dev/null", &image, &st, canonical, head, &n), -EACCES);
 	assert_int_equal(ours(symlink, S("/dev/null"), S("null")), 0);
-	assert_int_equal(fs_image_open("null", &image, &st, canonical, sizeof(canonical)), -EACCES);
+	assert_int_equal(fs_image_exec("null", &image, &st, canonical, head, &n), -EACCES);
 	fs_proc_self(want, NULL);
-	assert_int_equal(fs_image_open("/proc/self/exe", &image, NULL, canonical, sizeof(canonical)), 0);
+	assert_int_equal(fs_image_exec("/proc/self/exe", &image, &st, canonical, head, &n), 0);
 	assert_string_equal(canonical, want);
 	fs_image_close(image);
 	ours(close, (uint64_t)fd);
@@ -78,13 +80,44 @@ static void test_large(void **state)
 	free(b);
 }
 
+/* Open to execute: 0 or -errno. */
+static int exec_open(const char *path)
+{
+	char canonical[PATH_MAX], head[P2S_EXEC_HEAD];
+	struct fs_image *image;
+	struct wire_stat st;
+	uint32_t n;
+	int err = fs_image_exec(path, &image, &st, canonical, head, &n);
+
+	if (!err) {
+		assert_true(n <= sizeof(head));
+		fs_image_close(image);
+	}
+	return err;
+}
+
 static void test_access(void **state)
 {
-	assert_int_equal(fs_image_access_exec("image"), 0);
-	assert_int_equal(fs_image_access_exec("large"), -EACCES);
-	assert_int_equal(fs_image_access_exec("."), -EACCES);
-	assert_int_equal(fs_image_access_exec("none"), -ENOENT);
-	assert_int_equal(fs_image_access_exec("/proc/self/maps"), -EACCES);
+	char canonical[PATH_MAX], head[P2S_EXEC_HEAD];
+	struct fs_image *image;
+	struct wire_stat st;
+	uint32_t n, i, word;
+
+	assert_int_equal(exec_open("image"), 0);
+	assert_int_equal(exec_open("large"), -EACCES);
+	assert_int_equal(exec_open("."), -EACCES);
+	assert_int_equal(exec_open("none"), -ENOENT);
+	assert_int_equal(exec_open("image/x"), -ENOTDIR);
+	assert_int_equal(exec_open("/proc/self/maps"), -EACCES);
+	/* Of a large one the head is full, and what it says. */
+	assert_int_equal(ours(chmod, S("large"), 0755), 0);
+	assert_int_equal(fs_image_exec("large", &image, &st, canonical, head, &n), 0);
+	assert_int_equal(n, P2S_EXEC_HEAD);
+	for (i = 0; i < n; i += sizeof(word)) {
+		memcpy(&word, head + i, sizeof(word));
+		assert_int_equal(word, i / 4 * 2654435761u);
+	}
+	fs_image_close(image);
 }
 
 /* Remote files give EIO, after one line for the user; host objects go on. The last test: nothing comes back. */

@@ -12,6 +12,7 @@
 #define MSG_TAIL_MAX 8704u	     /* variable part of a message */
 #define RPC_CREDITS 64u		     /* requests a peer may have outstanding on one connection */
 #define RPC_CREDITS_KEPT 16u	     /* of these, kept from each less urgent class for the more urgent ones */
+#define RPC_CREDITS_EARLY 4u	     /* of these, before the peer's hello has said how many they are */
 #define RPC_DEADLINE_MS 10000u	     /* default time until a request is given up */
 #define RPC_RETRY_MS 2000u	     /* a request without a reply is sent again, same id, after this */
 #define RPC_HELLO_MS 3000u	     /* a connection whose peer has not said hello is closed after this */

@@ -17,8 +17,7 @@
 #pragma GCC diagnostic error "-Wpadded"
 
 /*
- * As P2M_HELLO. files: so many were set aside for this member, and are the connection's now, by P2S_FORK's handles. uid, gid:
- * in whose name files are touched from now on, until P2S_CREDS.
+ * As P2M_HELLO. files: so many were set aside for this member, and are the connection's now, by P2S_FORK's handles.
  */
 struct p2s_hello_req {
 	struct cap cap;
@@ -28,7 +27,6 @@ struct p2s_hello_req {
 struct p2s_hello_rep {
 	uint32_t readonly; /* the export is read-only */
 	uint32_t files;
-	uint32_t uid, gid;
 };
 
 /* The dispatcher's io buffer: the storage component may read and write it one-sided. Once per connection. */
@@ -56,7 +54,7 @@ _Static_assert(sizeof(struct wire_stat) == 128, "wire_stat");
 
 /*
  * Where a path starts and what it is. flags: AT_SYMLINK_NOFOLLOW, AT_SYMLINK_FOLLOW, AT_EMPTY_PATH, AT_REMOVEDIR,
- * AT_EACCESS as the call knows them.
+ * AT_EACCESS as the call knows them; in P2S_OPEN also RESOLVE_* of openat2 but RESOLVE_CACHED (other bits than those).
  */
 struct wire_at {
 	uint64_t dir; /* directory handle; 0: root */
@@ -195,7 +193,7 @@ struct p2s_symlink_rep {
 	uint64_t reserved0;
 };
 
-/* truncate, or ftruncate with AT_EMPTY_PATH. */
+/* truncate, or ftruncate with AT_EMPTY_PATH; with AT_SYMLINK_FOLLOW as well truncate of the file behind the handle. */
 struct p2s_truncate_req {
 	struct wire_at at;
 	uint64_t bytes;
@@ -363,11 +361,27 @@ struct p2s_lock_rep {
 };
 
 /*
+ * Open a file to execute it: as P2S_OPEN with O_RDONLY, of a regular file that the process may execute; else -EACCES. Reply
+ * tail: the canonical path as P2S_OPEN gives it, then the first bytes of the file, P2S_EXEC_HEAD where it has so many: what a
+ * small program's headers need, or the first line of a script.
+ */
+#define P2S_EXEC_HEAD 1024
+struct p2s_exec_req {
+	struct wire_at at;
+};
+struct p2s_exec_rep {
+	uint64_t handle; /* > 0 */
+	uint32_t path_bytes, head_bytes;
+	struct wire_stat stat;
+};
+
+/*
  * The process has become somebody else, and the host kernel has agreed: requests that come after this one touch files in
  * this name. The component believes it as far as Linux would allow it: who came as root may take any user as long as he has
  * CAP_SETUID, and any group, by CAP_SETGID; once he said that he has given up one of them he has not got it any more. All others
  * may change between the users, and the groups, that they have. The tail holds the supplementary groups (uint32_t each); without
- * CAP_SETGID they stay as they are. -EPERM: not believed. From then on the connection is nobody's: all but the data of open files gets EACCES, until a change that is believed.
+ * CAP_SETGID they stay as they are. -EPERM: not believed. From then on the connection is nobody's: all but the data of open files
+ * gets EACCES, until a change that is believed.
  */
 enum creds_which { CREDS_REAL, CREDS_EFFECTIVE, CREDS_SAVED, CREDS_FS, CREDS_WHICH };
 #define CREDS_SETUID 1u
