@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/auxv.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 #include "ashlar/base/clock.h"
@@ -17,6 +18,7 @@
 #include "pcomponent/proc/join.h"
 #include "pcomponent/load/load.h"
 #include "pcomponent/proc/calls.h"
+#include "pcomponent/proc/core.h"
 #include "pcomponent/proc/exec.h"
 #include "pcomponent/proc/proc.h"
 #include "pcomponent/proc/resize.h"
@@ -86,6 +88,14 @@ static void start(struct thread *t, const struct load_result *r, uint64_t mask)
 	trap_resume(&f, 0);
 }
 
+/* What follows the last slash. */
+static const char *name_of(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash ? slash + 1 : path;
+}
+
 int main(int argc, char **argv, char **envp)
 {
 	struct load_program p;
@@ -124,10 +134,12 @@ int main(int argc, char **argv, char **envp)
 	join_serve();
 	if (exec)
 		mask = exec_state_take(&before);
-	p = (struct load_program){ .typed = argv[2], .argv = argv + 3, .envp = envp };
+	p = (struct load_program){ .typed = argv[2], .search = !exec, .argv = argv + 3, .envp = envp };
 	load_program(t, &p, &r);
 	fs_proc_self(r.exe, r.argv);
-	prctl(PR_SET_NAME, strrchr(r.exe, '/') + 1);
+	prctl(PR_SET_NAME, exec ? argv[0] : name_of(p.typed));
+	if (proc_limit(RLIMIT_CORE))
+		core_spare();
 	join_seal();
 	start(t, &r, mask);
 }

@@ -3,6 +3,7 @@
  * closed within the same turn of the loop.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include "ashlar/base/log.h"
@@ -31,6 +32,7 @@ static void client_free(struct client *c)
 		net_remote_close(c->buffer);
 	if (c->data)
 		net_data_close(c->data);
+	creds_end(&c->creds);
 	peer_free(&c->base);
 }
 
@@ -65,6 +67,19 @@ struct client *client_of(struct rpc_request *rq)
 	return NULL;
 }
 
+/* As whom it comes: the kernel knows best. Where the fabric does not ask the kernel: as whom it was started. */
+static int creds_look(struct client *c, const struct net_peer *peer, const struct process *p)
+{
+	uint32_t groups[CREDS_GROUPS_MAX];
+	int n = peer->known ? net_conn_groups(rpc_conn(c->base.rpc), groups, CREDS_GROUPS_MAX) : 0;
+
+	if (n < 0 && n != -EOPNOTSUPP)
+		log_warn("the groups of a process of user %u are not known: %s", peer->uid, strerror(-n));
+	creds_end(&c->creds);
+	return creds_begin(&c->creds, peer->known ? peer->uid : p->uid, peer->known ? peer->gid : p->gid, groups,
+			   n < 0 ? 0 : (uint32_t)n);
+}
+
 /*
  * The capability decides; where the fabric knows the peer's user, that must fit too. A process of root's tree may have
  * become another user before it came: then its files are touched as that one.
@@ -74,6 +89,7 @@ static int hello_check(struct client *c, const struct p2s_hello_req *req, struct
 	struct process *p = process_find(c->s, req->pid);
 	struct net_peer peer = { 0 };
 	struct cap cap;
+	int err;
 
 	if (rpc_peer_kind(c->base.rpc) != KIND_DISPATCHER || !p)
 		return -EACCES;
@@ -81,12 +97,12 @@ static int hello_check(struct client *c, const struct p2s_hello_req *req, struct
 	if (!cap_equal(&cap, &req->cap))
 		return -EACCES;
 	net_conn_peer(rpc_conn(c->base.rpc), &peer);
-	if (peer.known && peer.uid != p->uid && (p->uid != 0 || !req->member))
+	if (peer.known && peer.uid != p->uid && p->uid != 0)
 		return -EACCES;
-	c->uid = peer.known ? peer.uid : p->uid;
-	c->gid = peer.known && peer.uid != p->uid ? peer.gid : p->gid;
-	*out = p;
-	return 0;
+	err = creds_look(c, &peer, p);
+	if (!err)
+		*out = p;
+	return err;
 }
 
 /* The connection is the process's from now on. */
@@ -122,6 +138,32 @@ int serve_hello(struct rpc_request *rq, const void *body, const void *tail, uint
 	rep->readonly = c->s->readonly;
 	rep->files = c->files.used;
 	return 0;
+}
+
+/* A component that serves its own user only believes nobody that he is another. */
+int serve_creds(struct rpc_request *rq, const void *body, const void *tail, uint32_t tail_bytes, void *out)
+{
+	const struct p2s_creds_req *req = body;
+	uint32_t groups[CREDS_GROUPS_MAX];
+	struct client *c = client_of(rq);
+	int err;
+
+	(void)out;
+	if (!c)
+		return -EACCES;
+	if (req->caps & ~(CREDS_SETUID | CREDS_SETGID) || req->groups > CREDS_GROUPS_MAX ||
+	    tail_bytes != req->groups * sizeof(*groups))
+		return -EINVAL;
+	memcpy(groups, tail, tail_bytes);
+	err = creds_change(&c->creds, req, groups, req->groups);
+	if (!err && !(identity_can(req->uid[CREDS_FS]) && identity_can(req->uid[CREDS_REAL]))) {
+		c->creds.nobody = true;
+		err = -EPERM;
+	}
+	if (err)
+		log_warn("process %u may not act for user %u here: its files are nobody's", c->process->pid,
+			 req->uid[CREDS_FS]);
+	return err;
 }
 
 int serve_guard(struct rpc_request *rq, const void *body, const void *tail, uint32_t tail_bytes, void *out)
@@ -180,9 +222,14 @@ int serve_left(struct rpc_request *rq, const void *body, const void *tail, uint3
 	return 0;
 }
 
-int client_run(struct client *c, identity_fn *fn, void *arg)
+int client_run(struct client *c, enum creds_which which, identity_fn *fn, void *arg)
 {
-	return identity_run(&c->s->identity, c->uid, c->gid, fn, arg);
+	const struct identity_of who = { .uid = c->creds.uid[which],
+					 .gid = c->creds.gid[which],
+					 .n_groups = c->creds.n_groups,
+					 .groups = c->creds.groups };
+
+	return identity_run(&c->s->identity, &who, fn, arg);
 }
 
 int serve_buffer(struct rpc_request *rq, const void *body, const void *tail, uint32_t tail_bytes, void *out)
@@ -263,13 +310,17 @@ static int serve_as_user(struct rpc_request *rq, const void *body, const void *t
 {
 	struct call k = { .rq = rq, .body = body, .tail = tail, .tail_bytes = tail_bytes, .out = out };
 	struct client *c = client_of(rq);
+	enum creds_which which = CREDS_FS;
 
-	return c ? client_run(c, call_run, &k) : -EACCES;
+	if (rpc_request_index(rq) == IDX_P2S_ACCESS && !(((const struct p2s_access_req *)body)->at.flags & AT_EACCESS))
+		which = CREDS_REAL;
+	return c && !c->creds.nobody ? client_run(c, which, call_run, &k) : -EACCES;
 }
 
 const struct rpc_service client_service = {
 	.handler = {
 		[IDX_P2S_HELLO] = serve_hello,
+		[IDX_P2S_CREDS] = serve_creds,
 		[IDX_P2S_BUFFER] = serve_buffer,
 		[IDX_P2S_OPEN] = serve_as_user,
 		[IDX_P2S_CLOSE] = serve_close,

@@ -6,6 +6,7 @@
 #include <sys/fsuid.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+#include "ashlar/base/limits.h"
 #include "ashlar/base/log.h"
 #include "scomponent/identity.h"
 
@@ -14,21 +15,46 @@ bool identity_can(uint32_t uid)
 	return geteuid() == 0 || uid == geteuid();
 }
 
-/* This thread only: hence the raw call. */
-static int groups_take(const struct identity *id, bool own)
+/* Who the worker is, when `known`. */
+struct taken {
+	bool known;
+	uint32_t uid, gid, n_groups;
+	uint32_t groups[CREDS_GROUPS_MAX];
+};
+
+/* This thread only: hence the raw calls. */
+static int groups_take(const struct identity *id)
 {
-	return (int)syscall(SYS_setgroups, own ? (size_t)id->n_groups : 0, own ? id->groups : NULL);
+	bool own = id->who.uid == 0;
+
+	return (int)syscall(SYS_setgroups, own ? (size_t)id->n_groups : id->who.n_groups,
+			    own ? id->groups : id->who.groups);
 }
 
-static int identity_take(const struct identity *id)
+static bool taken_already(const struct taken *t, const struct identity_of *who)
 {
+	return t->known && t->uid == who->uid && t->gid == who->gid && t->n_groups == who->n_groups &&
+	       (!t->n_groups || !memcmp(t->groups, who->groups, t->n_groups * sizeof(*t->groups)));
+}
+
+static int identity_take(const struct identity *id, struct taken *t)
+{
+	const struct identity_of *who = &id->who;
+
+	t->known = false;
 	setfsuid(0);
-	if (groups_take(id, id->uid == 0))
+	if (groups_take(id))
 		return -errno;
-	setfsgid(id->gid);
-	setfsuid(id->uid);
-	if ((uint32_t)setfsuid((uid_t)-1) != id->uid || (uint32_t)setfsgid((gid_t)-1) != id->gid)
+	setfsgid(who->gid);
+	setfsuid(who->uid);
+	if ((uint32_t)setfsuid((uid_t)-1) != who->uid || (uint32_t)setfsgid((gid_t)-1) != who->gid)
 		return -EPERM;
+	t->known = true;
+	t->uid = who->uid;
+	t->gid = who->gid;
+	t->n_groups = who->n_groups;
+	if (who->n_groups)
+		memcpy(t->groups, who->groups, who->n_groups * sizeof(*t->groups));
 	return 0;
 }
 
@@ -41,21 +67,17 @@ static void semaphore_wait(sem_t *sem)
 static void *worker_main(void *arg)
 {
 	struct identity *id = arg;
-	uint32_t uid = 0, gid = 0; /* whose identity it has, when `known` */
-	bool known = false;
+	struct taken taken = { 0 };
 
 	for (;;) {
 		semaphore_wait(&id->asked);
 		if (!id->fn)
 			return NULL;
-		id->ret = known && id->uid == uid && id->gid == gid ? 0 : identity_take(id);
-		known = !id->ret;
-		uid = id->uid;
-		gid = id->gid;
-		if (known)
+		id->ret = taken_already(&taken, &id->who) ? 0 : identity_take(id, &taken);
+		if (!id->ret)
 			id->ret = id->fn(id->arg);
 		else
-			log_error("cannot act for user %u, group %u: %s", uid, gid, strerror(-id->ret));
+			log_error("cannot act for user %u, group %u: %s", id->who.uid, id->who.gid, strerror(-id->ret));
 		sem_post(&id->done);
 	}
 }
@@ -93,17 +115,18 @@ static int worker_start(struct identity *id)
 	return -err;
 }
 
-int identity_run(struct identity *id, uint32_t uid, uint32_t gid, identity_fn *fn, void *arg)
+int identity_run(struct identity *id, const struct identity_of *who, identity_fn *fn, void *arg)
 {
 	int err;
 
-	if (geteuid() != 0 || (uid == 0 && gid == getegid()))
+	if (geteuid() != 0 || (who->uid == 0 && who->gid == getegid()))
 		return fn(arg);
+	if (who->n_groups > CREDS_GROUPS_MAX)
+		return -EINVAL;
 	err = id->started ? 0 : worker_start(id);
 	if (err)
 		return err;
-	id->uid = uid;
-	id->gid = gid;
+	id->who = *who;
 	id->fn = fn;
 	id->arg = arg;
 	sem_post(&id->asked);

@@ -149,7 +149,7 @@ int serve_write(struct rpc_request *rq, const void *body, const void *tail, uint
 		err = append_follow(w.h, req->append);
 	if (!err)
 		err = io_take(c, req->buf, req->bytes);
-	return err ? err : client_run(c, write_file, &w);
+	return err ? err : client_run(c, CREDS_FS, write_file, &w);
 }
 
 /*

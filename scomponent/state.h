@@ -6,6 +6,7 @@
 #include "ashlar/base/list.h"
 #include "ashlar/base/loop.h"
 #include "component/peers.h"
+#include "scomponent/creds.h"
 #include "scomponent/handles.h"
 #include "scomponent/identity.h"
 #include "scomponent/locks.h"
@@ -52,7 +53,7 @@ struct client {
 	struct process *process; /* NULL before P2S_HELLO, and of a guard */
 	struct process *guarded; /* set by P2S_GUARD */
 	struct member *member;	 /* set with process */
-	uint32_t uid, gid;	 /* in whose name its files are touched; set with process */
+	struct creds creds;	 /* in whose name its files are touched; set with process */
 	struct handles files;
 	struct net_data *data;
 	struct net_remote *buffer; /* the dispatcher's; NULL before P2S_BUFFER */
@@ -76,14 +77,15 @@ void client_close(struct client *);
  */
 struct client *client_of(struct rpc_request *);
 /*
- * Do what touches files in the name of its user (identity_run). Not for what only uses a file that is open: Linux asked
- * for the user's rights when it was opened.
+ * Do what touches files in the name of its user (identity_run): the one for files, or for CREDS_REAL the real one. Not for
+ * what only uses a file that is open: Linux asked for the user's rights when it was opened.
  */
-int client_run(struct client *, identity_fn *fn, void *arg);
+int client_run(struct client *, enum creds_which, identity_fn *fn, void *arg);
 
 int serve_guard(struct rpc_request *, const void *, const void *, uint32_t, void *);
 int serve_fork(struct rpc_request *, const void *, const void *, uint32_t, void *);
 int serve_lock(struct rpc_request *, const void *, const void *, uint32_t, void *);
+int serve_creds(struct rpc_request *, const void *, const void *, uint32_t, void *);
 int serve_left(struct rpc_request *, const void *, const void *, uint32_t, void *);
 int serve_hello(struct rpc_request *, const void *, const void *, uint32_t, void *);
 int serve_buffer(struct rpc_request *, const void *, const void *, uint32_t, void *);

@@ -134,6 +134,11 @@ void net_conn_close(struct net_conn *); /* no event follows; remotes opened thro
  */
 int net_conn_set_events(struct net_conn *, const struct net_conn_events *, void *arg);
 void net_conn_peer(const struct net_conn *, struct net_peer *);
+/*
+ * The supplementary groups that the peer's process had when the connection was made: how many, or -errno; -EOPNOTSUPP where
+ * the fabric cannot tell, -ERANGE when there are more than max.
+ */
+int net_conn_groups(const struct net_conn *, uint32_t *groups, uint32_t max);
 
 /* Send one message. -EAGAIN: no room now (writable() follows with a loop); -EMSGSIZE; -EPIPE. Copies buf. */
 int net_send(struct net_conn *, const void *buf, size_t len);

@@ -122,6 +122,11 @@ void net_conn_peer(const struct net_conn *conn, struct net_peer *peer)
 	conn->net->ops->conn_peer(conn, peer);
 }
 
+int net_conn_groups(const struct net_conn *conn, uint32_t *groups, uint32_t max)
+{
+	return conn->net->ops->conn_groups ? conn->net->ops->conn_groups(conn, groups, max) : -EOPNOTSUPP;
+}
+
 int net_send(struct net_conn *conn, const void *buf, size_t len)
 {
 	int err;

@@ -85,6 +85,7 @@ struct net_provider {
 	/* events and arg are in the base already; start to deliver. Messages go through net_conn_deliver. */
 	int (*conn_start)(struct net_conn *);
 	void (*conn_peer)(const struct net_conn *, struct net_peer *);
+	int (*conn_groups)(const struct net_conn *, uint32_t *groups, uint32_t max); /* NULL: it cannot tell */
 	/* 1 <= len <= MSG_BYTES_MAX */
 	int (*send)(struct net_conn *, const void *buf, size_t len);
 	long (*recv)(struct net_conn *, void *buf, size_t len);

@@ -178,6 +178,11 @@ static void forward_conn_peer(const struct net_conn *c, struct net_peer *peer)
 	net_conn_peer(wrap_conn(c)->inner, peer);
 }
 
+static int forward_conn_groups(const struct net_conn *c, uint32_t *groups, uint32_t max)
+{
+	return net_conn_groups(wrap_conn(c)->inner, groups, max);
+}
+
 static int forward_send(struct net_conn *c, const void *buf, size_t len)
 {
 	return net_send(wrap_conn(c)->inner, buf, len);
@@ -431,6 +436,7 @@ static const struct net_provider forward = {
 	.conn_close = wrap_conn_close,
 	.conn_start = forward_conn_start,
 	.conn_peer = forward_conn_peer,
+	.conn_groups = forward_conn_groups,
 	.send = forward_send,
 	.recv = forward_recv,
 	.conn_wait = forward_conn_wait,

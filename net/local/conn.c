@@ -176,6 +176,15 @@ void local_conn_peer(const struct net_conn *conn, struct net_peer *peer)
 	*peer = container_of(conn, struct local_conn, base)->peer;
 }
 
+int local_conn_groups(const struct net_conn *conn, uint32_t *groups, uint32_t max)
+{
+	socklen_t len = max * (socklen_t)sizeof(*groups);
+
+	if (getsockopt(container_of(conn, struct local_conn, base)->fd, SOL_SOCKET, SO_PEERGROUPS, groups, &len) < 0)
+		return -errno;
+	return (int)(len / sizeof(*groups));
+}
+
 int local_conn_fd(const struct net_conn *conn)
 {
 	return container_of(conn, struct local_conn, base)->fd;

@@ -159,6 +159,7 @@ int local_conn_new(struct net *, int fd, const struct net_peer *, struct local_c
 int local_conn_start(struct net_conn *);
 void local_conn_close(struct net_conn *);
 void local_conn_peer(const struct net_conn *, struct net_peer *);
+int local_conn_groups(const struct net_conn *, uint32_t *groups, uint32_t max);
 int local_conn_fd(const struct net_conn *);
 void local_conn_kill(struct net_conn *);
 bool local_conn_dead(const struct net_conn *);

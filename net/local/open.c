@@ -38,6 +38,7 @@ const struct net_provider net_provider_local = {
 	.conn_close = local_conn_close,
 	.conn_start = local_conn_start,
 	.conn_peer = local_conn_peer,
+	.conn_groups = local_conn_groups,
 	.send = local_send,
 	.recv = local_recv,
 	.conn_wait = local_conn_wait,

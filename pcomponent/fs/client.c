@@ -8,6 +8,7 @@
 #include <unistd.h>
 #include "ashlar/rpc.h"
 #include "pcomponent/fs/client.h"
+#include "pcomponent/fs/creds.h"
 #include "pcomponent/fs/fs.h"
 #include "pcomponent/fs/handles.h"
 #include "pcomponent/fs/ownlocks.h"
@@ -240,6 +241,31 @@ void client_locks_restore(void)
 	pthread_mutex_lock(&client.lock);
 	if (!client.gone && link_lost())
 		link_try();
+	pthread_mutex_unlock(&client.lock);
+}
+
+/*
+ * Who is not connected says it when he comes. A component that does not believe it serves nobody in our name any more (p2s.h);
+ * one that did not hear of it would go on in the old name.
+ */
+void fs_creds_changed(void)
+{
+	struct p2s_creds_req req;
+	struct p2s_creds_rep rep;
+	const uint32_t *groups;
+	uint32_t bytes;
+	int err = 0;
+
+	pthread_mutex_lock(&client.lock);
+	if (creds_look() && link_rpc() && !client.gone) {
+		bytes = creds_message(&req, &groups);
+		err = call(P2S_CREDS, &req, groups, bytes, &rep, NULL, NULL);
+	}
+	if (err && err != -EPERM && !client.gone) {
+		client.gone = true;
+		sys_message("the storage component cannot be told who the process is now (%s): its files give EIO",
+			    strerror(-err));
+	}
 	pthread_mutex_unlock(&client.lock);
 }
 

@@ -17,6 +17,7 @@
 #include "pcomponent/fs/fs.h"
 #include "pcomponent/fs/handles.h"
 #include "pcomponent/fs/ownlocks.h"
+#include "pcomponent/fs/program.h"
 #include "pcomponent/sys/sys.h"
 
 #define SAVED_MAGIC 0x53465845u /* "EXFS" */
@@ -30,7 +31,8 @@ struct saved_head {
 	uint32_t cwd;	    /* index of its directory; NO_FILE: one of the host's, by cwd_bytes of path */
 	uint32_t cwd_bytes; /* its path comes first */
 	uint32_t n_locks;
-	uint32_t reserved0;
+	uint32_t program; /* index of its file, if it is given by a number; NO_FILE: none of the storage component's */
+	int32_t number, host; /* that number, and the host's descriptor for it; -1: none */
 };
 
 struct saved_handle {
@@ -225,7 +227,23 @@ static int saving_write(const struct saving *s, int fd)
 	return err ? err : bytes_write(fd, s->paths, s->n_paths);
 }
 
-int fs_exec_save(uint32_t member, int fd)
+/* Only what is open can be kept, and be a program. */
+static void program_save(struct saving *s, int number, int *host)
+{
+	struct file *f = number < 0 ? NULL : fd_remote(number);
+
+	s->head.number = number;
+	s->head.program = f ? file_index(s, f) : NO_FILE;
+	file_put(f);
+	*host = f ? -1 : program_keep_host(number, fd_floor());
+	s->head.host = *host;
+	if (*host < -1) {
+		s->err = *host;
+		*host = -1;
+	}
+}
+
+int fs_exec_save(uint32_t member, int fd, int number, int *host)
 {
 	struct saving s = { .head = { .magic = SAVED_MAGIC, .umask = umask_get(), .limit = (uint32_t)fd_limit_get() } };
 	unsigned n = fd_count() + 1; /* and the working directory */
@@ -242,6 +260,7 @@ int fs_exec_save(uint32_t member, int fd)
 	if (!s.err) {
 		fd_each(fd_save, &s);
 		cwd_save(&s, c);
+		program_save(&s, number, host);
 	}
 	for (i = 0; !s.err && i < s.n_closing; i++)
 		client_locks_leave(s.closing[i]);
@@ -309,8 +328,7 @@ static int parts_find(struct restoring *r, char *bytes, size_t n)
 	fixed = sizeof(r->head) + (uint64_t)r->head.n_handles * sizeof(*r->handles) +
 		(uint64_t)r->head.n_files * sizeof(*r->files) + (uint64_t)r->head.n_fds * sizeof(*r->fds) +
 		(uint64_t)r->head.n_locks * sizeof(*r->locks);
-	if (r->head.magic != SAVED_MAGIC || r->head.reserved0 || fixed > n || r->head.umask & ~0777u ||
-	    r->head.limit > INT_MAX)
+	if (r->head.magic != SAVED_MAGIC || fixed > n || r->head.umask & ~0777u || r->head.limit > INT_MAX)
 		return -EINVAL;
 	r->handles = (struct saved_handle *)(bytes + sizeof(r->head));
 	r->files = (struct saved_file *)(r->handles + r->head.n_handles);
@@ -403,6 +421,17 @@ static int cwd_restore(struct restoring *r, const char *path)
 	return cwd_set(dir ? file_ref(dir) : NULL, path);
 }
 
+static int program_restore(struct restoring *r)
+{
+	if ((r->head.program != NO_FILE && r->head.program >= r->head.n_files) ||
+	    (r->head.host >= 0 && r->head.host < fd_floor()))
+		return -EINVAL;
+	if (r->head.host >= 0 && fcntl(r->head.host, F_SETFD, FD_CLOEXEC))
+		return -errno;
+	program_keep(r->head.number, r->head.program == NO_FILE ? NULL : r->file[r->head.program], r->head.host);
+	return 0;
+}
+
 static int parts_restore(struct restoring *r)
 {
 	char *cwd = path_take(r, r->head.cwd_bytes);
@@ -421,6 +450,8 @@ static int parts_restore(struct restoring *r)
 		err = lock_restore(&r->locks[i]);
 	if (!err)
 		err = cwd_restore(r, cwd);
+	if (!err)
+		err = program_restore(r);
 	free(cwd);
 	return err;
 }

@@ -9,6 +9,7 @@
 #include "pcomponent/fs/client.h"
 #include "pcomponent/fs/fdtable.h"
 #include "pcomponent/fs/file.h"
+#include "pcomponent/fs/program.h"
 
 #define USE (1ULL << 32) /* in struct file.counts */
 
@@ -55,6 +56,8 @@ static void file_free(struct file *f)
 		close(f->own);
 	if (f->kind == FILE_REMOTE)
 		client_close_handle(f->handle);
+	if (f->kind == FILE_MAPPED)
+		program_unmap(f);
 	pthread_cond_destroy(&f->pos_free);
 	pthread_mutex_destroy(&f->lock);
 	free(f->path);

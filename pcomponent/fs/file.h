@@ -19,9 +19,10 @@
 
 enum file_kind {
 	FILE_REMOTE,
-	FILE_FDS,  /* host: a list of our descriptors (/proc/self/fd): ours are left out of getdents */
-	FILE_TEXT, /* host: a memfd with the text of a /proc file; only its name differs */
-	FILE_NONE, /* a number taken by an open that is under way */
+	FILE_FDS,    /* host: a list of our descriptors (/proc/self/fd): ours are left out of getdents */
+	FILE_TEXT,   /* host: a memfd with the text of a /proc file; only its name differs */
+	FILE_MAPPED, /* host: the contents of a program that is given by a descriptor, see program.h; only an image */
+	FILE_NONE,   /* a number taken by an open that is under way */
 };
 
 struct fs_image {
@@ -35,8 +36,8 @@ struct file {
 	uint64_t counts;  /* holds, and uses << 32; atomic */
 	uint32_t flags;	  /* O_*; atomic. The status flags of a shared file are in its memfd */
 	uint32_t mode;	  /* S_IFMT bits */
-	uint64_t handle;
-	char *path; /* canonical when it was opened */
+	uint64_t handle;  /* FILE_MAPPED: address */
+	char *path;	  /* canonical when it was opened */
 
 	/* The offset. Whoever moves it owns it meanwhile (file_pos_begin), with no lock held. */
 	pthread_mutex_t lock;
@@ -44,7 +45,7 @@ struct file {
 	bool pos_busy;
 	bool shared;  /* atomic */
 	int own;      /* shared: this process's own opening of the memfd; -1: none yet */
-	uint64_t pos; /* not shared: the offset; directories: the cookie */
+	uint64_t pos; /* not shared: the offset; directories: the cookie; FILE_MAPPED: bytes */
 };
 
 /* One use, the caller's. path is copied. NULL: no memory. */

@@ -36,6 +36,8 @@ void fs_never_wait(void);
 /* The storage component has ended, and with it locks of ours: client.h, for the service thread. */
 bool fs_locks_lost(void);
 void fs_locks_restore(void);
+/* The calling thread has become somebody else: from now on files are touched in that name. Waits for the component. */
+void fs_creds_changed(void);
 uint64_t fs_messages(void);	  /* requests sent, for the statistics */
 uint64_t fs_unknown_ioctls(void); /* requests of unknown shape, answered ENOTTY */
 
@@ -61,6 +63,12 @@ bool fs_image_writable(struct fs_image *);
 int fs_image_stat(struct fs_image *, struct wire_stat *st);
 struct fs_image *fs_image_ref(struct fs_image *); /* one more fs_image_close is due */
 void fs_image_close(struct fs_image *);
+/* The descriptor that a program's path stands for by its text (/proc/self/fd/N, /dev/fd/N); -1: none. */
+int fs_program_number(const char *path);
+/* What /proc shows of a remote file's descriptor: its length; -EBADF: it is none. buf: PATH_MAX + 16. */
+long fs_link_text(int fd, char *buf);
+/* The program is loaded: what exec had kept of its file is let go. */
+void fs_program_forget(void);
 /* /proc/self/exe is another's for the program that takes our place: the file that it is now. */
 void fs_exec_path(char path[4096]);
 
@@ -84,11 +92,12 @@ int fs_fork_child(const struct fs_config *c);
 
 /*
  * exec: save sets aside what the next program keeps (all but close-on-exec) for the member and appends a description of
- * descriptors, files, working directory and umask to fd; no other thread runs any more. Nothing is closed by it: a failed
+ * descriptors, files, working directory and umask to fd; no other thread runs any more. number: the program's file, if it is given
+ * by one (-1); *host: a descriptor for the next dispatcher that the caller closes if all fails, -1: none. Nothing is closed by it: a failed
  * execve leaves all as it is. restore, in the new dispatcher instead of fs_open: reads it from fd, whose bytes are the
  * caller's own and checked all the same; the connection is made at the first use.
  */
-int fs_exec_save(uint32_t member, int fd);
+int fs_exec_save(uint32_t member, int fd, int number, int *host);
 int fs_exec_restore(const struct fs_config *c, int fd);
 
 /* ---- given by others, used by fs ------------------------------------------------------------------------------- */

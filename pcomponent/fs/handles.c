@@ -137,10 +137,10 @@ static int translate(uint64_t *number)
 	return 0;
 }
 
-/* Every request of the edge begins with its handle, or with a struct wire_at, which does; two have a second one. */
+/* Nearly every request of the edge begins with its handle, or with a struct wire_at, which does; two have a second one. */
 static bool begins_with_handle(enum msg_id id)
 {
-	return id != P2S_HELLO && id != P2S_BUFFER && id != P2S_USAGE && id != P2S_FORK;
+	return id != P2S_HELLO && id != P2S_BUFFER && id != P2S_USAGE && id != P2S_FORK && id != P2S_CREDS;
 }
 
 static bool has_second(enum msg_id id)

@@ -10,14 +10,18 @@
 #include "pcomponent/fs/fdtable.h"
 #include "pcomponent/fs/fs.h"
 #include "pcomponent/fs/path.h"
+#include "pcomponent/fs/program.h"
 #include "pcomponent/fs/remote.h"
 #include "pcomponent/sys/sys.h"
 
-/* A path that is no remote file, or leads to none: the host's files are not loaded from. */
+/* A path that is no remote file, or leads to none: the host's files are not loaded from, but by a descriptor. */
 static long path_remote(const char *str, struct path *p)
 {
-	long err = path_get_local(AT_FDCWD, str, 0, p);
+	long err;
 
+	if (program_kept(str, p))
+		return 0;
+	err = path_get_local(AT_FDCWD, str, 0, p);
 	if (!err && p->where != PATH_REMOTE) {
 		path_put(p);
 		err = -EACCES;
@@ -35,19 +39,35 @@ static int canonical_out(const struct file *f, char *buf, size_t max)
 	return 0;
 }
 
+/* The file that path leads to, and its beginning. */
+static long open_exec(const char *path, struct file **f, struct wire_stat *st, char *head, uint32_t *head_bytes)
+{
+	int host = program_host(path);
+	struct path p;
+	long err;
+
+	if (host >= 0) {
+		err = program_open(host, f, st);
+		if (!err)
+			*head_bytes = (uint32_t)program_read(*f, head, P2S_EXEC_HEAD, 0);
+		return err;
+	}
+	err = path_remote(path, &p);
+	if (err)
+		return err;
+	err = remote_exec(&p, f, st, head, head_bytes);
+	path_put(&p);
+	return err == -EREMOTE ? -EACCES : err;
+}
+
 int fs_image_exec(const char *path, struct fs_image **out, struct wire_stat *st, char canonical[4096], char *head,
 		  uint32_t *head_bytes)
 {
-	struct path p;
 	struct file *f;
-	long err = path_remote(path, &p);
+	long err = open_exec(path, &f, st, head, head_bytes);
 
 	if (err)
 		return (int)err;
-	err = remote_exec(&p, &f, st, head, head_bytes);
-	path_put(&p);
-	if (err)
-		return err == -EREMOTE ? -EACCES : (int)err;
 	err = canonical_out(f, canonical, 4096);
 	if (!err)
 		*out = file_image(file_hold(f));
@@ -80,8 +100,11 @@ int64_t fs_image_pread(struct fs_image *image, void *dst, uint64_t bytes, uint64
 	struct slot s;
 	uint32_t n;
 	long got;
-	int err = slot_get_image(&s);
+	int err;
 
+	if (f->kind == FILE_MAPPED)
+		return program_read(f, dst, bytes, off);
+	err = slot_get_image(&s);
 	if (err)
 		return err;
 	while (done < bytes) {

@@ -6,9 +6,11 @@
 #include <sys/file.h>
 #include <sys/mman.h>
 #include <time.h>
+#include <unistd.h>
 #include "ashlar/base/clock.h"
 #include "ashlar/net.h"
 #include "ashlar/rpc.h"
+#include "pcomponent/fs/creds.h"
 #include "pcomponent/fs/fs.h"
 #include "pcomponent/fs/handles.h"
 #include "pcomponent/fs/ownlocks.h"
@@ -79,19 +81,48 @@ static void config_take(const struct fs_config *cfg)
 	link_state.wait_s = cfg->wait_s;
 	snprintf(link_state.addr, sizeof(link_state.addr), "%s", cfg->s_addr);
 	snprintf(link_state.name, sizeof(link_state.name), "%s", cfg->s_name);
+	creds_look();
+}
+
+static int connect_as_we_are(uint32_t ms)
+{
+	struct creds_raised raised;
+	int err;
+
+	creds_raise(&raised);
+	err = rpc_connect_early(link_state.net, link_state.addr, KIND_DISPATCHER, KIND_STORAGE, ms, &link_state.rpc);
+	creds_lower(&raised);
+	return err;
+}
+
+/*
+ * The kernel has told one user and one group of us, the effective ones of this thread, and on other fabrics nobody has: what is
+ * more to it goes along with the hello. What the component does not believe is its affair.
+ */
+static int creds_tell(void)
+{
+	struct p2s_creds_req req;
+	const uint32_t *groups;
+	uint32_t bytes;
+
+	if (net_address_fits("local", link_state.addr) && creds_plain(geteuid(), getegid()))
+		return 0;
+	bytes = creds_message(&req, &groups);
+	return rpc_post_sync(link_state.rpc, P2S_CREDS, link_state.pid, 0, &req, groups, bytes);
 }
 
 /* Connect, and send the hellos. */
 static int begin(uint32_t ms)
 {
 	struct p2s_hello_req req = { .cap = link_state.cap, .pid = link_state.pid, .member = link_state.member };
-	int err = rpc_connect_early(link_state.net, link_state.addr, KIND_DISPATCHER, KIND_STORAGE, ms,
-				    &link_state.rpc);
+	int err = connect_as_we_are(ms);
 
 	if (err)
 		return err;
 	link_state.hello.rep = &link_state.hello_rep;
 	err = rpc_ask_sync(link_state.rpc, P2S_HELLO, link_state.pid, &req, ms, &link_state.hello);
+	if (!err)
+		err = creds_tell();
 	if (err)
 		drop();
 	else

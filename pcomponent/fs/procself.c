@@ -154,6 +154,15 @@ static long route_dev(struct path *p, unsigned flags)
 	return 0;
 }
 
+int procself_number(const char *path)
+{
+	const char *rest = after_self(path), *in = rest ? after(rest, "/fd") : after(path, "/dev/fd"), *tail;
+	long fd;
+
+	tail = in ? after_number(in, &fd) : NULL;
+	return tail && !*tail && fd <= INT_MAX ? (int)fd : -1;
+}
+
 long procself_route(struct path *p, unsigned flags)
 {
 	const char *rest = after_self(p->str), *in;

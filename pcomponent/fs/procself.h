@@ -10,6 +10,9 @@
  */
 long procself_route(struct path *p, unsigned flags);
 
+/* The descriptor that an absolute path stands for by its text (/proc/self/fd/N, /dev/fd/N), open or not; -1: none. */
+int procself_number(const char *path);
+
 /* Text of a VIRT_LINK_*: its length, or -errno. buf has PATH_MAX + 16 bytes. */
 long procself_link(const struct path *p, char *buf);
 

@@ -14,6 +14,7 @@
 #include "pcomponent/fs/fsize.h"
 #include "pcomponent/fs/rw.h"
 #include "pcomponent/sys/sys.h"
+#include "pcomponent/trap/sent.h"
 
 enum nature { STREAM, MESSAGES, NO_WAIT };
 
@@ -46,6 +47,18 @@ static long transfer(struct thread *t, const struct rw *rw, char *local, uint64_
 	return host_block(t, rw->write ? SYS_pwrite64 : SYS_pread64, (uint64_t)rw->fd, (uint64_t)local, n, off, 0, 0);
 }
 
+/* A read, again while all that came was signals that are gone. */
+static long read_meant(struct thread *t, const struct rw *rw, char *local, uint64_t n, uint64_t moved)
+{
+	long got, left;
+
+	do {
+		got = transfer(t, rw, local, n, moved);
+		left = got > 0 ? (long)sent_read(t, rw->fd, local, (uint64_t)got) : got;
+	} while (got > 0 && !left);
+	return left;
+}
+
 static long host_read(struct thread *t, struct rw *rw, char *local, uint64_t piece, bool again)
 {
 	uint64_t total = 0, n, copied;
@@ -56,7 +69,7 @@ static long host_read(struct thread *t, struct rw *rw, char *local, uint64_t pie
 		n = rw->it.left < piece ? rw->it.left : piece;
 		/* What a stream gives is gone, also when it cannot be delivered: a bad address comes before it */
 		fault = uiter_probe(&rw->it) != 0;
-		got = transfer(t, rw, local, fault ? 0 : n, total);
+		got = read_meant(t, rw, local, fault ? 0 : n, total);
 		if (got < 0 || fault)
 			return total ? (long)total : got < 0 ? got : -EFAULT;
 		copied = uiter_out(&rw->it, local, (uint64_t)got, &fault);

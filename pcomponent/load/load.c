@@ -150,7 +150,7 @@ void load_program(struct thread *t, const struct load_program *p, struct load_re
 	out->argv = p->argv;
 	if (!*path)
 		fail("the empty name", -ENOENT, NULL);
-	if (strchr(path, '/')) {
+	if (!p->search || strchr(path, '/')) {
 		open_or_fail(path, &program);
 	} else {
 		const char *dirs = env_get(p->envp, "PATH");
@@ -180,6 +180,7 @@ void load_program(struct thread *t, const struct load_program *p, struct load_re
 	if (!out->sp)
 		fail(path, -E2BIG, NULL);
 	snprintf(out->exe, sizeof(out->exe), "%s", program.path);
+	fs_program_forget();
 }
 
 /* What is open as one image, with what it names as its interpreter. */
@@ -216,4 +217,18 @@ int load_check(const char *path)
 		err = image_check(e);
 	free(e);
 	return err;
+}
+
+bool load_is_script(const char *path)
+{
+	struct elf_file *e = malloc(sizeof(*e));
+	char line[SCRIPT_LINE_MAX];
+	bool is = false;
+
+	if (e && !elf_open(path, e)) {
+		is = script_line(e, line);
+		elf_close(e);
+	}
+	free(e);
+	return is;
 }

@@ -4,12 +4,14 @@
  */
 #ifndef PCOMPONENT_LOAD_H
 #define PCOMPONENT_LOAD_H
+#include <stdbool.h>
 #include <stdint.h>
 
 struct thread;
 
 struct load_program {
-	const char *typed; /* as the user typed it: looked up in PATH where it has no '/' */
+	const char *typed; /* as the user typed it, or as it was given to execve */
+	bool search;	   /* the former: looked up in PATH where it has no '/' */
 	char **argv, **envp;
 };
 
@@ -24,5 +26,7 @@ void load_program(struct thread *t, const struct load_program *p, struct load_re
 
 /* What Linux would answer to execve of path, found without giving anything up: 0 or -errno. Any thread. */
 int load_check(const char *path);
+/* Of what load_check found right. */
+bool load_is_script(const char *path);
 
 #endif

@@ -17,5 +17,7 @@ struct core_result {
 
 /* Write a core file to fd, which can be sought in. t: the caller's, a thread of the dispatcher with the layout lock's right. */
 void core_write(struct thread *t, int fd, struct core_result *r);
+/* Keep the dispatcher's memory, as it is now, out of the host kernel's core files (core_spare.c). */
+void core_spare(void);
 
 #endif

@@ -1,12 +1,36 @@
-/* Groups and capabilities: calls on the calling host thread's own, whose arguments have a length that a row cannot say. */
+/*
+ * Users, groups and capabilities: the calling host thread's own. What the host kernel made of them the storage component is
+ * told before the call is over.
+ */
 #include <errno.h>
 #include <linux/capability.h>
 #include <sys/syscall.h>
+#include "pcomponent/fs/fs.h"
 #include "pcomponent/proc/calls.h"
 #include "pcomponent/sys/sys.h"
+#include "pcomponent/sys/thread.h"
 #include "pcomponent/sys/uaccess.h"
 
 #define GROUPS_MAX 65536
+
+/* setuid and its like: all of them take numbers alone. setfsuid and setfsgid say nothing of success. */
+long sys_setid(struct thread *t, const uint64_t a[6])
+{
+	long ret = host3(t->call_nr, a[0], a[1], a[2]);
+
+	if (ret >= 0)
+		fs_creds_changed();
+	return ret;
+}
+
+static long groups_set(uint64_t n, const uint32_t *list)
+{
+	long ret = host2(SYS_setgroups, n, list);
+
+	if (!ret)
+		fs_creds_changed();
+	return ret;
+}
 
 long sys_getgroups(struct thread *t, const uint64_t a[6])
 {
@@ -32,7 +56,7 @@ long sys_setgroups(struct thread *t, const uint64_t a[6])
 		return -ENOMEM;
 	if (uaccess_in(list, a[1], a[0] * sizeof(*list)))
 		return host2(SYS_setgroups, a[0], 0); /* EFAULT, or EPERM first */
-	return host2(SYS_setgroups, a[0], list);
+	return groups_set(a[0], list);
 }
 
 /* The header's version says how much data there is; a wrong one is answered by the right one. */
@@ -62,6 +86,10 @@ long sys_capget(struct thread *t, const uint64_t a[6])
 
 long sys_capset(struct thread *t, const uint64_t a[6])
 {
+	long ret = cap_call(SYS_capset, a);
+
 	(void)t;
-	return cap_call(SYS_capset, a);
+	if (!ret)
+		fs_creds_changed();
+	return ret;
 }

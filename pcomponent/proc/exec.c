@@ -14,6 +14,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 #include "ashlar/base/limits.h"
+#include "pcomponent/fs/fdtable.h"
 #include "pcomponent/fs/fs.h"
 #include "pcomponent/proc/join.h"
 #include "pcomponent/load/load.h"
@@ -31,7 +32,9 @@
 
 #define STRING_MAX (128u << 10) /* as Linux: MAX_ARG_STRLEN */
 #define STRINGS_MAX (6u << 20)	/* all of them, with their pointers: as a stack limit of 8 MB and more gives */
-#define ARGV_OURS 3		/* dispatcher, descriptor, path */
+#define ARGV_OURS 3		/* name of the process, descriptor, path */
+#define COMM_BYTES 16
+#define DELETED " (deleted)"
 #define HOST_SELF "/proc/self/exe"
 
 /* argv or envp on its way: pointers into text are offsets until all is there. */
@@ -109,8 +112,8 @@ static int write_all(int fd, const void *p, size_t n)
 	return write(fd, p, n) == (ssize_t)n ? 0 : -EIO;
 }
 
-/* A memfd with all of it, at the front; it is inherited. */
-static int state_make(struct thread *t, const struct member *m)
+/* A memfd with all of it, at the front; it is inherited, as is *host (-1: nothing). */
+static int state_make(struct thread *t, const struct member *m, const char *path, int *host)
 {
 	struct exec_state s = {
 		.magic = EXEC_MAGIC,
@@ -132,7 +135,7 @@ static int state_make(struct thread *t, const struct member *m)
 	if (!err)
 		err = write_all(high, &s, sizeof(s));
 	if (!err)
-		err = fs_exec_save(m->id, high);
+		err = fs_exec_save(m->id, high, fs_program_number(path), host);
 	if (err) {
 		close(high);
 		return err;
@@ -159,7 +162,7 @@ uint64_t exec_state_take(const struct exec_state *s)
 /* Everything is ready but the member number and the state. Returns on failure only. */
 static long become(struct thread *t, char **argv, char **envp)
 {
-	int stats_fd = join_launch()->stats_fd, fd;
+	int stats_fd = join_launch()->stats_fd, fd, host = -1;
 	char number[16];
 	struct member m;
 	long err = member_new(t, MEMBER_EXEC, &m);
@@ -168,7 +171,7 @@ static long become(struct thread *t, char **argv, char **envp)
 		return err;
 	vm_ends();
 	fork_gate_close();
-	fd = state_make(t, &m);
+	fd = state_make(t, &m, argv[2], &host);
 	err = fd;
 	if (fd >= 0) {
 		snprintf(number, sizeof(number), "%d", fd);
@@ -185,13 +188,19 @@ static long become(struct thread *t, char **argv, char **envp)
 			(void)fcntl(stats_fd, F_SETFD, FD_CLOEXEC);
 		close(fd);
 	}
+	if (host >= 0)
+		close(host);
 	vm_shared_processes(1);
 	fork_gate_open();
 	member_drop(&m);
 	return err;
 }
 
-static long exec(struct thread *t, const char *path, uint64_t argv_at, uint64_t envp_at)
+/*
+ * name: of the process from then on. fd: whose very file path is, by execveat; -1: none. One that exec closes a script's
+ * interpreter could not open.
+ */
+static long exec(struct thread *t, const char *path, const char *name, int fd, uint64_t argv_at, uint64_t envp_at)
 {
 	struct words argv = { 0 }, envp = { 0 };
 	char **a = NULL, **e = NULL;
@@ -203,13 +212,15 @@ static long exec(struct thread *t, const char *path, uint64_t argv_at, uint64_t 
 		err = -E2BIG;
 	if (!err)
 		err = load_check(path);
+	if (!err && fd >= 0 && fcntl(fd, F_GETFD) & FD_CLOEXEC && load_is_script(path))
+		err = -ENOENT;
 	if (!err) {
 		a = words_list(&argv, ARGV_OURS + !argv.n);
 		e = words_list(&envp, 0);
 		err = a && e ? 0 : -ENOMEM;
 	}
 	if (!err) {
-		a[0] = (char *)"dispatcher";
+		a[0] = (char *)name;
 		a[2] = (char *)path;
 		if (!argv.n)
 			a[ARGV_OURS] = (char *)""; /* as Linux: no program starts without a name */
@@ -230,21 +241,47 @@ static long path_in(char path[4096], uint64_t addr)
 	return n < 0 ? n : 0;
 }
 
+/* The name that Linux gives the process: the last of the path as it was given, not of what links led to. */
+static void name_in(char name[COMM_BYTES], const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	snprintf(name, COMM_BYTES, "%.*s", COMM_BYTES - 1, slash ? slash + 1 : path);
+}
+
+/* A file that is given by its descriptor alone has its own. */
+static void name_in_fd(char name[COMM_BYTES], int fd)
+{
+	char link[64], path[4096 + 16];
+	ssize_t n;
+
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	n = fs_link_text(fd, path);
+	if (n < 0)
+		n = readlink(link, path, sizeof(path) - 1);
+	path[n > 0 ? n : 0] = 0;
+	if (n > (ssize_t)sizeof(DELETED) && !strcmp(path + n - (ssize_t)sizeof(DELETED) + 1, DELETED))
+		path[n - (ssize_t)sizeof(DELETED) + 1] = 0;
+	name_in(name, path);
+}
+
 long sys_execve(struct thread *t, const uint64_t a[6])
 {
-	char *path = sys_scratch(t, 4096);
+	char *path = sys_scratch(t, 4096), name[COMM_BYTES];
 	long err = path ? path_in(path, a[0]) : -ENOMEM;
 
 	if (!err && !*path)
 		err = -ENOENT;
-	if (!err)
-		fs_exec_path(path);
-	return err ? err : exec(t, path, a[1], a[2]);
+	if (err)
+		return err;
+	name_in(name, path);
+	fs_exec_path(path);
+	return exec(t, path, name, -1, a[1], a[2]);
 }
 
 long sys_execveat(struct thread *t, const uint64_t a[6])
 {
-	char *path = sys_scratch(t, 4096), *name = sys_scratch(t, 8192);
+	char *path = sys_scratch(t, 4096), *name = sys_scratch(t, 8192), comm[COMM_BYTES];
 	int dir = (int)a[0];
 	long err = path && name ? path_in(path, a[1]) : -ENOMEM;
 
@@ -254,9 +291,15 @@ long sys_execveat(struct thread *t, const uint64_t a[6])
 		return -EINVAL;
 	if (!*path && !(a[4] & AT_EMPTY_PATH))
 		return -ENOENT;
+	if (*path != '/' && dir != AT_FDCWD && (dir < 0 || fd_hidden(dir) || fcntl(dir, F_GETFD) < 0))
+		return -EBADF;
 	if (*path == '/' || dir == AT_FDCWD)
 		snprintf(name, 8192, "%s", path);
 	else
-		snprintf(name, 8192, "/proc/self/fd/%d%s%s", dir, *path ? "/" : "", path);
-	return exec(t, name, a[2], a[3]);
+		snprintf(name, 8192, "/dev/fd/%d%s%s", dir, *path ? "/" : "", path);
+	if (*path)
+		name_in(comm, path);
+	else
+		name_in_fd(comm, dir);
+	return exec(t, name, comm, *path ? -1 : dir, a[2], a[3]);
 }

@@ -11,6 +11,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 #include "pcomponent/fs/fdtable.h"
+#include "pcomponent/proc/core.h"
 #include "pcomponent/proc/calls.h"
 #include "pcomponent/proc/exec.h"
 #include "pcomponent/proc/proc.h"
@@ -176,6 +177,8 @@ long sys_prlimit64(struct thread *t, const uint64_t a[6])
 		err = a[2] ? memory_limit_set(own, &set) : 0;
 	} else {
 		err = host4(SYS_prlimit64, a[0], a[1], a[2] ? &set : 0, &old);
+		if (!err && a[2] && a[1] == RLIMIT_CORE && set.rlim_cur)
+			core_spare();
 	}
 	if (!err && a[3] && uaccess_out(a[3], &old, sizeof(old)))
 		return -EFAULT;

@@ -3,10 +3,10 @@
 
 static int saved_fd(uint32_t number)
 {
-	int low = memfd_create("saved", 0), fd = fcntl(low, F_DUPFD, FD_FLOOR - 1);
+	int low = memfd_create("saved", 0), fd = fcntl(low, F_DUPFD, FD_FLOOR - 1), host;
 
 	close(low);
-	CHECK(!fs_exec_save(number, fd));
+	CHECK(!fs_exec_save(number, fd, -1, &host) && host == -1);
 	lseek(fd, 0, SEEK_SET);
 	return fd;
 }

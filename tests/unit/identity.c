@@ -46,10 +46,17 @@ static int look(void *arg)
 	return (int)calls;
 }
 
+static int run(struct identity *id, uint32_t uid, uint32_t gid, identity_fn *fn, void *arg)
+{
+	const struct identity_of who = { .uid = uid, .gid = gid };
+
+	return identity_run(id, &who, fn, arg);
+}
+
 static void expect(struct identity *id, uint32_t uid, uint32_t gid)
 {
 	struct look l = { .uid = 1 };
-	int ret = identity_run(id, uid, gid, look, &l);
+	int ret = run(id, uid, gid, look, &l);
 
 	assert_int_equal(ret, calls);
 	assert_int_equal(l.uid, uid);
@@ -111,16 +118,40 @@ static void test_rights(void **state)
 		skip();
 	snprintf(path, sizeof(path), "%s/secret", dir);
 	assert_int_equal(close(open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600)), 0);
-	assert_int_equal(identity_run(&id, 4711, 4712, read_secret, path), -EACCES);
-	assert_int_equal(identity_run(&id, 0, 4712, read_secret, path), 0);
-	assert_int_equal(identity_run(&id, 4711, 0, read_secret, path), -EACCES);
-	assert_int_equal(identity_run(&id, 0, 0, read_secret, path), 0);
+	assert_int_equal(run(&id, 4711, 4712, read_secret, path), -EACCES);
+	assert_int_equal(run(&id, 0, 4712, read_secret, path), 0);
+	assert_int_equal(run(&id, 4711, 0, read_secret, path), -EACCES);
+	assert_int_equal(run(&id, 0, 0, read_secret, path), 0);
 	assert_int_equal(unlink(path), 0);
 	/* An identity that cannot be had: nothing is done */
 	calls = 0;
-	assert_true(identity_run(&id, UINT32_MAX, 0, look, NULL) < 0);
+	assert_true(run(&id, UINT32_MAX, 0, look, NULL) < 0);
 	assert_int_equal(calls, 0);
 	expect(&id, 4711, 4712);
+	identity_close(&id);
+}
+
+/* Supplementary groups count, those of the one asked for. */
+static void test_groups(void **state)
+{
+	static const uint32_t groups[] = { 4801, 4802 };
+	struct identity_of who = { .uid = 4711, .gid = 4712, .n_groups = 2, .groups = groups };
+	struct identity id = { 0 };
+	char path[64];
+
+	if (geteuid())
+		skip();
+	snprintf(path, sizeof(path), "%s/secret", dir);
+	assert_int_equal(close(open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0640)), 0);
+	assert_int_equal(chown(path, 0, 4802), 0);
+	assert_int_equal(identity_run(&id, &who, read_secret, path), 0);
+	who.n_groups = 1;
+	assert_int_equal(identity_run(&id, &who, read_secret, path), -EACCES);
+	who.groups = &groups[1];
+	assert_int_equal(identity_run(&id, &who, read_secret, path), 0);
+	who.n_groups = 0;
+	assert_int_equal(identity_run(&id, &who, read_secret, path), -EACCES);
+	assert_int_equal(unlink(path), 0);
 	identity_close(&id);
 }
 
@@ -142,6 +173,7 @@ int main(void)
 		cmocka_unit_test(test_own),
 		cmocka_unit_test(test_others),
 		cmocka_unit_test(test_rights),
+		cmocka_unit_test(test_groups),
 	};
 
 	return cmocka_run_group_tests(tests, open_dir, close_dir);

@@ -73,6 +73,48 @@ static void test_other_user(void **state)
 	assert_int_equal(sto_usage().processes, 1);
 }
 
+static int become(struct sto_peer *p, uint32_t uid, uint32_t groups, uint32_t tail_bytes)
+{
+	static const uint32_t tail[CREDS_GROUPS_MAX];
+	struct p2s_creds_req req = { .groups = groups };
+	unsigned i;
+
+	for (i = 0; i < CREDS_WHICH; i++) {
+		req.uid[i] = uid;
+		req.gid[i] = getegid();
+	}
+	return sto_ask_tail(p, P2S_CREDS, &req, tail, tail_bytes);
+}
+
+/* Who claims to be another, where none but its own user is served, is nobody until it is itself again. */
+static void test_another_user(void **state)
+{
+	uint32_t self = geteuid(), most = CREDS_GROUPS_MAX;
+	struct sto_peer p;
+	uint64_t h;
+
+	assert_int_equal(sto_admit(1), 0);
+	sto_connect(&p, 1);
+	assert_int_equal(become(&p, self, 0, 0), -EACCES);
+	sto_end(&p);
+	sto_start(&p, 2);
+	h = sto_handle(&p, "/", O_RDONLY);
+	assert_int_equal(become(&p, self, 1, 0), -EINVAL);
+	assert_int_equal(become(&p, self, 1, 8), -EINVAL);
+	assert_int_equal(become(&p, self, most + 1, 4 * most), -EINVAL);
+	assert_int_equal(sto_stat(&p, 0, "/", 0), 0);
+	assert_int_equal(become(&p, self, most, 4 * most), 0);
+	assert_int_equal(sto_stat(&p, 0, "/", 0), 0);
+	assert_int_equal(become(&p, 0, 0, 0), -EPERM);
+	assert_int_equal(sto_stat(&p, 0, "/", 0), -EACCES);
+	assert_int_equal(sto_stat(&p, h, "", AT_EMPTY_PATH), -EACCES);
+	assert_int_equal(sto_close_handle(&p, h), 0);
+	assert_int_equal(become(&p, self + 1, 0, 0), -EPERM);
+	assert_int_equal(become(&p, self, 0, 0), 0);
+	assert_int_equal(sto_stat(&p, 0, "/", 0), 0);
+	sto_end(&p);
+}
+
 static void refused_kind(enum wire_kind kind)
 {
 	struct sto_peer p = { .pid = 1 };
@@ -182,6 +224,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_header_of_another, sto_open, sto_close),
 		cmocka_unit_test_setup_teardown(test_other_user, sto_open, sto_close),
 		cmocka_unit_test_setup_teardown(test_other_kinds, sto_open, sto_close),
+		cmocka_unit_test_setup_teardown(test_another_user, sto_open, sto_close),
 		cmocka_unit_test_setup_teardown(test_buffer, sto_open, sto_close),
 		cmocka_unit_test_setup_teardown(test_end_of_connection, sto_open, sto_close),
 		cmocka_unit_test_setup_teardown(test_revoke, sto_open, sto_close),

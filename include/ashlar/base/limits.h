@@ -40,6 +40,7 @@
 #define CONNECTIONS_MAX 4096u	     /* connections one monitor accepts */
 #define CONNECTIONS_USER_MAX 512u    /* of those, of one user who is neither root nor the monitor's own */
 #define FILES_PER_PROCESS_MAX 65536u /* open handles of one process at a storage component */
+#define CREDS_GROUPS_MAX 1024u	     /* supplementary groups of a process, as a storage component knows them */
 #define LOCKS_PER_TREE_MAX 16384u    /* ranges that its processes have locked at a storage component */
 #define FILES_PER_TREE_MAX 262144u   /* of a tree's processes, those set aside for a fork counted too */
 

@@ -16,7 +16,9 @@
 #pragma GCC diagnostic push
 #pragma GCC diagnostic error "-Wpadded"
 
-/* As P2M_HELLO. files: so many were set aside for this member, and are the connection's now, by P2S_FORK's handles. */
+/*
+ * As P2M_HELLO. files: so many were set aside for this member, and are the connection's now, by P2S_FORK's handles.
+ */
 struct p2s_hello_req {
 	struct cap cap;
 	uint32_t pid;
@@ -371,6 +373,26 @@ struct p2s_exec_rep {
 	uint64_t handle; /* > 0 */
 	uint32_t path_bytes, head_bytes;
 	struct wire_stat stat;
+};
+
+/*
+ * The process has become somebody else, and the host kernel has agreed: requests that come after this one touch files in
+ * this name. The component believes it as far as Linux would allow it: who came as root may take any user as long as he has
+ * CAP_SETUID, and any group, by CAP_SETGID; once he said that he has given up one of them he has not got it any more. All others
+ * may change between the users, and the groups, that they have. The tail holds the supplementary groups (uint32_t each); without
+ * CAP_SETGID they stay as they are. -EPERM: not believed. From then on the connection is nobody's: all but the data of open files
+ * gets EACCES, until a change that is believed.
+ */
+enum creds_which { CREDS_REAL, CREDS_EFFECTIVE, CREDS_SAVED, CREDS_FS, CREDS_WHICH };
+#define CREDS_SETUID 1u
+#define CREDS_SETGID 2u
+struct p2s_creds_req {
+	uint32_t uid[CREDS_WHICH], gid[CREDS_WHICH];
+	uint32_t groups; /* in the tail */
+	uint32_t caps;	 /* CREDS_*: that it has, and may use */
+};
+struct p2s_creds_rep {
+	uint64_t reserved0;
 };
 
 #pragma GCC diagnostic pop
