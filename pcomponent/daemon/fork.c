@@ -34,7 +34,7 @@ static int exec_name(struct dmember *m, struct d2p_fork_rep *rep)
 	rep->member = m->exec_id;
 	rep->relayed = !m->direct && !dmember_direct(m, &m->exec_direct);
 	rep->cap = cap_of_member(&m->tree->cap, m->exec_id);
-	rep->excache_bytes = budget_in_force(m);
+	rep->excache_bytes = rep->kept_bytes = budget_in_force(m);
 	return 0;
 }
 
@@ -84,6 +84,7 @@ static int fork_name(struct dmember *parent, uint64_t offer, struct d2p_fork_rep
 	rep->relayed = d->relay != NULL;
 	rep->cap = m->cap;
 	rep->excache_bytes = m->budget.granted;
+	rep->kept_bytes = parent->budget.granted;
 	return 0;
 }
 

@@ -174,7 +174,7 @@ void budgets_look(struct daemon *, uint32_t delay_ms);
 void budget_reported(struct dmember *, const struct d2p_report_req *);
 uint64_t budget_in_force(const struct dmember *);
 /*
- * The part of a member that is named now, from what its parent offers and what is free. -EAGAIN: there is not enough;
+ * The part of a member that is named now: what is free, and of what its parent offers as much as that is less. -EAGAIN: there is not enough;
  * -EBUSY: a change of the parent's is under way. Then nothing has changed.
  */
 int budget_fork(struct dmember *parent, uint64_t offer, struct dmember *child);

@@ -2,10 +2,10 @@
 #include "pcomponent/proc/fork.h"
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <linux/sched.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -86,6 +86,8 @@ static long ask(struct thread *t, enum member_kind kind, struct member *out)
 		err = -EPROTO;
 	if (err && req.offer_bytes)
 		(void)resize_to(t, budget);
+	else if (!err && kind == MEMBER_FORK && rep.kept_bytes > budget - req.offer_bytes)
+		(void)resize_to(t, rep.kept_bytes);
 	resize_unblock();
 	if (err)
 		return err;
@@ -140,23 +142,23 @@ void fork_gate_open(void)
 
 /* ---- the child ---- */
 
+static int by_number(const void *a, const void *b)
+{
+	return *(const int *)a - *(const int *)b;
+}
+
 /* All descriptors of the dispatcher's are the parent's connections and memory: closed, but for what is kept. */
 static void descriptors_close(void)
 {
 	int keep[] = { message_fd(), vfork_child_fd(), join_launch()->stats_fd }, from = proc_fd_floor();
 	const unsigned n = sizeof(keep) / sizeof(keep[0]);
 
-	for (unsigned left = n; left; left--) {
-		int next = INT_MAX;
-
-		for (unsigned i = 0; i < n; i++)
-			if (keep[i] >= from && keep[i] < next)
-				next = keep[i];
-		if (next == INT_MAX)
-			break;
-		if (next > from)
-			host3(SYS_close_range, from, next - 1, 0);
-		from = next + 1;
+	qsort(keep, n, sizeof(keep[0]), by_number);
+	for (unsigned i = 0; i < n; i++) {
+		if (keep[i] > from)
+			host3(SYS_close_range, from, keep[i] - 1, 0);
+		if (keep[i] >= from)
+			from = keep[i] + 1;
 	}
 	host3(SYS_close_range, from, ~0U, 0);
 }

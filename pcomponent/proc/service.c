@@ -199,6 +199,34 @@ static void service_look(void)
 		memory_watch();
 }
 
+/* The threads of the dispatcher take no signal: the caller blocks them all. */
+static int thread_begin(void *(*fn)(void *))
+{
+	pthread_attr_t attr;
+	pthread_t id;
+	int err;
+
+	pthread_attr_init(&attr);
+	pthread_attr_setstacksize(&attr, SERVICE_STACK_BYTES);
+	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+	err = pthread_create(&id, &attr, fn, NULL);
+	pthread_attr_destroy(&attr);
+	return -err;
+}
+
+static void *locks_main(void *arg)
+{
+	fs_locks_restore();
+	return arg;
+}
+
+/* Another process may take what is locked here as soon as the storage component is there again. */
+static void locks_look(void)
+{
+	if (fs_locks_lost())
+		thread_begin(locks_main); /* if not now, at the next look */
+}
+
 static void *service_main(void *arg)
 {
 	uint64_t begin = clock_ns(), due = begin + REPORT_MS * NS_PER_MS;
@@ -211,6 +239,7 @@ static void *service_main(void *arg)
 
 		if (now >= due) {
 			excache_watch_look();
+			locks_look();
 			if (!behind && (behind = now - begin >= READ_BEHIND_MS * NS_PER_MS))
 				resize_read_ask();
 			due = now + (report() ? REPORT_MS : REPORT_IDLE_MS) * NS_PER_MS;
@@ -227,21 +256,6 @@ void service_forked(void)
 {
 	again_fd = -1;
 	watched_n = 0;
-}
-
-/* The threads of the dispatcher take no signal. */
-static int thread_begin(void *(*fn)(void *))
-{
-	pthread_attr_t attr;
-	pthread_t id;
-	int err;
-
-	pthread_attr_init(&attr);
-	pthread_attr_setstacksize(&attr, SERVICE_STACK_BYTES);
-	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-	err = pthread_create(&id, &attr, fn, NULL);
-	pthread_attr_destroy(&attr);
-	return -err;
 }
 
 static int again_open(void)

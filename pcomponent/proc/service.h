@@ -3,7 +3,8 @@
  * one hangs up: a memory component's transfers fail from then on, the node daemon's end is the end of the process. Where the
  * fabric's descriptors do not show a hang-up (verbs) it finds that by a look, once a second. It
  * owns the connection to the node daemon: it tells it how much memory the process uses, and takes its changes of the
- * budget, which the resizer (proc/resize.h) carries out. It never touches program memory and takes no signal.
+ * budget, which the resizer (proc/resize.h) carries out. Once a second it sees whether the storage component is still the
+ * one that knows of the process's locks on files. It never touches program memory and takes no signal.
  */
 #ifndef PCOMPONENT_PROC_SERVICE_H
 #define PCOMPONENT_PROC_SERVICE_H

@@ -151,6 +151,12 @@ void signal_defaults_act(void)
 {
 }
 
+bool signal_restarts(struct thread *t)
+{
+	(void)t;
+	return false;
+}
+
 void signal_status(uint64_t *blocked, uint64_t *ignored, uint64_t *caught)
 {
 	*blocked = 1;

@@ -44,7 +44,8 @@ struct d2p_hello_rep {
  * a new member number; its connections close when it does). The child, or the new program, says D2P_HELLO with the cap
  * and the member of the reply, within DMEMBER_MS. Reply tail: its capabilities for the components, in the order of the
  * placement, which is the caller's. offer_bytes: the caller keeps to so much less of its ExCache from now on
- * (it does already), and the child gets that and what else the daemon has. -EAGAIN: the tree has MEMBERS_MAX processes, or
+ * (it does already), and the child gets so much at least; what the daemon has free goes first, and the caller has back what
+ * is not needed of its own. -EAGAIN: the tree has MEMBERS_MAX processes, or
  * there is no memory for one more. -EBUSY: a D2P_BUDGET is under way; ask again when that is answered.
  */
 struct d2p_fork_req {
@@ -55,6 +56,7 @@ struct d2p_fork_req {
 struct d2p_fork_rep {
 	struct cap cap;
 	uint64_t excache_bytes; /* of the child; exec: as it is */
+	uint64_t kept_bytes;	/* the caller's from now on: what it offered is in it as far as it was not needed */
 	uint32_t member;
 	uint32_t relayed; /* as in struct d2p_hello_rep */
 };
