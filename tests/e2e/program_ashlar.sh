@@ -18,6 +18,7 @@ declare -A not=(
 # The sources alone, where another user may read them; one build folder for both, since its name is in what is built
 chmod 755 "$tmp"
 mkdir "$tmp/src"
+# shellcheck disable=SC2046 # our file names have no blanks
 (cd "$top" && cp -r --parents $(find . -mindepth 1 -maxdepth 1 ! -name '.*' ! -name build) "$tmp/src")
 cd "$tmp/src" || exit 1
 from=$(now_ms)
