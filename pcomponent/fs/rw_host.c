@@ -9,8 +9,8 @@
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include "pcomponent/fs/rw.h"
+#include "pcomponent/proc/signalfd.h"
 #include "pcomponent/sys/sys.h"
-#include "pcomponent/trap/sent.h"
 
 enum nature { STREAM, MESSAGES, NO_WAIT };
 
@@ -50,7 +50,7 @@ static long read_meant(struct thread *t, const struct rw *rw, char *local, uint6
 
 	do {
 		got = transfer(t, rw, local, n, moved);
-		left = got > 0 ? (long)sent_read(t, rw->fd, local, (uint64_t)got) : got;
+		left = got > 0 ? (long)signalfd_meant(t, rw->fd, local, (uint64_t)got) : got;
 	} while (got > 0 && !left);
 	return left;
 }
