@@ -248,14 +248,22 @@ lint:
 remember = @mkdir -p $(@D); printf '%s\n' '$(1)' | cmp -s - $@ || printf '%s\n' '$(1)' > $@
 
 $(B)/flags: FORCE
-	$(call remember,$(CC) $(BASE_CFLAGS) $(CPPFLAGS) $(SAN) $(CFLAGS) $(flags_trap) $(flags_fault) $(LDFLAGS))
+	$(call remember,$(CC) $(BASE_CFLAGS) $(CPPFLAGS) $(SAN) $(CFLAGS) $(flags_trap) $(flags_fault) $(flags_tests) \
+		$(flags_programs) $(CFLAGS_abi) $(LDFLAGS) $(DISPATCHER_LDFLAGS) $(LDLIBS_static) $(LDLIBS_test) \
+		$(foreach p,$(PROGRAMS),$(LDLIBS_$(p))) $(SIM_WRAP))
 
 $(B)/obj/pcomponent/trap/%.o:  private flags_for = $(flags_trap)
 $(B)/obj/pcomponent/fault/%.o: private flags_for = $(flags_fault)
 $(B)/obj/tests/%.o:            private flags_for = $(flags_tests)
 $(B)/obj/tests/programs/%.o:   private flags_for = $(flags_programs)
 
-compile = $(CC) $(BASE_CFLAGS) $(CPPFLAGS) $(flags_for) $(CFLAGS) -MMD -MP -c -o $@ $<
+# What a recipe makes has its name only when it is whole: a build that is killed leaves nothing that looks made.
+done = && mv $@.new $@
+
+# An object is as old as the moment its making began. A header that changes while the compiler runs (a merge, an editor) is
+# newer then, and the object is made again; dated by its end it would be taken for new, and no later make would ever mend it.
+compile = : >$@.begun && $(CC) $(BASE_CFLAGS) $(CPPFLAGS) $(flags_for) $(CFLAGS) -MMD -MP -MF $(basename $@).d -MT $@ \
+	-c -o $@.new $< && touch -r $@.begun $@.new && rm $@.begun $(done)
 
 $(B)/obj/%.o: %.c $(B)/flags
 	$(call say,CC,$@)
@@ -272,17 +280,17 @@ $(B)/lib/lib$(1).list: FORCE
 	$$(call remember,$(SRC_$(1)))
 $(B)/lib/lib$(1).a: $(call obj,$(SRC_$(1))) $(B)/lib/lib$(1).list
 	$$(call say,AR,$$@)
-	$(Q)rm -f $$@; $(AR) rcsD $$@ $$(filter %.o,$$^)
+	$(Q)rm -f $$@.new; $(AR) rcsD $$@.new $$(filter %.o,$$^) $$(done)
 endef
 $(foreach l,$(LIBS),$(eval $(call library,$(l))))
 
-link = $(CC) $(SAN) $(LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^)
+link = $(CC) $(SAN) $(LDFLAGS) -o $@.new $(filter %.o,$^) $(filter %.a,$^)
 
 define program
 $(B)/bin/$(1): $(call obj,$(MAIN_$(1)) $(TABLE)) $(call lib,$(USES_$(1)))
 	$$(call say,LD,$$@)
 	@mkdir -p $$(@D)
-	$(Q)$$(link) $(LDLIBS_$(1))
+	$(Q)$$(link) $(LDLIBS_$(1)) $$(done)
 endef
 $(foreach p,$(PROGRAMS),$(eval $(call program,$(p))))
 
@@ -292,14 +300,14 @@ $(foreach p,$(PROGRAMS),$(eval $(call program,$(p))))
 $(B)/libexec/ashlar/dispatcher: $(call obj,pcomponent/dispatcher.c $(TABLE_static)) $(call lib,dispatcher verbs net proto base)
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
-	$(Q)$(CC) -static-pie -pthread $(DISPATCHER_LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(LDLIBS_static) 2>$@.err || { cat $@.err >&2; exit 1; }
-	$(Q)rm -f $@.err
+	$(Q)$(CC) -static-pie -pthread $(DISPATCHER_LDFLAGS) -o $@.new $(filter %.o,$^) $(filter %.a,$^) $(LDLIBS_static) 2>$@.err || { cat $@.err >&2; exit 1; }
+	$(Q)rm -f $@.err $(done)
 
 # Alone in its machine but for the monitor: static, as it needs a few functions only.
 $(B)/libexec/ashlar/vm/agent: $(call obj,vm/guest/agent.c) $(call lib,guest pcomponent)
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
-	$(Q)$(CC) -static-pie -o $@ $(filter %.o,$^) $(filter %.a,$^)
+	$(Q)$(CC) -static-pie -o $@.new $(filter %.o,$^) $(filter %.a,$^) $(done)
 $(B)/libexec/ashlar/vm/init: vm/guest/init
 	$(Q)install -D $< $@
 $(B)/libexec/ashlar/vm/image: scripts/vm_image.sh
@@ -311,34 +319,37 @@ $(B)/tests/verbs/% $(B)/tests/unit/net_% $(B)/tests/unit/sim_% $(B)/tests/unit/h
 $(call test_bins,$(UNIT) $(BENCH) $(filter-out $(VERBS_STATIC),$(VERBS))): $(B)/%: $(B)/obj/%.o $(call obj,$(TABLE)) $(call lib,$(LIBS))
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
-	$(Q)$(link) $(wrapped) $(LDLIBS_test) -lm
+	$(Q)$(link) $(wrapped) $(LDLIBS_test) -lm $(done)
 
 $(call test_bins,$(VERBS_STATIC)): $(B)/%: $(B)/obj/%.o $(call obj,$(TABLE_static)) $(call lib,verbs net proto base)
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
-	$(Q)$(CC) -static-pie -pthread -Wl,--no-warnings -o $@ $(filter %.o,$^) $(filter %.a,$^) $(LDLIBS_static)
+	$(Q)$(CC) -static-pie -pthread -Wl,--no-warnings -o $@.new $(filter %.o,$^) $(filter %.a,$^) $(LDLIBS_static) $(done)
 
 # A copy of the ExCache: its objects as one, all that they define renamed.
-$(SIM_COPIES:%=$(B)/obj/sim/%.o): $(B)/obj/sim/%.o: $(call obj,$(SIM_CACHE))
+$(B)/obj/sim/cache.list: FORCE
+	$(call remember,$(SIM_CACHE))
+$(SIM_COPIES:%=$(B)/obj/sim/%.o): $(B)/obj/sim/%.o: $(call obj,$(SIM_CACHE)) $(B)/obj/sim/cache.list
 	$(call say,COPY,$@)
 	@mkdir -p $(@D)
-	$(Q)$(CC) -r -nostdlib -o $@.all $^
+	$(Q)$(CC) -r -nostdlib -o $@.all $(filter %.o,$^)
 	$(Q)nm --defined-only --extern-only --format=posix $@.all | awk '{ print $$1, "$*_" $$1 }' > $@.names
-	$(Q)objcopy --redefine-syms=$@.names $@.all $@
+	$(Q)objcopy --redefine-syms=$@.names $@.all $@.new $(done)
 
 $(SIM_BIN): $(call obj,$(SIM)) $(SIM_COPIES:%=$(B)/obj/sim/%.o) $(call obj,$(TABLE)) $(call lib,fabrics verbs $(SIM_LIBS))
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
-	$(Q)$(link) $(SIM_WRAP) -ljansson $(LDLIBS_fabrics) -lm
+	$(Q)$(link) $(SIM_WRAP) -ljansson $(LDLIBS_fabrics) -lm $(done)
 
 $(call test_bins,$(TPROGS)): $(B)/%: $(B)/obj/%.o
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
-	$(Q)$(link) -lm
+	$(Q)$(link) -lm $(done)
 
 $(call test_bins,$(ABI)): $(B)/%: %.c $(B)/flags
 	$(call say,CC,$@)
 	@mkdir -p $(@D) $(B)/obj/$(<D)
-	$(Q)$(CC) $(CFLAGS_abi) -MMD -MP -MF $(B)/obj/$*.d -o $@ $<
+	$(Q): >$@.begun && $(CC) $(CFLAGS_abi) -MMD -MP -MF $(B)/obj/$*.d -MT $@ -o $@.new $< && touch -r $@.begun $@.new && \
+		rm $@.begun $(done)
 
 -include $(shell find $(B)/obj -name '*.d' 2>/dev/null)

@@ -24,17 +24,6 @@ static struct peer *request_peer(const struct rpc_request *rq)
 	return rpc_ctx(rpc_request_rpc(rq));
 }
 
-/* The member of a dispatcher's request, counted; NULL: nobody proved anything on this connection. */
-static struct mmember *request_member(struct peer *peer)
-{
-	if (peer->role != PEER_DISPATCHER || !peer->member) {
-		refuse(peer->m, NULL, -EACCES);
-		return NULL;
-	}
-	peer->tree->requests++;
-	return peer->member;
-}
-
 /* Does this connection prove to be of the kind and to have the capability of the member? */
 static int prove(struct peer *peer, enum wire_kind kind, uint32_t pid, uint32_t member, const struct cap *cap,
 		 struct mtree **out)
@@ -113,152 +102,138 @@ static int guard(struct rpc_request *rq, const void *body, const void *tail, uin
 	return 0;
 }
 
-static int get(struct rpc_request *rq, const void *body, const void *tail, uint32_t tail_bytes, void *rep_body)
+/* ---- what members ask for ---- */
+
+struct asked {
+	struct peer *peer;
+	struct mmember *by;
+	const void *body, *tail;
+	uint32_t tail_bytes;
+	void *rep;
+};
+
+static int get(const struct asked *a)
 {
-	const struct p2m_slab_get_req *req = body;
-	struct p2m_slab_get_rep *rep = rep_body;
-	struct peer *peer = request_peer(rq);
-	struct mmember *b = request_member(peer);
+	const struct p2m_slab_get_req *req = a->body;
+	struct p2m_slab_get_rep *rep = a->rep;
 	struct holding *h;
 	int err;
 
-	(void)tail;
-	(void)tail_bytes;
-	if (!b)
-		return -EACCES;
 	if (req->frames == 0 || req->frames > SLAB_FRAMES_MAX || req->reserved0)
-		return refuse(peer->m, peer->tree, -EINVAL);
-	err = mslab_get(b, req->frames, &rep->key, &h);
+		return -EINVAL;
+	err = mslab_get(a->by, req->frames, &rep->key, &h);
 	if (err)
-		return refuse(peer->m, peer->tree, err);
+		return err;
 	rep->slab = h->slab->id;
 	rep->frames = h->slab->frames;
 	return 0;
 }
 
-static int seal(struct rpc_request *rq, const void *body, const void *tail, uint32_t tail_bytes, void *rep)
+static int seal(const struct asked *a)
 {
-	const struct p2m_slab_seal_req *req = body;
-	struct peer *peer = request_peer(rq);
-	struct mmember *b = request_member(peer);
-	struct holding *h;
-	int err;
+	const struct p2m_slab_seal_req *req = a->body;
+	struct holding *h = mslab_find(a->by, req->slab);
 
-	(void)tail;
-	(void)tail_bytes;
-	(void)rep;
-	if (!b)
-		return -EACCES;
-	h = mslab_find(b, req->slab);
-	err = h ? mslab_seal(b, h) : -ENOENT;
-	return err ? refuse(peer->m, peer->tree, err) : 0;
+	return h ? mslab_seal(a->by, h) : -ENOENT;
 }
 
-static int put(struct rpc_request *rq, const void *body, const void *tail, uint32_t tail_bytes, void *rep)
+static int put(const struct asked *a)
 {
-	const struct p2m_slab_put_req *req = body;
-	struct peer *peer = request_peer(rq);
-	struct mmember *b = request_member(peer);
-	struct holding *h;
+	const struct p2m_slab_put_req *req = a->body;
+	struct holding *h = mslab_find(a->by, req->slab);
 
-	(void)tail;
-	(void)tail_bytes;
-	(void)rep;
-	if (!b)
-		return -EACCES;
-	h = mslab_find(b, req->slab);
 	if (!h)
-		return refuse(peer->m, peer->tree, -ENOENT);
-	mslab_put(b, h);
+		return -ENOENT;
+	mslab_put(a->by, h);
 	return 0;
 }
 
-static int map(struct rpc_request *rq, const void *body, const void *tail, uint32_t tail_bytes, void *rep_body)
+static int map(const struct asked *a)
 {
-	const struct p2m_map_req *req = body;
-	struct p2m_map_rep *rep = rep_body;
-	struct peer *peer = request_peer(rq);
-	struct mmember *b = request_member(peer);
+	const struct p2m_map_req *req = a->body;
+	struct p2m_map_rep *rep = a->rep;
 	int err;
 
-	if (!b)
-		return -EACCES;
-	if (req->n == 0 || req->n > MAP_BATCH_MAX || req->reserved0 || tail_bytes != req->n * sizeof(struct map_entry))
-		return refuse(peer->m, peer->tree, -EINVAL);
-	err = mpagemap_check(b, tail, req->n);
+	if (req->n == 0 || req->n > MAP_BATCH_MAX || req->reserved0 ||
+	    a->tail_bytes != req->n * sizeof(struct map_entry))
+		return -EINVAL;
+	err = mpagemap_check(a->by, a->tail, req->n);
 	if (!err)
-		err = mpagemap_apply(b, tail, req->n);
+		err = mpagemap_apply(a->by, a->tail, req->n);
 	if (err)
-		return refuse(peer->m, peer->tree, err);
-	rep->mapped_pages = b->mapped;
+		return err;
+	rep->mapped_pages = a->by->mapped;
 	return 0;
 }
 
-static int stat(struct rpc_request *rq, const void *body, const void *tail, uint32_t tail_bytes, void *rep_body)
+static int stat(const struct asked *a)
 {
-	const struct p2m_stat_req *req = body;
-	struct p2m_stat_rep *rep = rep_body;
-	struct peer *peer = request_peer(rq);
-	struct mmember *b = request_member(peer);
+	const struct p2m_stat_req *req = a->body;
+	struct p2m_stat_rep *rep = a->rep;
 
-	(void)tail;
-	(void)tail_bytes;
-	if (!b)
-		return -EACCES;
 	if (req->reserved0)
 		return -EINVAL;
-	rep->slabs = b->n_slabs;
-	rep->sealed_slabs = b->n_sealed;
-	rep->frames = b->frames;
-	rep->mapped_pages = b->mapped;
-	rep->requests = peer->tree->requests;
-	rep->refused = peer->tree->refused;
+	rep->slabs = a->by->n_slabs;
+	rep->sealed_slabs = a->by->n_sealed;
+	rep->frames = a->by->frames;
+	rep->mapped_pages = a->by->mapped;
+	rep->requests = a->peer->tree->requests;
+	rep->refused = a->peer->tree->refused;
 	return 0;
 }
 
-static int fork_member(struct rpc_request *rq, const void *body, const void *tail, uint32_t tail_bytes, void *rep_body)
+static int fork_member(const struct asked *a)
 {
-	const struct p2m_fork_req *req = body;
-	struct p2m_fork_rep *rep = rep_body;
-	struct peer *peer = request_peer(rq);
-	struct mmember *b = request_member(peer), *child;
+	const struct p2m_fork_req *req = a->body;
+	struct p2m_fork_rep *rep = a->rep;
+	struct mtree *t = a->peer->tree;
+	struct mmember *child;
 	int err;
 
-	(void)tail;
-	(void)tail_bytes;
-	if (!b)
-		return -EACCES;
 	if (req->reserved0)
-		return refuse(peer->m, peer->tree, -EINVAL);
-	if (mmember_find(peer->tree, req->member) || mmember_ended(peer->tree, req->member))
-		return refuse(peer->m, peer->tree, -EEXIST);
-	err = mmember_fork(b, req->member, &child);
+		return -EINVAL;
+	if (mmember_find(t, req->member) || mmember_ended(t, req->member))
+		return -EEXIST;
+	err = mmember_fork(a->by, req->member, &child);
 	if (err)
-		return refuse(peer->m, peer->tree, err);
+		return err;
 	rep->slabs = child->n_slabs;
 	return 0;
 }
 
-static int slab_key(struct rpc_request *rq, const void *body, const void *tail, uint32_t tail_bytes, void *rep_body)
+static int slab_key(const struct asked *a)
 {
-	const struct p2m_slab_key_req *req = body;
-	struct p2m_slab_key_rep *rep = rep_body;
-	struct peer *peer = request_peer(rq);
-	struct mmember *b = request_member(peer);
-	struct holding *h;
-	int err;
+	const struct p2m_slab_key_req *req = a->body;
+	struct p2m_slab_key_rep *rep = a->rep;
+	struct holding *h = mslab_find(a->by, req->slab);
+	int err = h ? mslab_key(a->by, h, &rep->key) : -ENOENT;
 
-	(void)tail;
-	(void)tail_bytes;
-	if (!b)
-		return -EACCES;
-	h = mslab_find(b, req->slab);
-	err = h ? mslab_key(b, h, &rep->key) : -ENOENT;
 	if (err)
-		return refuse(peer->m, peer->tree, err);
+		return err;
 	rep->frames = h->slab->frames;
 	return 0;
 }
+
+static int (*const by_member[])(const struct asked *) = {
+	[IDX_P2M_SLAB_GET] = get, [IDX_P2M_SLAB_SEAL] = seal,	[IDX_P2M_SLAB_PUT] = put,      [IDX_P2M_MAP] = map,
+	[IDX_P2M_STAT] = stat,	  [IDX_P2M_FORK] = fork_member, [IDX_P2M_SLAB_KEY] = slab_key,
+};
+
+/* From a dispatcher that proved which member it is; what is refused is counted. */
+static int member_asks(struct rpc_request *rq, const void *body, const void *tail, uint32_t tail_bytes, void *rep)
+{
+	struct peer *peer = request_peer(rq);
+	struct asked a = { peer, peer->member, body, tail, tail_bytes, rep };
+	int err;
+
+	if (peer->role != PEER_DISPATCHER || !peer->member)
+		return refuse(peer->m, NULL, -EACCES);
+	peer->tree->requests++;
+	err = by_member[rpc_request_index(rq)](&a);
+	return err ? refuse(peer->m, peer->tree, err) : 0;
+}
+
+/* ---- the guard ---- */
 
 static int left(struct rpc_request *rq, const void *body, const void *tail, uint32_t tail_bytes, void *rep)
 {
@@ -315,13 +290,13 @@ const struct rpc_service mcomponent_service = {
 	.handler = {
 		[IDX_P2M_HELLO] = hello,
 		[IDX_P2M_GUARD] = guard,
-		[IDX_P2M_SLAB_GET] = get,
-		[IDX_P2M_SLAB_SEAL] = seal,
-		[IDX_P2M_SLAB_PUT] = put,
-		[IDX_P2M_MAP] = map,
-		[IDX_P2M_STAT] = stat,
-		[IDX_P2M_FORK] = fork_member,
-		[IDX_P2M_SLAB_KEY] = slab_key,
+		[IDX_P2M_SLAB_GET] = member_asks,
+		[IDX_P2M_SLAB_SEAL] = member_asks,
+		[IDX_P2M_SLAB_PUT] = member_asks,
+		[IDX_P2M_MAP] = member_asks,
+		[IDX_P2M_STAT] = member_asks,
+		[IDX_P2M_FORK] = member_asks,
+		[IDX_P2M_SLAB_KEY] = member_asks,
 		[IDX_P2M_LEFT] = left,
 	},
 	.closed = closed,

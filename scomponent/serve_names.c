@@ -71,6 +71,12 @@ int serve_unlink(struct rpc_request *rq, const void *body, const void *tail, uin
 	return finish(&e, unlinkat(e.dir.fd, e.name, dir ? AT_REMOVEDIR : 0));
 }
 
+static int make(const struct entry *e, uint32_t kind, uint32_t mode)
+{
+	return kind ? mknodat(e->dir.fd, e->name, (kind == 1 ? S_IFIFO : S_IFSOCK) | mode, 0)
+		    : mkdirat(e->dir.fd, e->name, mode);
+}
+
 int serve_mkdir(struct rpc_request *rq, const void *body, const void *tail, uint32_t tail_bytes, void *out)
 {
 	const struct p2s_mkdir_req *req = body;
@@ -81,12 +87,12 @@ int serve_mkdir(struct rpc_request *rq, const void *body, const void *tail, uint
 	(void)out;
 	if (!c)
 		return -EACCES;
-	if (tail_bytes != req->at.path_bytes || req->fifo > 1 || req->mode & ~07777u)
+	if (tail_bytes != req->at.path_bytes || req->kind > 2 || req->mode & ~07777u)
 		return -EINVAL;
 	err = entry_new(c, &req->at, tail, &e);
 	if (err)
 		return err;
-	return finish(&e, req->fifo ? mkfifoat(e.dir.fd, e.name, req->mode) : mkdirat(e.dir.fd, e.name, req->mode));
+	return finish(&e, make(&e, req->kind, req->mode));
 }
 
 /* Two paths in one tail: do they fill it exactly? */

@@ -11,7 +11,7 @@
 # tests/e2e or tests/vm (functions.sh is the library of the latter two). Exit status 0 is passed, 77 skipped, all else failed. What it prints goes to
 # build/tests/log/NAME.log and is shown only when it failed. Three kinds of line in the head of a script speak to us:
 #   # timeout: 300      seconds, where the usual limit does not fit
-#   # only: test-vm     not among all tests, but where a pattern names it (make test-vm)
+#   # only: test-vm     not among all tests, but where a pattern names it (make test-vm); soak: the same (make soak)
 #   # also: asan ofi 6.1  run again with the sanitized monitors, under the name e2e-asan/..., on the fabric ofi:tcp, under
 #                       the name e2e-ofi/..., and with what Debian's own kernel has (ASHLAR_KERNEL=6.1), under e2e-6.1/...
 # A program of tests/abi is a test as well, abi/NAME: one behaviour of Linux, run natively, then with a tiny ExCache and
@@ -115,6 +115,7 @@ concurrent=${#names[@]}
 for f in tests/e2e/*.sh; do
 	n=$(basename "$f" .sh)
 	[ "$n" != functions ] || continue
+	[ ${#patterns[@]} -gt 0 ] || [ "$(head_says "$f" only)" != soak ] || continue
 	t=$(head_says "$f" timeout)
 	add "e2e/$n" "$f" "${t:-$limit_e2e}" "$ASHLAR_BUILD/bin"
 	also=" $(head_says "$f" also) "

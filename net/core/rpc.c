@@ -191,7 +191,7 @@ int rpc_open(struct loop *loop, struct net_conn *conn, enum wire_kind kind, cons
 	err = net_conn_set_events(conn, &conn_events, r);
 	if (!err)
 		err = rpc_hello_send(conn, kind);
-	if (err)
+	if (err && err != -EPIPE) /* what a peer that has hung up already had to say is heard all the same */
 		goto out_free;
 	loop_timer_set(loop, &r->hello_timer, loop_now(loop) + RPC_HELLO_MS * NS_PER_MS);
 	if (service->lobby)

@@ -93,27 +93,44 @@ static uint64_t pool_free(const struct daemon *d)
 	return left;
 }
 
+/* A page multiple of half. */
+static uint64_t half(uint64_t bytes)
+{
+	return bytes / 2 / PAGE_BYTES * PAGE_BYTES;
+}
+
+/*
+ * The child gets what its parent gives and half of what is free; the parent has the other half, in the place of what it
+ * gave. Else who forks again and again would have half as much each time, until the next look at what its children left.
+ * Of what is nobody's promise a child takes no more than a process that starts, and the parent no more than it had.
+ */
 int budget_fork(struct dmember *parent, uint64_t offer, struct dmember *child)
 {
 	struct budget *b = &parent->budget;
 	const struct dprocess *p = parent->tree;
-	uint64_t give = b->granted > SHARE_FORKED_BYTES ? b->granted - SHARE_FORKED_BYTES : 0, bytes;
-	uint64_t pool = pool_free(p->d), tree = tree_in_force(p);
+	uint64_t give = b->granted > SHARE_FORKED_BYTES ? b->granted - SHARE_FORKED_BYTES : 0, bytes, back, had;
+	uint64_t pool = pool_free(p->d), tree = tree_in_force(p), left = pool;
 
 	if (b->asked)
 		return -EBUSY; /* whether it has made that change already only its answer tells */
+	if (p->promised_bytes)
+		left = tree < p->promised_bytes ? p->promised_bytes - tree : 0;
 	give = (give < offer ? give : offer) / PAGE_BYTES * PAGE_BYTES;
-	bytes = give;
-	if (!p->promised_bytes)
-		bytes += pool < START_BYTES ? pool : START_BYTES;
-	else if (tree < p->promised_bytes)
-		bytes += p->promised_bytes - tree;
-	bytes = bytes / PAGE_BYTES * PAGE_BYTES;
+	bytes = half(left);
+	if (give + bytes < SHARE_FORKED_BYTES)
+		bytes = left < SHARE_FORKED_BYTES - give ? left / PAGE_BYTES * PAGE_BYTES : SHARE_FORKED_BYTES - give;
+	back = left - bytes < bytes ? left - bytes : bytes;
+	if (!p->promised_bytes) {
+		bytes = bytes < START_BYTES ? bytes : START_BYTES;
+		back = back < give ? back : give;
+	}
+	bytes += give;
 	if (bytes < SHARE_FORKED_BYTES && (!p->promised_bytes || pool < SHARE_FORKED_BYTES - bytes))
 		return -EAGAIN;
+	had = b->granted;
+	b->granted = had - give + back / PAGE_BYTES * PAGE_BYTES;
 	child->budget.granted = bytes > SHARE_FORKED_BYTES ? bytes : SHARE_FORKED_BYTES;
-	child->offered = give;
-	b->granted -= give;
+	child->offered = b->granted < had ? had - b->granted : 0;
 	return 0;
 }
 

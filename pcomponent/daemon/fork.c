@@ -16,12 +16,25 @@ static struct dmember *asker(struct rpc_request *rq)
 	return m && !m->hello && m->budget.granted ? m : NULL;
 }
 
+/* What the member is to show to the components. */
+static int caps_tell(struct rpc_request *rq, const struct dprocess *p, uint32_t id)
+{
+	struct cap caps[PROCESS_MEMORY_MAX + 1];
+
+	for (uint32_t i = 0; i <= p->n_memory; i++)
+		caps[i] = cap_of_member(&p->parts[i].cap, id);
+	return rpc_reply_tail(rq, caps, (p->n_memory + 1) * (uint32_t)sizeof(caps[0]));
+}
+
 static int exec_name(struct dmember *m, struct d2p_fork_rep *rep)
 {
+	if (m->budget.asked)
+		return -EBUSY; /* with what the next program begins only its answer tells */
 	m->exec_id = ++m->tree->last_id;
 	rep->member = m->exec_id;
+	rep->relayed = !m->direct && !dmember_direct(m, &m->exec_direct);
 	rep->cap = cap_of_member(&m->tree->cap, m->exec_id);
-	rep->excache_bytes = budget_in_force(m);
+	rep->excache_bytes = rep->kept_bytes = budget_in_force(m);
 	return 0;
 }
 
@@ -62,11 +75,16 @@ static int fork_name(struct dmember *parent, uint64_t offer, struct d2p_fork_rep
 	}
 	p->last_id = m->id;
 	m->parent = parent;
-	m->forked = true;
 	loop_timer_set(d->loop, &m->due, loop_now(d->loop) + DMEMBER_MS * NS_PER_MS);
 	rep->member = m->id;
+	/*
+	 * What a fabric's library has opened in a parent is no use in its child, and cannot be opened there anew (librdmacm
+	 * keeps the devices for the life of a process): a forked process goes by the relay until it becomes another program.
+	 */
+	rep->relayed = d->relay != NULL;
 	rep->cap = m->cap;
 	rep->excache_bytes = m->budget.granted;
+	rep->kept_bytes = parent->budget.granted;
 	return 0;
 }
 
@@ -74,6 +92,7 @@ int fork_begin(struct rpc_request *rq, const void *body, const void *tail, uint3
 {
 	const struct d2p_fork_req *req = body;
 	struct dmember *m = asker(rq);
+	int err;
 
 	(void)tail;
 	(void)tail_bytes;
@@ -86,6 +105,9 @@ int fork_begin(struct rpc_request *rq, const void *body, const void *tail, uint3
 	if (m->tree->last_id == UINT32_MAX)
 		return -EAGAIN; /* a number is never used twice */
 	guard_storage(m->tree);
+	err = caps_tell(rq, m->tree, m->tree->last_id + 1);
+	if (err)
+		return err;
 	return req->exec ? exec_name(m, rep) : fork_name(m, req->offer_bytes, rep);
 }
 
@@ -107,6 +129,8 @@ int fork_undo(struct rpc_request *rq, const void *body, const void *tail, uint32
 	rep->excache_bytes = budget_unfork(m, child == m ? NULL : child);
 	if (child == m) {
 		m->exec_id = 0;
+		m->tree->d->n_direct -= m->exec_direct;
+		m->exec_direct = false;
 		loop_timer_del(m->tree->d->loop, &m->due);
 	} else {
 		dmember_remove(child);

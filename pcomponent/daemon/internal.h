@@ -7,7 +7,7 @@
  * Its processes are *members*. Member 0 is the program that was placed; it waits for local memory once the tree is guarded,
  * and runs when it has it. The others are
  *   named      by D2P_FORK: they have their part of the local memory, nobody came yet; forgotten after DMEMBER_MS
- *   running    their dispatcher came: answered at once
+ *   running    their dispatcher came: answered at once; it did not wait for that
  * A member that becomes another program (exec) stays what it is, with its process, budget and place, under a new number.
  *
  * The end of one, from whichever state and side, is dmember_end(). The tree ends with its last member, with its command,
@@ -102,8 +102,7 @@ struct dmember {
 	struct dmember *parent;	   /* who named it; NULL: it has come, or the parent has ended */
 	uint64_t offered;	   /* of granted: what the parent gets back if it does not come about */
 	uint32_t exec_id;	   /* becoming another program, under this number; 0: it is not */
-	bool direct;		   /* counted in d->n_direct */
-	bool forked;		   /* and still the program that its parent was */
+	bool direct, exec_direct;  /* counted in d->n_direct; exec_direct: for the program that it is to be */
 	int host_fd;		   /* pidfd, -1: it has not come */
 	int32_t host_pid;
 	struct loop_timer due; /* for who was named to come */
@@ -141,6 +140,10 @@ struct dmember *dmember_new(struct dprocess *, uint32_t id);  /* NULL: no memory
 struct dmember *dmember_find(struct dprocess *, uint32_t id); /* also by the number that it is to have after exec */
 /* Its process is the one of this machine at the other end of the dispatcher's connection: watch it. 0 or -errno. */
 int dmember_watch(struct dmember *, int32_t host_pid);
+/* That was another's number: watch it no more. */
+void dmember_unwatch(struct dmember *);
+/* May it use the rack's fabric itself, beside the relay? *has: it is counted for that; it is when the answer is yes. */
+bool dmember_direct(const struct dmember *, bool *has);
 /* Is it becoming another program? Then it has become that now. */
 void dmember_exec(struct dmember *);
 /* Its dispatcher's connection has ended. */
@@ -171,7 +174,7 @@ void budgets_look(struct daemon *, uint32_t delay_ms);
 void budget_reported(struct dmember *, const struct d2p_report_req *);
 uint64_t budget_in_force(const struct dmember *);
 /*
- * The part of a member that is named now, from what its parent offers and what is free. -EAGAIN: there is not enough;
+ * The part of a member that is named now: what is free, and of what its parent offers as much as that is less. -EAGAIN: there is not enough;
  * -EBUSY: a change of the parent's is under way. Then nothing has changed.
  */
 int budget_fork(struct dmember *parent, uint64_t offer, struct dmember *child);

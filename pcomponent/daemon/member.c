@@ -73,6 +73,33 @@ int dmember_watch(struct dmember *m, int32_t host_pid)
 	return 0;
 }
 
+void dmember_unwatch(struct dmember *m)
+{
+	struct daemon *d = m->tree->d;
+
+	if (m->host_fd < 0)
+		return;
+	if (d->relay)
+		relay_uncharge(d->relay, m->host_pid);
+	loop_fd_del(d->loop, m->host_fd);
+	d->host->process_close(m->host_fd);
+	m->host_fd = -1;
+}
+
+/* Each process that uses the fabric itself costs every component queue pairs: there is a bound, and then the relay. */
+bool dmember_direct(const struct dmember *m, bool *has)
+{
+	struct daemon *d = m->tree->d;
+
+	if (!d->relay)
+		return true;
+	if (!*has && d->n_direct < d->direct_max) {
+		*has = true;
+		d->n_direct++;
+	}
+	return *has;
+}
+
 static void dispatcher_drop(struct dmember *m)
 {
 	struct dpeer *peer = m->dispatcher;
@@ -95,7 +122,8 @@ void dmember_exec(struct dmember *m)
 	guards_left(m->tree, m->id);
 	m->id = m->exec_id;
 	m->exec_id = 0;
-	m->forked = false;
+	m->direct |= m->exec_direct;
+	m->exec_direct = false;
 	m->cap = cap_of_member(&m->tree->cap, m->id);
 	m->budget = (struct budget){ .granted = bytes };
 }
@@ -122,7 +150,7 @@ void dmember_remove(struct dmember *m)
 	list_del(&m->link);
 	p->n_members--;
 	d->n_members--;
-	d->n_direct -= m->direct;
+	d->n_direct -= (uint32_t)m->direct + m->exec_direct;
 	if (p->first == m)
 		p->first = NULL;
 	list_for_each_safe(pos, next, &p->members) {
@@ -131,13 +159,9 @@ void dmember_remove(struct dmember *m)
 		if (child->parent == m)
 			child->parent = NULL;
 	}
-	if (m->host_fd >= 0) {
-		if (d->relay)
-			relay_uncharge(d->relay, m->host_pid);
-		loop_fd_del(d->loop, m->host_fd);
+	if (m->host_fd >= 0)
 		d->host->process_kill(m->host_fd);
-		d->host->process_close(m->host_fd);
-	}
+	dmember_unwatch(m);
 	m->hello = NULL;
 	if (hello)
 		rpc_reply_later(hello, -EPIPE, NULL);

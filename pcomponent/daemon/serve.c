@@ -87,39 +87,20 @@ void dprocess_admit_dispatcher(struct dprocess *p)
 	budgets_look(p->d, 0);
 }
 
-/*
- * Each process that uses the fabric itself costs every component queue pairs: there is a bound, and then the relay. What a
- * fabric's library has opened in a parent is no use in its child, and cannot be opened there anew (librdmacm keeps the
- * devices for the life of a process): a forked process goes by the relay until it becomes another program.
- */
-static bool goes_direct(struct dmember *m)
-{
-	struct daemon *d = m->tree->d;
-
-	if (!d->relay)
-		return true;
-	if (m->forked)
-		return false;
-	if (!m->direct && d->n_direct < d->direct_max) {
-		m->direct = true;
-		d->n_direct++;
-	}
-	return m->direct;
-}
-
 void dmember_answer(struct dmember *m, int err)
 {
 	const struct dprocess *p = m->tree;
 	struct rpc_request *rq = m->hello;
-	struct d2p_hello_rep rep = { .excache_bytes = m->budget.granted, .n_memory = p->n_memory };
+	struct d2p_hello_rep rep = { .excache_bytes = m->budget.granted };
 	struct placement_part parts[PROCESS_MEMORY_MAX + 1];
 
 	m->hello = NULL;
-	if (!err) {
+	if (!err && !m->id) { /* the others were told when they were named */
 		memcpy(parts, p->parts, (p->n_memory + 1) * sizeof(parts[0]));
 		for (uint32_t i = 0; i <= p->n_memory; i++)
 			parts[i].cap = cap_of_member(&p->parts[i].cap, m->id);
-		rep.relayed = !goes_direct(m);
+		rep.n_memory = p->n_memory;
+		rep.relayed = !dmember_direct(m, &m->direct);
 		err = rpc_reply_tail(rq, parts, (p->n_memory + 1) * (uint32_t)sizeof(parts[0]));
 	}
 	rpc_reply_later(rq, err, &rep);
@@ -155,6 +136,10 @@ static int come(struct dmember *m, struct dpeer *peer)
 	err = m->exec_id ? 0 : dmember_watch(m, who.host_pid);
 	if (err)
 		return err;
+	if (!m->exec_id && net_conn_dead(rpc_conn(peer->base.rpc))) {
+		dmember_unwatch(m); /* it has ended since, and its number may be somebody else's by now */
+		return -ESRCH;
+	}
 	dmember_exec(m);
 	loop_timer_del(m->tree->d->loop, &m->due);
 	m->parent = NULL;
@@ -190,6 +175,8 @@ static int hello(struct rpc_request *rq, const void *body, const void *tail, uin
 	if (m->exec_id && m->exec_id != req->member)
 		return -EBUSY;
 	err = come(m, peer);
+	if (err == -ESRCH)
+		dmember_end(m, "ended as it came");
 	if (err)
 		return err;
 	m->hello = rq;

@@ -78,15 +78,19 @@ long sys_unlinkat(struct thread *t, const uint64_t a[6])
 	return unlink_any(t, (int)a[0], a[1], (uint32_t)a[2]);
 }
 
-static long mkfifo_remote(const struct path *p, uint32_t mode)
+static long special_remote(const struct path *p, uint32_t mode)
 {
-	struct p2s_mkdir_req req = { .at = path_at(p, 0), .mode = mode & 07777 & ~umask_get(), .fifo = 1 };
+	struct p2s_mkdir_req req = {
+		.at = path_at(p, 0),
+		.mode = mode & 07777 & ~umask_get(),
+		.kind = S_ISFIFO(mode) ? 1 : 2,
+	};
 	struct p2s_mkdir_rep rep;
 
 	return client_call(P2S_MKDIR, &req, p->str, req.at.path_bytes, &rep, NULL, NULL);
 }
 
-/* Regular files and FIFOs; sockets and devices of a storage component could be opened by nobody. */
+/* Regular files, FIFOs and sockets; devices of a storage component could be opened by nobody. */
 static long mknod_op(struct thread *t, struct path *p, void *arg)
 {
 	const uint32_t *mode_dev = arg;
@@ -97,10 +101,10 @@ static long mknod_op(struct thread *t, struct path *p, void *arg)
 	(void)t;
 	if (p->where != PATH_REMOTE)
 		return host4(SYS_mknodat, AT_FDCWD, p->str, mode, mode_dev[1]);
-	if (S_ISFIFO(mode))
-		return mkfifo_remote(p, mode);
+	if (S_ISFIFO(mode) || S_ISSOCK(mode))
+		return special_remote(p, mode);
 	if ((mode & S_IFMT) && !S_ISREG(mode))
-		return S_ISDIR(mode) || S_ISSOCK(mode) || S_ISCHR(mode) || S_ISBLK(mode) ? -EPERM : -EINVAL;
+		return S_ISDIR(mode) || S_ISCHR(mode) || S_ISBLK(mode) ? -EPERM : -EINVAL;
 	ret = remote_open(p, O_CREAT | O_EXCL | O_WRONLY, mode & 07777 & ~umask_get(), &f, NULL);
 	if (!ret)
 		file_put(f);

@@ -14,7 +14,6 @@
 #include "pcomponent/fs/ownlocks.h"
 #include "pcomponent/fs/link.h"
 #include "pcomponent/sys/sys.h"
-#include "pcomponent/sys/thread.h"
 
 #define CALL_MS (60 * 1000u)   /* a storage component may be slow or stopped for a while */
 #define SYNC_MS (3600 * 1000u) /* what waits for the medium */
@@ -23,7 +22,8 @@ static struct {
 	pthread_mutex_t lock; /* of all of this, of the link and of the handles */
 	uint64_t messages;
 	uint32_t pid;
-	bool gone; /* for good */
+	bool gone;    /* for good */
+	bool flocked; /* some file was, at some time; atomic */
 } client = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
 int client_open(const struct fs_config *cfg)
@@ -94,8 +94,11 @@ static int remember(enum msg_id id, const void *req, void *rep, const char *tail
 
 	switch (id) {
 	case P2S_FLOCK:
-		if ((h = handle_get(flock_req->handle)))
+		if ((h = handle_get(flock_req->handle))) {
 			h->flock_op = flock_req->op & LOCK_UN ? 0 : flock_req->op & (LOCK_SH | LOCK_EX);
+			if (h->flock_op)
+				__atomic_store_n(&client.flocked, true, __ATOMIC_RELAXED);
+		}
 		return 0;
 	case P2S_LOCK:
 		if (((const struct p2s_lock_req *)req)->op != P2S_LOCK_GET)
@@ -121,12 +124,17 @@ static int second_try(enum msg_id id, int err)
 	return (id == P2S_UNLINK || id == P2S_RENAME) && err == -ENOENT ? 0 : err;
 }
 
+static __thread bool impatient;
+
+void fs_never_wait(void)
+{
+	impatient = true;
+}
+
 /* The component is gone. false: this thread is not one that waits for it. */
 static bool wait_for_it(int err)
 {
-	struct thread *t = thread_self();
-
-	if (t && t->helper)
+	if (impatient)
 		return false;
 	client.gone = link_restore(err) != 0;
 	return true;
@@ -235,6 +243,29 @@ void fs_creds_changed(void)
 		sys_message("the storage component cannot be told who the process is now (%s): its files give EIO",
 			    strerror(-err));
 	}
+	pthread_mutex_unlock(&client.lock);
+}
+
+/* ---- locks outlive the component ---- */
+
+bool client_locks_lost(void)
+{
+	bool lost;
+
+	if (!ownlocks_any() && !__atomic_load_n(&client.flocked, __ATOMIC_RELAXED))
+		return false;
+	if (pthread_mutex_trylock(&client.lock))
+		return false; /* who makes a call finds out himself */
+	lost = !client.gone && link_lost();
+	pthread_mutex_unlock(&client.lock);
+	return lost;
+}
+
+void client_locks_restore(void)
+{
+	pthread_mutex_lock(&client.lock);
+	if (!client.gone && link_lost())
+		link_try();
 	pthread_mutex_unlock(&client.lock);
 }
 

@@ -37,6 +37,7 @@ static struct {
 	enum life life;
 	uint64_t aside; /* files that wait for us at the component */
 	bool readonly, granting, granted;
+	bool lost;			/* and not to be had again yet, by link_try */
 	struct rpc_answer hello, grant; /* of this connection */
 	struct p2s_hello_rep hello_rep;
 	char addr[ADDR_BYTES], name[NAME_BYTES];
@@ -157,7 +158,7 @@ void link_open_later(const struct fs_config *cfg, uint64_t files)
 	link_state.pd = NULL;
 	link_state.io = NULL;
 	link_state.life = LIFE_NONE;
-	link_state.granting = link_state.granted = false;
+	link_state.granting = link_state.granted = link_state.lost = false;
 	link_state.aside = files;
 	config_take(cfg);
 }
@@ -364,6 +365,7 @@ int link_settle(void)
 	if (err < 0)
 		return err;
 	link_state.life = LIFE_UP;
+	link_state.lost = false;
 	link_state.lives += (uint32_t)err;
 	return err;
 }
@@ -383,6 +385,23 @@ static int restore_once(void)
 int link_begin(void)
 {
 	return link_state.life == LIFE_NONE ? begin(CONNECT_MS) : 0;
+}
+
+bool link_lost(void)
+{
+	return link_state.lost || (link_state.life == LIFE_UP && rpc_sync_step(link_state.rpc));
+}
+
+void link_try(void)
+{
+	if (!link_state.wait_s)
+		return; /* it ends for good, with the next call */
+	link_state.lost = restore_once() != 0;
+	if (link_state.lost)
+		drop();
+	else
+		sys_message("storage component %s is another one: the locks on its files are taken again",
+			    link_state.name);
 }
 
 static void pause_a_little(void)

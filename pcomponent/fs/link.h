@@ -29,6 +29,9 @@ int link_begin(void);
  */
 int link_settle(void);
 bool link_is_later(void); /* not settled */
+/* Has the connection ended, and no call has met that? Then one try to restore it; one that fails leaves it to link_begin. */
+bool link_lost(void);
+void link_try(void);
 /* Rises when handles at the component have become others. */
 uint32_t link_lives(void);
 /* The io buffer: made here; granted ahead of a call that needs it; granted: 0, or -errno that the component said to that. */

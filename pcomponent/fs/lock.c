@@ -1,6 +1,8 @@
 /*
  * Locks: flock and fcntl on remote files. The storage component never waits for a lock, so we do: ask again, in growing
- * steps. Nothing may be lost by that but time and the order of those who wait; signals get in while we sleep.
+ * steps. Nothing may be lost by that but time and the order of those who wait; signals get in while we sleep. (A reply that
+ * comes when the lock is free would need a reader: the connection is all threads', for one request after the other, and
+ * nobody looks at it between them; and locks of the machine's own programs, which flock heeds, tell nobody of their end.)
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -14,18 +16,22 @@
 #include "pcomponent/fs/file.h"
 #include "pcomponent/sys/sys.h"
 #include "pcomponent/sys/uaccess.h"
+#include "pcomponent/trap/trap.h"
 
 #define WAIT_MIN_NS 500000L
 #define WAIT_MAX_NS 20000000L
 
-/* 0: ask again; or what the signal that came makes of the call. */
+/*
+ * 0: ask again; or what the signal that came makes of the call. The host kernel never begins this sleep again where a
+ * handler ran, but it would a wait for a lock.
+ */
 static long lock_pause(struct thread *t, struct timespec *ts)
 {
 	long ret = host_block(t, SYS_clock_nanosleep, CLOCK_MONOTONIC, 0, (uint64_t)ts, 0, 0, 0);
 
 	if (ts->tv_nsec < WAIT_MAX_NS)
 		ts->tv_nsec *= 2;
-	return ret;
+	return ret == -EINTR && signal_restarts(t) ? -SYS_RESTART : ret;
 }
 
 long flock_remote(struct thread *t, struct file *f, uint64_t op)

@@ -115,7 +115,6 @@ static int write_all(int fd, const void *p, size_t n)
 /* A memfd with all of it, at the front; it is inherited, as is *host (-1: nothing). */
 static int state_make(struct thread *t, const struct member *m, const char *path, int *host)
 {
-	struct launch_config launch = *join_launch();
 	struct exec_state s = {
 		.magic = EXEC_MAGIC,
 		.mask = signal_mask(t),
@@ -132,10 +131,7 @@ static int state_make(struct thread *t, const struct member *m, const char *path
 	(void)vm_weight(&registered);
 	s.thp_disabled = registered;
 	proc_limits(&s.limits);
-	launch.cap = m->cap;
-	launch.member = m->id;
-	launch.flags |= LAUNCH_EXEC;
-	err = write_all(high, &launch, sizeof(launch));
+	err = join_save(m, high);
 	if (!err)
 		err = write_all(high, &s, sizeof(s));
 	if (!err)

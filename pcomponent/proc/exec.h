@@ -1,7 +1,7 @@
 /*
  * exec: the dispatcher executes itself again, in place of the program and with another one. The host kernel ends the other
  * threads and keeps what Linux keeps (pid, parent, session, pending signals, limits, timers, descriptors); what only the
- * dispatcher knows passes in a memfd: struct launch_config, struct exec_state, and what fs_exec_save writes.
+ * dispatcher knows passes in a memfd: what join_save, this file (struct exec_state) and fs_exec_save write.
  */
 #ifndef PCOMPONENT_PROC_EXEC_H
 #define PCOMPONENT_PROC_EXEC_H

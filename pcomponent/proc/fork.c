@@ -2,10 +2,10 @@
 #include "pcomponent/proc/fork.h"
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <linux/sched.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -69,6 +69,7 @@ static void pause_ms(long ms)
 static long ask(struct thread *t, enum member_kind kind, struct member *out)
 {
 	struct d2p_fork_req req = { .exec = kind == MEMBER_EXEC };
+	uint32_t caps = sizeof(out->caps);
 	struct d2p_fork_rep rep;
 	uint64_t budget = 0;
 	long err;
@@ -80,13 +81,21 @@ static long ask(struct thread *t, enum member_kind kind, struct member *out)
 		if (req.offer_bytes && resize_to(t, budget - req.offer_bytes))
 			req.offer_bytes = 0; /* the rack's memory is full: the child gets what the daemon has */
 	}
-	err = service_call(D2P_FORK, &req, &rep);
+	err = service_call(D2P_FORK, &req, &rep, out->caps, &caps);
+	if (!err && (!join_caps_fit(caps) || rep.relayed > 1))
+		err = -EPROTO;
 	if (err && req.offer_bytes)
 		(void)resize_to(t, budget);
+	else if (!err && kind == MEMBER_FORK && rep.kept_bytes > budget - req.offer_bytes)
+		(void)resize_to(t, rep.kept_bytes);
 	resize_unblock();
-	if (!err)
-		*out = (struct member){ .cap = rep.cap, .id = rep.member, .excache_bytes = rep.excache_bytes };
-	return err;
+	if (err)
+		return err;
+	out->cap = rep.cap;
+	out->id = rep.member;
+	out->excache_bytes = rep.excache_bytes;
+	out->relayed = rep.relayed;
+	return 0;
 }
 
 long member_new(struct thread *t, enum member_kind kind, struct member *out)
@@ -112,7 +121,7 @@ void member_drop(const struct member *m)
 	struct d2p_unfork_rep rep;
 
 	resize_block();
-	if (!service_call(D2P_UNFORK, &req, &rep) && rep.excache_bytes > excache_budget())
+	if (!service_call(D2P_UNFORK, &req, &rep, NULL, NULL) && rep.excache_bytes > excache_budget())
 		(void)resize_to(thread_self(), rep.excache_bytes);
 	resize_unblock();
 }
@@ -133,23 +142,23 @@ void fork_gate_open(void)
 
 /* ---- the child ---- */
 
+static int by_number(const void *a, const void *b)
+{
+	return *(const int *)a - *(const int *)b;
+}
+
 /* All descriptors of the dispatcher's are the parent's connections and memory: closed, but for what is kept. */
 static void descriptors_close(void)
 {
 	int keep[] = { message_fd(), vfork_child_fd(), join_launch()->stats_fd }, from = proc_fd_floor();
 	const unsigned n = sizeof(keep) / sizeof(keep[0]);
 
-	for (unsigned left = n; left; left--) {
-		int next = INT_MAX;
-
-		for (unsigned i = 0; i < n; i++)
-			if (keep[i] >= from && keep[i] < next)
-				next = keep[i];
-		if (next == INT_MAX)
-			break;
-		if (next > from)
-			host3(SYS_close_range, from, next - 1, 0);
-		from = next + 1;
+	qsort(keep, n, sizeof(keep[0]), by_number);
+	for (unsigned i = 0; i < n; i++) {
+		if (keep[i] > from)
+			host3(SYS_close_range, from, keep[i] - 1, 0);
+		if (keep[i] >= from)
+			from = keep[i] + 1;
 	}
 	host3(SYS_close_range, from, ~0U, 0);
 }
@@ -165,7 +174,7 @@ static void child_begins(struct thread *t, const struct member *m)
 	threads_forked(t);
 	if (trap_forked(t))
 		proc_fail(125, "system call user dispatch in a forked process");
-	join_forked(&m->cap, m->id, vm_each_registered);
+	join_forked(m, vm_each_registered);
 	vm_forked();
 	vm_unlock_exclusive();
 	resize_forked();

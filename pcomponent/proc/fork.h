@@ -6,15 +6,9 @@
 #ifndef PCOMPONENT_PROC_FORK_H
 #define PCOMPONENT_PROC_FORK_H
 #include <stdint.h>
-#include "ashlar/base/cap.h"
 
+struct member; /* proc/join.h */
 struct thread;
-
-struct member {
-	struct cap cap; /* for D2P_HELLO */
-	uint32_t id;
-	uint64_t excache_bytes;
-};
 
 enum member_kind { MEMBER_FORK, MEMBER_EXEC };
 

@@ -30,42 +30,85 @@ struct placement {
 	uint32_t n_memory;
 };
 
-/* What the process was started with, its capabilities among it: read-only while the program runs. */
+/* Who we are, as we were told at the start, by the node daemon, or by the program that was here before. */
+struct self {
+	struct launch_config launch;
+	struct placement placement;
+	uint32_t relayed; /* not by a fabric of our own */
+};
+
+/* Capabilities are in it: read-only while the program runs. */
 static union {
-	struct {
-		struct launch_config launch;
-		struct placement placement;
-		uint32_t relayed; /* not by a fabric of our own */
-	};
+	struct self self;
 	char page[PAGE_BYTES];
 } sealed __attribute__((aligned(PAGE_BYTES)));
 _Static_assert(sizeof(sealed) == PAGE_BYTES, "the start's configuration fits a page");
+static struct self *const self = &sealed.self;
 
 static struct net *net;	     /* the rack */
 static struct net *node_net; /* the node daemon: always this machine's own fabric */
 static struct rpc *daemon_rpc;
 
+static bool launch_fits(const struct launch_config *c)
+{
+	return c->magic == LAUNCH_MAGIC && c->version == LAUNCH_VERSION && c->bytes == sizeof(*c);
+}
+
+/* The bytes are our own, but the program that was here before may have got at them. */
+static bool self_fits(void)
+{
+	return self->relayed <= 1 && self->placement.n_memory >= 1 && self->placement.n_memory <= PROCESS_MEMORY_MAX;
+}
+
 int join_read(const char *arg)
 {
 	char *end;
-	long fd = strtol(arg, &end, 10);
+	int fd = (int)strtol(arg, &end, 10);
+	ssize_t n = *end ? -1 : pread(fd, self, sizeof(*self), 0);
+	ssize_t want = sizeof(self->launch);
 
-	if (*end || pread((int)fd, &sealed.launch, sizeof(sealed.launch), 0) != sizeof(sealed.launch) ||
-	    sealed.launch.magic != LAUNCH_MAGIC || sealed.launch.version != LAUNCH_VERSION ||
-	    sealed.launch.bytes != sizeof(sealed.launch))
+	if (n >= want && self->launch.flags & LAUNCH_EXEC)
+		want = sizeof(*self);
+	if (n < want || !launch_fits(&self->launch) || (self->launch.flags & LAUNCH_EXEC && !self_fits()))
 		proc_fail(125, "the dispatcher is started by `ashlar run`, not by hand");
-	sealed.launch.fabric[sizeof(sealed.launch.fabric) - 1] = 0;
-	sealed.launch.daemon[sizeof(sealed.launch.daemon) - 1] = 0;
-	sealed.launch.daemon_name[sizeof(sealed.launch.daemon_name) - 1] = 0;
-	sealed.launch.relay[sizeof(sealed.launch.relay) - 1] = 0;
-	sealed.launch.hook[sizeof(sealed.launch.hook) - 1] = 0;
-	lseek((int)fd, sizeof(sealed.launch), SEEK_SET);
-	return (int)fd;
+	self->launch.fabric[sizeof(self->launch.fabric) - 1] = 0;
+	self->launch.daemon[sizeof(self->launch.daemon) - 1] = 0;
+	self->launch.daemon_name[sizeof(self->launch.daemon_name) - 1] = 0;
+	self->launch.relay[sizeof(self->launch.relay) - 1] = 0;
+	self->launch.hook[sizeof(self->launch.hook) - 1] = 0;
+	lseek(fd, want, SEEK_SET);
+	return fd;
+}
+
+/* As that member in our place. */
+static void self_become(struct self *s, const struct member *m)
+{
+	s->launch.cap = m->cap;
+	s->launch.member = m->id;
+	s->launch.excache_bytes = m->excache_bytes;
+	s->relayed = m->relayed;
+	s->placement.storage.cap = m->caps[0];
+	for (uint32_t i = 0; i < s->placement.n_memory; i++)
+		s->placement.memory[i].cap = m->caps[1 + i];
+}
+
+bool join_caps_fit(uint32_t bytes)
+{
+	return bytes == (self->placement.n_memory + 1) * sizeof(struct cap);
+}
+
+int join_save(const struct member *m, int fd)
+{
+	struct self next = *self;
+
+	self_become(&next, m);
+	next.launch.flags |= LAUNCH_EXEC;
+	return write(fd, &next, sizeof(next)) == sizeof(next) ? 0 : -EIO;
 }
 
 const struct launch_config *join_launch(void)
 {
-	return &sealed.launch;
+	return &self->launch;
 }
 
 static struct stats_tree *tree; /* NULL: nobody asked for counters */
@@ -90,13 +133,13 @@ static void stats_own(void)
  */
 void join_stats(void)
 {
-	int fd = sealed.launch.stats_fd;
+	int fd = self->launch.stats_fd;
 	void *p;
 
 	if (fd >= 0 && fd < proc_fd_floor()) {
-		sealed.launch.stats_fd = fcntl(fd, F_DUPFD_CLOEXEC, proc_fd_floor());
+		self->launch.stats_fd = fcntl(fd, F_DUPFD_CLOEXEC, proc_fd_floor());
 		close(fd);
-		fd = sealed.launch.stats_fd;
+		fd = self->launch.stats_fd;
 	} else if (fd >= 0) {
 		(void)fcntl(fd, F_SETFD, FD_CLOEXEC);
 	}
@@ -104,7 +147,7 @@ void join_stats(void)
 	if (p == MAP_FAILED)
 		proc_fail(125, "statistics page: %s", strerror(errno));
 	tree = p;
-	if (tree && sealed.launch.flags & LAUNCH_FIRST)
+	if (tree && self->launch.flags & LAUNCH_FIRST)
 		process_stats = &tree->first;
 	else
 		stats_own();
@@ -124,73 +167,99 @@ void join_stats_tell(void)
 
 bool join_first(void)
 {
-	return sealed.launch.flags & LAUNCH_FIRST;
+	return self->launch.flags & LAUNCH_FIRST;
 }
 
+void join_refused(int err)
+{
+	if (err == -ESRCH) /* the tree has been ended meanwhile: so are we */
+		kill(getpid(), SIGKILL);
+	proc_fail(125, "processor component %s: %s", self->launch.daemon_name, strerror(-err));
+}
+
+static struct d2p_hello_req hello_req(void)
+{
+	return (struct d2p_hello_req){ .cap = self->launch.cap,
+				       .pid = self->launch.pid,
+				       .member = self->launch.member };
+}
+
+/* Of the tree's first process: it learns where it is placed. */
 static void daemon_hello(void)
 {
-	struct d2p_hello_req req = { .cap = sealed.launch.cap,
-				     .pid = sealed.launch.pid,
-				     .member = sealed.launch.member };
+	struct d2p_hello_req req = hello_req();
 	struct placement_part parts[PROCESS_MEMORY_MAX + 1];
 	uint32_t bytes;
 	struct d2p_hello_rep rep;
 	bool waiting = false;
 	int err;
 
-	err = rpc_connect_sync(node_net, sealed.launch.daemon, KIND_DISPATCHER, KIND_PROCESSOR, CONNECT_MS,
-			       &daemon_rpc);
+	err = rpc_connect_early(node_net, self->launch.daemon, KIND_DISPATCHER, KIND_PROCESSOR, CONNECT_MS,
+				&daemon_rpc);
 	while (!err) {
 		bytes = sizeof(parts);
-		err = rpc_call_sync(daemon_rpc, D2P_HELLO, sealed.launch.pid, 0, &req, NULL, 0, RPC_DEADLINE_MS, &rep,
+		err = rpc_call_sync(daemon_rpc, D2P_HELLO, self->launch.pid, 0, &req, NULL, 0, RPC_DEADLINE_MS, &rep,
 				    parts, &bytes);
 		if (!err || err != -EAGAIN)
 			break;
 		if (!waiting)
 			sys_message("processor component %s has no local memory free: the program waits for it",
-				    sealed.launch.daemon_name);
+				    self->launch.daemon_name);
 		waiting = true;
 		err = 0;
 	}
 	if (!err && (rep.n_memory < 1 || rep.n_memory > PROCESS_MEMORY_MAX || rep.relayed > 1 ||
 		     bytes != (rep.n_memory + 1) * sizeof(parts[0])))
 		err = -EPROTO;
-	if (err == -ESRCH) /* the tree has been ended meanwhile: so are we */
-		kill(getpid(), SIGKILL);
 	if (err)
-		proc_fail(125, "processor component %s: %s", sealed.launch.daemon_name, strerror(-err));
-	sealed.relayed = rep.relayed;
-	sealed.launch.excache_bytes = rep.excache_bytes;
-	sealed.placement.storage = parts[0];
-	sealed.placement.n_memory = rep.n_memory;
-	memcpy(sealed.placement.memory, parts + 1, rep.n_memory * sizeof(parts[0]));
+		join_refused(err);
+	self->relayed = rep.relayed;
+	self->launch.excache_bytes = rep.excache_bytes;
+	self->placement.storage = parts[0];
+	self->placement.n_memory = rep.n_memory;
+	memcpy(self->placement.memory, parts + 1, rep.n_memory * sizeof(parts[0]));
+}
+
+static struct rpc_answer daemon_answer; /* to the hello of one that was named */
+
+/* Of all others: they know, and go on; the service thread takes the answer. */
+static void daemon_greet(void)
+{
+	struct d2p_hello_req req = hello_req();
+	int err = rpc_connect_early(node_net, self->launch.daemon, KIND_DISPATCHER, KIND_PROCESSOR, CONNECT_MS,
+				    &daemon_rpc);
+
+	if (!err)
+		err = rpc_ask_sync(daemon_rpc, D2P_HELLO, self->launch.pid, &req, RPC_DEADLINE_MS, &daemon_answer);
+	if (err)
+		join_refused(err);
 }
 
 static void memory_config(struct excache_config *c, struct excache_memory m[PROCESS_MEMORY_MAX])
 {
 	*c = (struct excache_config){
 		.net = net,
-		.budget_bytes = sealed.launch.excache_bytes,
-		.pid = sealed.launch.pid,
-		.member = sealed.launch.member,
-		.lazy = sealed.launch.member != 0,
+		.budget_bytes = self->launch.excache_bytes,
+		.pid = self->launch.pid,
+		.member = self->launch.member,
+		.lazy = self->launch.member != 0,
 		.connected = service_watch_again,
-		.n_memory = sealed.placement.n_memory,
+		.n_memory = self->placement.n_memory,
 		.memory = m,
 		.stats = process_stats,
 		.fd_floor = proc_fd_floor(),
 		.message = service_memory_message,
-		.kernel_6_1 = sealed.launch.flags & LAUNCH_KERNEL_6_1,
+		.kernel_6_1 = self->launch.flags & LAUNCH_KERNEL_6_1,
 	};
 
-	for (uint32_t i = 0; i < sealed.placement.n_memory; i++) {
-		m[i].cap = sealed.placement.memory[i].cap;
-		m[i].bytes = sealed.placement.memory[i].bytes;
-		memcpy(m[i].addr, sealed.placement.memory[i].addr, ADDR_BYTES);
-		memcpy(m[i].name, sealed.placement.memory[i].name, NAME_BYTES);
+	for (uint32_t i = 0; i < self->placement.n_memory; i++) {
+		m[i].cap = self->placement.memory[i].cap;
+		m[i].bytes = self->placement.memory[i].bytes;
+		memcpy(m[i].addr, self->placement.memory[i].addr, ADDR_BYTES);
+		memcpy(m[i].name, self->placement.memory[i].name, NAME_BYTES);
 		m[i].addr[ADDR_BYTES - 1] = m[i].name[NAME_BYTES - 1] = 0;
 	}
-	process_stats->components = sealed.placement.n_memory;
+	process_stats->components = self->placement.n_memory;
 }
 
 static void memory_open(void)
@@ -201,7 +270,7 @@ static void memory_open(void)
 
 	memory_config(&c, m);
 	if ((err = excache_open(&c)))
-		proc_fail(125, "local memory of %lu bytes: %s", (unsigned long)sealed.launch.excache_bytes,
+		proc_fail(125, "local memory of %lu bytes: %s", (unsigned long)self->launch.excache_bytes,
 			  strerror(-err));
 }
 
@@ -211,17 +280,17 @@ static void files_config(struct fs_config *c)
 	mode_t mask = umask(0);
 
 	umask(mask);
-	sealed.placement.storage.addr[ADDR_BYTES - 1] = sealed.placement.storage.name[NAME_BYTES - 1] = 0;
+	self->placement.storage.addr[ADDR_BYTES - 1] = self->placement.storage.name[NAME_BYTES - 1] = 0;
 	*c = (struct fs_config){
 		.net = net,
-		.s_addr = sealed.placement.storage.addr,
-		.s_name = sealed.placement.storage.name,
-		.cap = sealed.placement.storage.cap,
-		.pid = sealed.launch.pid,
-		.member = sealed.launch.member,
+		.s_addr = self->placement.storage.addr,
+		.s_name = self->placement.storage.name,
+		.cap = self->placement.storage.cap,
+		.pid = self->launch.pid,
+		.member = self->launch.member,
 		.cwd = getcwd(cwd, sizeof(cwd)) ? cwd : "/",
 		.umask = mask,
-		.wait_s = sealed.launch.storage_wait_s,
+		.wait_s = self->launch.storage_wait_s,
 		.fd_floor = proc_fd_floor(),
 	};
 }
@@ -234,7 +303,7 @@ static void files_open(int exec_fd)
 	files_config(&c);
 	err = exec_fd < 0 ? fs_open(&c) : fs_exec_restore(&c, exec_fd);
 	if (err)
-		proc_fail(125, "storage component %s: %s", sealed.placement.storage.name, strerror(-err));
+		proc_fail(125, "storage component %s: %s", self->placement.storage.name, strerror(-err));
 	fd_limit((int)proc_limit(RLIMIT_NOFILE));
 }
 
@@ -250,12 +319,12 @@ static void node_open(void)
 /* The rack's fabric as the daemon's answer says: itself, or by the relay. */
 static void rack_open(void)
 {
-	struct net_options opt = { .fd_floor = proc_fd_floor(), .relay = sealed.launch.relay };
-	const char *fabric = sealed.relayed ? "relay" : sealed.launch.fabric;
+	struct net_options opt = { .fd_floor = proc_fd_floor(), .relay = self->launch.relay };
+	const char *fabric = self->relayed ? "relay" : self->launch.fabric;
 	int err;
 
 	net = node_net;
-	opt.hook = sealed.launch.hook[0] ? sealed.launch.hook : NULL;
+	opt.hook = self->launch.hook[0] ? self->launch.hook : NULL;
 	if ((opt.hook || strcmp(fabric, "local") != 0) && (err = net_open(fabric, &opt, &net)))
 		proc_fail(125, "fabric %s: %s", fabric, strerror(-err));
 }
@@ -270,7 +339,10 @@ bool join_foreign(void)
 void join_rack(int exec_fd)
 {
 	node_open();
-	daemon_hello();
+	if (exec_fd < 0)
+		daemon_hello();
+	else
+		daemon_greet();
 	rack_open();
 	memory_open();
 	files_open(exec_fd);
@@ -279,7 +351,8 @@ void join_rack(int exec_fd)
 
 void join_serve(void)
 {
-	int err = service_open(net, daemon_rpc, sealed.launch.pid, sealed.launch.daemon_name);
+	int err = service_open(net, daemon_rpc, self->launch.pid, self->launch.daemon_name,
+			       self->launch.member ? &daemon_answer : NULL);
 
 	if (err)
 		proc_fail(125, "service thread: %s (ashlar doctor looks at limits)", strerror(-err));
@@ -296,23 +369,22 @@ void join_seal(void)
 	seal(PROT_READ);
 }
 
-void join_forked(const struct cap *cap, uint32_t member, int (*ranges)(int (*registered)(uint64_t, uint64_t)))
+void join_forked(const struct member *m, int (*ranges)(int (*registered)(uint64_t, uint64_t)))
 {
-	struct excache_memory m[PROCESS_MEMORY_MAX];
+	struct excache_memory components[PROCESS_MEMORY_MAX];
 	struct excache_config memory;
 	struct fs_config files;
 	int err;
 
 	seal(PROT_READ | PROT_WRITE);
-	sealed.launch.cap = *cap;
-	sealed.launch.member = member;
-	sealed.launch.flags &= ~(uint32_t)LAUNCH_FIRST;
+	self_become(self, m);
+	self->launch.flags &= ~(uint32_t)LAUNCH_FIRST;
 	stats_own();
 	process_stats->start_ns = clock_ns();
 	node_open();
-	daemon_hello();
+	daemon_greet();
 	rack_open();
-	memory_config(&memory, m);
+	memory_config(&memory, components);
 	files_config(&files);
 	seal(PROT_READ);
 	if ((err = excache_fork_child(&memory, ranges)))

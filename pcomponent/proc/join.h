@@ -9,7 +9,21 @@
 #include <stdint.h>
 #include "ashlar/launch.h"
 
-/* The configuration behind the descriptor whose number arg is; the descriptor, which stays open, at the configuration's end. */
+/*
+ * Who a process is to be that does not exist yet: the child of a fork, or the program that this one becomes. All that it
+ * needs to begin, so that it need not wait for the node daemon.
+ */
+struct member {
+	struct cap cap; /* for D2P_HELLO */
+	uint64_t excache_bytes;
+	uint32_t id, relayed;
+	struct cap caps[PROCESS_MEMORY_MAX + 1]; /* for the components: storage, then memory */
+};
+
+/*
+ * The configuration behind the descriptor whose number arg is; the descriptor, which stays open, at its end. After exec with
+ * what join_save wrote.
+ */
 int join_read(const char *arg);
 const struct launch_config *join_launch(void);
 /* The counters outlive us in the memfd that our parent holds; without one they are our own. */
@@ -25,7 +39,13 @@ void join_rack(int exec_fd);
 void join_serve(void);
 /* Before the program's first instruction: what we know of ourselves is read-only from now on. */
 void join_seal(void);
+/* Has it a capability for each of our components? bytes: of caps. */
+bool join_caps_fit(uint32_t bytes);
+/* For the program that this process becomes as that member: what join_read reads, to fd. 0 or -errno. */
+int join_save(const struct member *, int fd);
 /* In the child of a fork, whose descriptors of ours are closed: as that member. ranges: as excache_fork_child. */
-void join_forked(const struct cap *cap, uint32_t member, int (*ranges)(int (*registered)(uint64_t, uint64_t)));
+void join_forked(const struct member *, int (*ranges)(int (*registered)(uint64_t, uint64_t)));
+/* The node daemon did not take us; err: what it said. Does not return. Any thread. */
+void join_refused(int err) __attribute__((noreturn));
 
 #endif

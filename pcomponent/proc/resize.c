@@ -7,6 +7,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 #include "pcomponent/excache/excache.h"
+#include "pcomponent/fs/fs.h"
 #include "pcomponent/proc/resize.h"
 #include "pcomponent/sys/thread.h"
 #include "pcomponent/vm/vm.h"
@@ -117,6 +118,7 @@ static void *resize_main(void *arg)
 	(void)arg;
 	/* thread_self() is the first thread's until now. */
 	__asm__ volatile("wrgsbase %0" ::"r"(t));
+	fs_never_wait();
 	pthread_mutex_lock(&resizer.lock);
 	for (;;) {
 		while (!resizer.begun || (!resizer.asked && !resizer.core_asked && !resizer.read_asked))
@@ -154,7 +156,6 @@ static int thread_begin(void)
 	int err;
 
 	resizer.self.self = &resizer.self; /* thread_self() */
-	resizer.self.helper = true;
 	vm_lock_helper(&resizer.self);
 	pthread_attr_init(&attr);
 	pthread_attr_setstacksize(&attr, RESIZE_STACK_BYTES);

@@ -17,6 +17,7 @@
 #include "pcomponent/excache/excache.h"
 #include "pcomponent/fs/fs.h"
 #include "pcomponent/proc/core_door.h"
+#include "pcomponent/proc/join.h"
 #include "pcomponent/proc/proc.h"
 #include "pcomponent/proc/resize.h"
 #include "pcomponent/proc/service.h"
@@ -40,8 +41,9 @@ static struct rpc *daemon_rpc;
 static uint32_t service_pid;
 static struct rpc_request *resizing; /* the budget that is being carried out */
 static struct d2p_report_req reported;
-static pthread_mutex_t daemon_lock; /* daemon_rpc and resizing: a thread that forks asks the daemon itself */
-static int again_fd = -1;	    /* eventfd: there is another connection to watch; -1: the thread is not there yet */
+static const struct rpc_answer *hello; /* NULL: it is known */
+static pthread_mutex_t daemon_lock;    /* daemon_rpc, resizing and hello: a thread that forks asks the daemon itself */
+static int again_fd = -1; /* eventfd: there is another connection to watch; -1: the thread is not there yet */
 
 /* With the daemon everything ends; memory components that let the process go for that are not the news. */
 static void daemon_first(void)
@@ -117,12 +119,24 @@ static bool report(void)
 	return true;
 }
 
-long service_call(enum msg_id id, const void *req, void *rep)
+/* Under the lock: has the daemon taken us? Whoever reads from it may meet its answer. */
+static void hello_look(void)
+{
+	if (!hello || hello->err == RPC_LATER)
+		return;
+	if (hello->err)
+		join_refused(hello->err);
+	hello = NULL;
+}
+
+long service_call(enum msg_id id, const void *req, void *rep, void *rep_tail, uint32_t *rep_tail_bytes)
 {
 	long err;
 
 	pthread_mutex_lock(&daemon_lock);
-	err = rpc_call_sync(daemon_rpc, id, service_pid, 0, req, NULL, 0, RPC_DEADLINE_MS, rep, NULL, NULL);
+	err = rpc_call_sync(daemon_rpc, id, service_pid, 0, req, NULL, 0, RPC_DEADLINE_MS, rep, rep_tail,
+			    rep_tail_bytes);
+	hello_look();
 	pthread_mutex_unlock(&daemon_lock);
 	return err;
 }
@@ -154,6 +168,7 @@ static int daemon_look(void)
 
 	pthread_mutex_lock(&daemon_lock);
 	err = rpc_sync_step(daemon_rpc);
+	hello_look();
 	if (!err)
 		budget_look();
 	pthread_mutex_unlock(&daemon_lock);
@@ -184,6 +199,34 @@ static void service_look(void)
 		memory_watch();
 }
 
+/* The threads of the dispatcher take no signal: the caller blocks them all. */
+static int thread_begin(void *(*fn)(void *))
+{
+	pthread_attr_t attr;
+	pthread_t id;
+	int err;
+
+	pthread_attr_init(&attr);
+	pthread_attr_setstacksize(&attr, SERVICE_STACK_BYTES);
+	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+	err = pthread_create(&id, &attr, fn, NULL);
+	pthread_attr_destroy(&attr);
+	return -err;
+}
+
+static void *locks_main(void *arg)
+{
+	fs_locks_restore();
+	return arg;
+}
+
+/* Another process may take what is locked here as soon as the storage component is there again. */
+static void locks_look(void)
+{
+	if (fs_locks_lost())
+		thread_begin(locks_main); /* if not now, at the next look */
+}
+
 static void *service_main(void *arg)
 {
 	uint64_t begin = clock_ns(), due = begin + REPORT_MS * NS_PER_MS;
@@ -196,6 +239,7 @@ static void *service_main(void *arg)
 
 		if (now >= due) {
 			excache_watch_look();
+			locks_look();
 			if (!behind && (behind = now - begin >= READ_BEHIND_MS * NS_PER_MS))
 				resize_read_ask();
 			due = now + (report() ? REPORT_MS : REPORT_IDLE_MS) * NS_PER_MS;
@@ -212,21 +256,6 @@ void service_forked(void)
 {
 	again_fd = -1;
 	watched_n = 0;
-}
-
-/* The threads of the dispatcher take no signal. */
-static int thread_begin(void *(*fn)(void *))
-{
-	pthread_attr_t attr;
-	pthread_t id;
-	int err;
-
-	pthread_attr_init(&attr);
-	pthread_attr_setstacksize(&attr, SERVICE_STACK_BYTES);
-	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-	err = pthread_create(&id, &attr, fn, NULL);
-	pthread_attr_destroy(&attr);
-	return -err;
 }
 
 static int again_open(void)
@@ -256,7 +285,8 @@ static int threads_begin(void)
 	return err;
 }
 
-int service_open(struct net *net, struct rpc *daemon, uint32_t pid, const char *daemon_name)
+int service_open(struct net *net, struct rpc *daemon, uint32_t pid, const char *daemon_name,
+		 const struct rpc_answer *answer)
 {
 	int err;
 
@@ -267,6 +297,7 @@ int service_open(struct net *net, struct rpc *daemon, uint32_t pid, const char *
 	daemon_label = daemon_name;
 	service_net = net;
 	daemon_rpc = daemon;
+	hello = answer;
 	service_pid = pid;
 	rpc_sync_serve(daemon, &service, NULL);
 	err = again_open();

@@ -43,8 +43,6 @@ struct thread {
 	/* Big-reader lock of the layout (vm/vmlock.h): nonzero while this thread is inside a fault. Others read it. */
 	uint32_t in_fault __attribute__((aligned(64)));
 
-	bool helper; /* of the dispatcher's, behind the program: it does not wait for a storage component that is gone */
-
 	/* Memory path of this thread; made at its first miss. */
 	struct excache_port *port;
 

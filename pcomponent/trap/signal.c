@@ -101,6 +101,18 @@ uint64_t signal_ours_ignored(void)
 	return __atomic_load_n(&ours_ignored, __ATOMIC_RELAXED);
 }
 
+bool signal_restarts(struct thread *t)
+{
+	bool restarts;
+
+	if (!(__atomic_load_n(&t->pending, __ATOMIC_RELAXED) & PENDING_NOTED))
+		return false;
+	pthread_mutex_lock(&actions_lock);
+	restarts = actions[t->sig_info.si_signo].flags & SA_RESTART;
+	pthread_mutex_unlock(&actions_lock);
+	return restarts;
+}
+
 static bool within_altstack(const struct thread *t, uint64_t sp)
 {
 	uint64_t base = (uint64_t)t->altstack.ss_sp;

@@ -79,5 +79,7 @@ uint64_t signal_mask(const struct thread *t);
 void signal_set_mask(struct thread *t, uint64_t mask);
 /* Those of the dispatcher's three signals that the program ignores. */
 uint64_t signal_ours_ignored(void);
+/* After a host_block that was not done: did a signal end it whose action asks for the call to be made again (SA_RESTART)? */
+bool signal_restarts(struct thread *t);
 
 #endif

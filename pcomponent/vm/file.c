@@ -6,6 +6,7 @@
  * once, so that no thread sees half of it. What lies behind the end of its file stays unread.
  */
 #include <errno.h>
+#include <string.h>
 #include <sys/mman.h>
 #include "ashlar/base/limits.h"
 #include "pcomponent/excache/excache.h"
@@ -16,6 +17,7 @@
 
 #define PIECE_BYTES (64UL << 10)
 #define PIECES_MAX 1024u /* each is a mapping of its own to the host kernel, which has room for some 65,000 */
+#define BATCH_MAX 8
 #define BUDGET_SHARE 16u /* no piece is larger than this part of the budget, but for PIECE_BYTES */
 
 static bool allowed(const struct vma *v, uint32_t prot)
@@ -23,22 +25,27 @@ static bool allowed(const struct vma *v, uint32_t prot)
 	return prot == PROT_READ ? v->prot != PROT_NONE : (v->prot & prot) == prot;
 }
 
-/* The piece of v that addr lies in: pieces are aligned in the file. */
-static struct vma piece_at(const struct vma *v, uint64_t addr)
+/* The piece of the file that addr in v shows: its offset, and its size. Pieces are aligned in the file. */
+static uint64_t block_of(const struct vma *v, uint64_t addr, uint64_t *size)
 {
-	uint64_t bytes = PIECE_BYTES, off = v->off + (addr - v->start);
-	struct vma piece = *v;
+	*size = PIECE_BYTES;
+	while (*size < (v->end - v->start) / PIECES_MAX && *size < vm_budget() / BUDGET_SHARE)
+		*size *= 2;
+	return (v->off + (addr - v->start)) & -*size;
+}
 
-	while (bytes < (v->end - v->start) / PIECES_MAX && bytes < vm_budget() / BUDGET_SHARE)
-		bytes *= 2;
-	off &= -bytes;
+/* What v shows of [off, off + size) of its file. */
+static struct vma part_of(const struct vma *v, uint64_t off, uint64_t size)
+{
+	struct vma part = *v;
+
 	if (off > v->off) {
-		piece.start = v->start + (off - v->off);
-		piece.off = off;
+		part.start = v->start + (off - v->off);
+		part.off = off;
 	}
-	if (off + bytes - v->off < v->end - v->start)
-		piece.end = v->start + (off + bytes - v->off);
-	return piece;
+	if (off + size - v->off < v->end - v->start)
+		part.end = v->start + (off + size - v->off);
+	return part;
 }
 
 /* exclusive: is the piece still what it was when it was asked for? */
@@ -124,36 +131,127 @@ static int show(struct thread *t, const struct vma *piece, char **copy, bool *re
 	return err;
 }
 
-/* Read the piece of v that addr lies in. 0: it is there, or the mapping has changed; -errno: it cannot be had. */
-static int piece_read(struct thread *t, const struct vma *v, uint64_t addr, struct fs_image *image)
+/* What one read brings: mappings of a file that lie in the same piece of it. */
+struct batch {
+	struct vma piece[BATCH_MAX];
+	unsigned n;
+	uint64_t from, to; /* in the file */
+};
+
+static void batch_add(struct batch *b, const struct vma *piece)
 {
-	struct vma piece = piece_at(v, addr);
-	uint64_t bytes = piece.end - piece.start, there;
-	char *copy = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	uint64_t to = piece->off + (piece->end - piece->start);
+
+	b->from = piece->off < b->from ? piece->off : b->from;
+	b->to = to > b->to ? to : b->to;
+	b->piece[b->n++] = *piece;
+}
+
+/* exclusive: the piece of v at addr, and of what else is mapped of it what has not been read: a small program's segments. */
+static void batch_make(struct batch *b, const struct vma *v, uint64_t addr)
+{
+	uint64_t size, off = block_of(v, addr, &size), low, high;
+	struct vma piece = part_of(v, off, size);
+	struct vma *other;
+
+	*b = (struct batch){ .from = UINT64_MAX };
+	batch_add(b, &piece);
+	for (other = table_find(0); other && !layout.registered && b->n < BATCH_MAX; other = table_next(other)) {
+		low = other->off > off ? other->off : off;
+		high = other->off + (other->end - other->start);
+		high = high < off + size ? high : off + size;
+		if (!(other->flags & VMA_UNREAD) || other->name != v->name || other->start == v->start || low >= high)
+			continue;
+		piece = part_of(other, off, size);
+		batch_add(b, &piece);
+	}
+}
+
+static void unmap(char *from, const char *to)
+{
+	if (from < to)
+		(void)munmap(from, (size_t)(to - from));
+}
+
+/* copy, of `bytes`, which is given up, becomes the piece, as far as that has contents. 0 or -errno. */
+static int piece_show(struct thread *t, struct vma piece, char *copy, uint64_t bytes)
+{
+	char *left = copy;
 	bool reclaim = false;
-	int64_t got;
 	int err;
 
-	if (copy == MAP_FAILED)
-		return -ENOMEM;
-	got = fs_image_pread(image, copy, bytes, piece.off);
-	there = got > 0 ? ((uint64_t)got + PAGE_BYTES - 1) & -PAGE_BYTES : 0;
-	if (there < bytes)
-		(void)munmap(copy + there, bytes - there);
-	if (got < 0)
-		return (int)got;
-	if (addr - piece.start >= there) {
-		if (there)
-			(void)munmap(copy, there);
-		return -EFAULT;
-	}
-	piece.end = piece.start + there;
-	err = show(t, &piece, &copy, &reclaim);
-	if (copy)
-		(void)munmap(copy, there);
+	piece.end = piece.start + bytes;
+	err = show(t, &piece, &left, &reclaim);
+	if (left)
+		unmap(copy, copy + bytes);
 	if (reclaim)
 		layout_reclaim(t);
 	return err == -EAGAIN ? 0 : err;
+}
+
+/* The same with a copy of what is at `from`. */
+static int piece_copy(struct thread *t, const struct vma *piece, const char *from, uint64_t bytes)
+{
+	char *copy = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (copy == MAP_FAILED)
+		return -ENOMEM;
+	memcpy(copy, from, bytes);
+	return piece_show(t, *piece, copy, bytes);
+}
+
+/* Bytes of the piece that lie before `there` in the file. */
+static uint64_t piece_bytes(const struct vma *piece, uint64_t there)
+{
+	uint64_t bytes = piece->end - piece->start;
+
+	if (there <= piece->off)
+		return 0;
+	return bytes < there - piece->off ? bytes : there - piece->off;
+}
+
+/* The pieces of a batch out of buf, which is given up: copies, but for the first, which was asked for. */
+static int batch_show(struct thread *t, const struct batch *b, char *buf, uint64_t there)
+{
+	const struct vma *first = &b->piece[0];
+	uint64_t bytes;
+	char *at = buf + (first->off - b->from);
+	int err = 0;
+
+	for (unsigned i = 1; i < b->n && !err; i++) {
+		bytes = piece_bytes(&b->piece[i], there);
+		if (bytes)
+			err = piece_copy(t, &b->piece[i], buf + (b->piece[i].off - b->from), bytes);
+	}
+	bytes = piece_bytes(first, there);
+	unmap(buf, at);
+	unmap(at + bytes, buf + (b->to - b->from));
+	if (!err)
+		return piece_show(t, *first, at, bytes);
+	unmap(at, at + bytes);
+	return err;
+}
+
+/* Read the piece of v that addr lies in. 0: it is there, or the mapping has changed; -errno: it cannot be had. */
+static int piece_read(struct thread *t, const struct vma *v, uint64_t addr, struct fs_image *image)
+{
+	struct batch b;
+	uint64_t there;
+	char *buf;
+	int64_t got;
+
+	vm_lock_exclusive();
+	batch_make(&b, v, addr);
+	vm_unlock_exclusive();
+	buf = mmap(NULL, b.to - b.from, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (buf == MAP_FAILED)
+		return -ENOMEM;
+	got = fs_image_pread(image, buf, b.to - b.from, b.from);
+	there = b.from + (got > 0 ? ((uint64_t)got + PAGE_BYTES - 1) & -PAGE_BYTES : 0);
+	if (got >= 0 && v->off + (addr - v->start) < there)
+		return batch_show(t, &b, buf, there);
+	unmap(buf, buf + (b.to - b.from));
+	return got < 0 ? (int)got : -EFAULT;
 }
 
 /*
@@ -163,13 +261,15 @@ static int piece_read(struct thread *t, const struct vma *v, uint64_t addr, stru
 static struct fs_image *unread_from(uint64_t addr, struct vma *v)
 {
 	struct vma *found = table_find(addr), piece;
+	uint64_t size, off;
 
 	while (found && !(found->flags & VMA_UNREAD))
 		found = table_next(found);
 	if (!found || layout.registered)
 		return NULL;
 	*v = *found;
-	piece = piece_at(v, addr > v->start ? addr : v->start);
+	off = block_of(v, addr > v->start ? addr : v->start, &size);
+	piece = part_of(v, off, size);
 	if (table_weight() + (piece.end - piece.start) > layout.budget)
 		return NULL;
 	return fs_image_ref(names_image(v->name));

@@ -64,6 +64,25 @@ static int move_pages(uint64_t from, uint64_t to, uint64_t bytes)
 	return err ? err : move_pages(from + half, to + half, bytes - half);
 }
 
+/*
+ * The same for what is registered. The host kernel takes the registration from what it moves, and where it has joined that
+ * to a neighbour by then, from all of the neighbour too, whose missing pages would be zeros. What reads at random is not
+ * joined to what does not; the flag means nothing else for anonymous memory, and advice of the program's never sets it.
+ */
+static int move_registered(uint64_t from, uint64_t to, uint64_t bytes)
+{
+	int err;
+
+	if (madvise((void *)from, bytes, MADV_RANDOM))
+		return -errno;
+	if ((err = move_pages(from, to, bytes)))
+		return err;
+	err = excache_move(from, to, bytes);
+	if (!err && madvise((void *)to, bytes, MADV_NORMAL))
+		err = -errno;
+	return err;
+}
+
 /* exclusive: what a mapping loses when its pages move away or end. */
 static void leave(const struct vma *v)
 {
@@ -85,12 +104,10 @@ static int move_one(const struct vma *v, uint64_t to, uint64_t more, uint32_t fl
 
 	if (v->flags & VMA_HOST)
 		return move_object(v->start, bytes, bytes + more, flags, to);
-	if ((err = move_pages(v->start, to, bytes)))
-		return err;
 	if (!(v->flags & VMA_REGISTERED))
-		return 0;
+		return move_pages(v->start, to, bytes);
 	leave(v);
-	err = excache_move(v->start, to, bytes);
+	err = move_registered(v->start, to, bytes);
 	return !err && (v->flags & VMA_LOCKED) ? excache_pin(to, to + bytes) : err;
 }
 

@@ -40,7 +40,7 @@ for round in 1 2 3; do
 	kill -KILL "$storage"
 	wait_for 2 ended "$storage"
 	wait_for 5 has_line "$tmp/err" 'is gone .*: calls on its files wait' || fail "no word of it"
-	sleep 0.5
+	sleep 0.5 # it is away for a while
 	rack_storage
 	wait_for 20 eval '[ "$(grep -c "is back after" "$tmp/err")" = '$round' ]' || fail "does not come back: $(cat "$tmp/err")"
 	! other || fail "the lock is lost, after line $(wc -l <"$tmp/out"): $(cat "$tmp/err")"
@@ -81,6 +81,34 @@ wait_status "$command" 30
 expect_status 0
 [ "$(tail -n 1 "$tmp/out")" = 5 ] || fail "not EIO: $(cat "$tmp/out")"
 has_line "$tmp/err" 'nameless is lost' || fail "not named: $(cat "$tmp/err")"
+
+# Who has locks and makes no calls has them again as well, before others come
+exec 8<>"$tmp/go"
+input=$tmp/go
+start run --rack "$rack" -- "$python" -c '
+import fcntl, sys
+f = open("data"); fcntl.flock(f, fcntl.LOCK_EX)
+g = open("named", "r+b"); fcntl.lockf(g, fcntl.LOCK_EX)
+print("go", flush=True); sys.stdin.readline()
+'
+input=/dev/null
+wait_for 10 has_line "$tmp/out" go
+kill -KILL "$storage"
+wait_for 2 ended "$storage"
+rack_storage
+wait_for 10 has_line "$tmp/err" 'the locks on its files are taken again' || fail "the locks are not taken again"
+! other || fail "the flock of an idle program is lost"
+ASHLAR_TEST_MARK=$mark "$bin/ashlar" run --rack "$rack" -- "$python" -c '
+import fcntl
+try:
+    fcntl.lockf(open("named", "r+b"), fcntl.LOCK_EX | fcntl.LOCK_NB); print("got it")
+except BlockingIOError:
+    print("taken")' >"$tmp/taken" 2>&1
+has_line "$tmp/taken" '^taken$' || fail "the record lock of an idle program is lost: $(cat "$tmp/taken")"
+echo >&8
+exec 8>&-
+wait_status "$command" 30
+expect_status 0
 
 # Interrupted while it waits; and with a limit
 start run --rack "$rack" -- "$python" -c '

@@ -19,7 +19,7 @@ before=$(wc -l <"$tmp/out")
 if [ "$passive" ]; then
 	wait_for 10 lines_more_than "$tmp/out" $((before + 20)) || fail "no misses while the memory components are stopped"
 else
-	sleep 1
+	sleep 1 # nothing can be seen of a program that waits
 fi
 for p in "${memory[@]}"; do
 	in_state "$p" T || fail "$p runs again by itself"

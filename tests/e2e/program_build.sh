@@ -1,5 +1,5 @@
 #!/bin/bash
-# make -j2 and gcc build a part of ashlar inside ashlar; its unit tests pass there. (All of it: make soak.)
+# make -j2 and gcc build a part of ashlar inside ashlar; its unit tests pass there. (All of it: program_ashlar.sh, make soak.)
 # timeout: 600
 . "$(dirname "$0")/functions.sh"
 requires gcc make
@@ -10,21 +10,20 @@ ashlar run --excache 64M --stats "$tmp/stats" -- make -s -j2 B="$tmp/b" "$tmp/b/
 	show "$tmp/out" "$tmp/err"
 	fail "make fails"
 }
-cat >"$tmp/hist.c" <<'END'
-#include <stdio.h>
-#include "ashlar/base/hist.h"
-int main(void)
-{
-	static struct hist h;
-
-	for (unsigned i = 1; i <= 1000; i++)
-		hist_add(&h, i * 1000);
-	printf("%d\n", hist_quantile(&h, 0.5) > 400000 && hist_quantile(&h, 0.5) < 600000);
-	return 0;
-}
+units="base_hist base_log base_loop base_secret base_size"
+cat >"$tmp/units.sh" <<'END'
+for t in "${@:2}"; do
+	make -s B="$1" "$1/obj/tests/unit/$t.o" || exit
+	gcc -pie -pthread "$1/obj/tests/unit/$t.o" "$1/lib/libbase.a" -lcmocka -lsodium -o "$1/$t" || exit
+	"$1/$t" >"$1/$t.out" 2>&1 || { echo "$t: exit status $?"; cat "$1/$t.out"; }
+done
 END
-ashlar run --excache 64M -- gcc -Iinclude "$tmp/hist.c" "$tmp/b/lib/libbase.a" -o "$tmp/hist" || fail "gcc fails"
-[ "$(ashlar run --excache 64M -- "$tmp/hist")" = 1 ] || fail "what was built is wrong"
+# shellcheck disable=SC2086 # words
+ashlar run --excache 16M -- bash "$tmp/units.sh" "$tmp/b" $units >"$tmp/out" 2>&1 || {
+	show "$tmp/out"
+	fail "the unit tests are not built"
+}
+grep -v '^  CC ' "$tmp/out" && fail "unit tests fail inside"
 [ "$(stat_of "$tmp/stats" detail.processes)" -ge 40 ] || fail "hardly a process"
 echo "built by $(stat_of "$tmp/stats" detail.processes) programs, $(stat_of "$tmp/stats" excache.misses) misses"
 passed

@@ -37,9 +37,9 @@ cleanup "kill $server"
 "$dir/pgbench" -i -q bench >"$tmp/out" 2>&1 || fail "$(cat "$tmp/out")"
 "$dir/pgbench" -n -c 3 -t 100 bench >"$tmp/out" 2>&1 || fail "$(cat "$tmp/out")"
 grep -q '300/300' "$tmp/out" || fail "transactions: $(cat "$tmp/out")"
-"$dir/pgbench" -n -c 3 -T 30 bench >"$tmp/load" 2>&1 &
+"$dir/pgbench" -n -c 3 -T 30 -P 1 bench >"$tmp/load" 2>&1 &
 load=$!
-sleep 2
+wait_for 20 has_line "$tmp/load" '^progress: [2-9]' || fail "no load: $(cat "$tmp/load")"
 # the command, and with it all of the rack
 postmaster=$(head -n 1 "$tmp/pg/d/postmaster.pid")
 kill -9 "$server"

@@ -9,7 +9,7 @@ standing_rack
 ashlar rack up "$rack" >/dev/null || fail "no rack"
 ashlar run --rack "$rack" -- true || fail "it does not work"
 wait_for 5 rack_is_empty || fail "it is not idle"
-sleep 1
+sleep 1 # what the program was given is given back in the background
 parts_of="gmm p0 m0 m1 s0"
 ticks() {
 	local p f sum=0

@@ -14,7 +14,7 @@ sort all | wc -l
 exec 5<one 6>two
 (read -r -u 5 _; echo child >&6); echo parent >&6; read -r -u 5 x; echo ${#x}
 /bin/echo program >&6; exec 6>&-; cat two
-cat <(seq 3) <(seq 2); seq 4 > >(cat); sleep 0.2
+cat <(seq 3) <(seq 2); seq 4 > >(cat; : >done); until [ -e done ]; do sleep 0.01; done
 cat /dev/fd/7 7<two; echo through | cat /dev/stdin
 mkfifo p; cat p >o & echo data >p; wait; cat o; stat -c %F p; [ -p p ] && rm p
 (flock 9; flock -n two echo other; flock -n one echo nested || echo locked) 9>two

@@ -28,10 +28,10 @@ END
 start run --rack "$rack" --excache 16M -- "$python" tree.py
 wait_for 20 has_line "$tmp/out" go || fail "no start: $(cat "$tmp/err")"
 for round in 1 2; do
-	sleep 0.7
+	sleep 0.7 # the end comes at any point of their work
 	kill -KILL "$storage"
 	wait_for 2 ended "$storage"
-	sleep 0.3
+	sleep 0.3 # and lasts
 	rack_storage
 done
 wait_status "$command" 60

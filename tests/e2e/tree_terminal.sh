@@ -50,14 +50,14 @@ type cat | tr a-z A-Z
 type through a pipe
 key C-d
 expect THROUGH A PIPE
-type sleep 66 & kill -STOP $!; sleep 0.3; jobs
+type sleep 66 & kill -STOP $!; until [ "$(jobs -s)" ]; do sleep 0.01; done; jobs
 expect Stopped
-type kill -KILL $!; sleep 0.5; wait $!; echo status $?
+type kill -KILL $!; while [ "$(jobs -s)" ]; do sleep 0.01; done; wait $!; echo status $?
 expect status 137
 # A job of the background that reads stops
-type cat & sleep 0.5; jobs
+type cat & until [ "$(jobs -s)" ]; do sleep 0.01; done; jobs
 expect Stopped
-type kill -KILL %1; sleep 0.5; jobs; echo gone
+type kill -KILL %1; while [ "$(jobs -s)" ]; do sleep 0.01; done; jobs; echo gone
 expect Killed
 expect gone
 type exit 5

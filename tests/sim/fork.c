@@ -38,6 +38,7 @@ struct child {
 	struct share *share;
 	unsigned n_share;
 	struct net *net;
+	struct rpc_answer hello;
 	struct rpc *daemon, *memory[PROCESS_MEMORY_MAX];
 	struct net_data *data[PROCESS_MEMORY_MAX];
 	bool gone[PROCESS_MEMORY_MAX]; /* was tried, and is no use */
@@ -58,22 +59,13 @@ static struct share *share_of(struct child *c, const struct kept *k)
 	return &c->share[c->n_share++];
 }
 
+/* It goes on without the answer, as a child does: the daemon may be looking at it still when it is with the others. */
 static bool hello_daemon(struct child *c)
 {
-	struct d2p_hello_req req = { .cap = c->cap, .pid = c->p->run.pid, .member = c->member };
-	struct placement_part parts[PROCESS_MEMORY_MAX + 1];
-	uint32_t n = sizeof(parts);
-	struct d2p_hello_rep rep;
-
-	if (rpc_connect_sync(c->net, c->p->run.p_addr, KIND_DISPATCHER, KIND_PROCESSOR, CONNECT_MS, &c->daemon))
-		return false;
-	if (rpc_call_sync(c->daemon, D2P_HELLO, req.pid, 0, &req, NULL, 0, 0, &rep, parts, &n))
+	if (rpc_connect_early(c->net, c->p->run.p_addr, KIND_DISPATCHER, KIND_PROCESSOR, CONNECT_MS, &c->daemon))
 		return false;
 	members_serve(c->daemon);
-	check(rep.n_memory == c->p->n_memory, "a child has %u memory components", rep.n_memory);
-	for (uint32_t i = 0; i < rep.n_memory; i++)
-		c->memory_cap[i] = parts[1 + i].cap;
-	return true;
+	return !member_greet(c->p, c->daemon, &c->cap, c->member, &c->hello);
 }
 
 static bool hello_memory(struct child *c, uint32_t i)
@@ -241,13 +233,14 @@ static void keep(struct child *c, unsigned page)
 	c->n_kept++;
 }
 
-static void child_start(struct proc *p, const struct d2p_fork_rep *member)
+static void child_start(struct proc *p, const struct d2p_fork_rep *member, const struct cap *caps)
 {
 	struct child *c = calloc(1, sizeof(*c));
 
 	c->p = p;
 	c->cap = member->cap;
 	c->member = member->member;
+	memcpy(c->memory_cap, caps + 1, p->n_memory * sizeof(caps[0]));
 	c->kept = calloc(p->pages, sizeof(*c->kept));
 	c->share = calloc(p->pages, sizeof(*c->share));
 	for (unsigned i = 0; i < p->pages; i++)
@@ -268,8 +261,9 @@ static void unfork(struct proc *p, uint32_t member)
 void fork_step(struct proc *p)
 {
 	struct d2p_fork_req req = { 0 };
+	struct cap caps[PROCESS_MEMORY_MAX + 1];
 	struct d2p_fork_rep rep;
-	int err = rpc_call_sync(p->daemon, D2P_FORK, p->run.pid, 0, &req, NULL, 0, 0, &rep, NULL, NULL);
+	int err = member_name(p, p->daemon, &req, &rep, caps);
 
 	if (err)
 		return;
@@ -277,11 +271,11 @@ void fork_step(struct proc *p)
 	if (options.plant != PLANT_NO_SHARE || sim_chance(800000)) {
 		err = p->excache->fork_prepare(rep.member);
 		if (!err && !sim_node_dead(p->node))
-			child_start(p, &rep);
+			child_start(p, &rep, caps);
 		if (!err)
 			p->excache->fork_parent();
 	} else {
-		child_start(p, &rep);
+		child_start(p, &rep, caps);
 	}
 	proc_unlock(p);
 	if (!err)

@@ -20,4 +20,4 @@ found early-ack 20 ", not "
 found no-protect 50 ", not "
 found lost-end 50 ""
 found no-share 50 "a child of process"
-found early-free 50 "a child of process"
+found early-free 50 " of page " # a frame that a process shares with its child: either may be the one that sees it

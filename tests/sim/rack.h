@@ -153,6 +153,11 @@ bool proc_troubled(const struct proc *); /* something has happened in its time t
 
 /* ---- processes that a program makes ---- */
 
+/* D2P_FORK, and a look at its answer. caps: for the components, storage first. */
+int member_name(struct proc *, struct rpc *daemon, const struct d2p_fork_req *, struct d2p_fork_rep *,
+		struct cap caps[PROCESS_MEMORY_MAX + 1]);
+/* Say hello as who was named: sent, and not waited for, but where messages are lost. hello: stays where it is. */
+int member_greet(struct proc *, struct rpc *daemon, const struct cap *, uint32_t id, struct rpc_answer *hello);
 void members_serve(struct rpc *daemon); /* what the node daemon asks of a dispatcher */
 void members_step(struct proc *);
 void member_kill(struct proc *); /* one, if there is any */

@@ -17,11 +17,13 @@ static int32_t host_opened;
 static bool host_stopped;
 static int host_signal __attribute__((unused));
 static unsigned host_signals __attribute__((unused));
-static int host_next; /* the pipe of the next process that is opened; 0: host_pipe */
+static int host_next; /* the pipe of the next process that is opened; 0: host_pipe; -1: it is gone */
 
 static inline int played_open(int32_t host_pid)
 {
 	host_opened = host_pid;
+	if (host_next < 0)
+		return -ESRCH;
 	return fcntl(host_next ? host_next : host_pipe[0], F_DUPFD_CLOEXEC, 0);
 }
 static inline void played_kill(int fd)

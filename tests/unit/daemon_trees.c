@@ -121,7 +121,7 @@ static int member_hello(struct member *m)
 	const struct d2p_hello_rep *rep = (void *)rig_answer.rep;
 	const struct placement_part *parts = (void *)rig_answer.tail;
 	struct d2p_hello_req req = { .cap = m->cap, .pid = 1, .member = m->id };
-	struct cap memory = mem_cap(1), want;
+	struct cap memory = mem_cap(1);
 	int err;
 
 	if (!m->pipe[0])
@@ -130,19 +130,23 @@ static int member_hello(struct member *m)
 	err = rig_ask(&m->peer, D2P_HELLO, &req);
 	if (err)
 		return err;
+	if (m->id)
+		assert_int_equal(rep->excache_bytes, m->has);
 	m->has = rep->excache_bytes;
-	assert_int_equal(rep->n_memory, 1);
-	want = cap_of_member(&storage_cap, m->id);
-	assert_true(cap_equal(&parts[0].cap, &want));
-	want = cap_of_member(&memory, m->id);
-	assert_true(cap_equal(&parts[1].cap, &want));
+	assert_int_equal(rep->n_memory, m->id ? 0 : 1);
+	if (!m->id) {
+		assert_true(cap_equal(&parts[0].cap, &storage_cap));
+		assert_true(cap_equal(&parts[1].cap, &memory));
+	}
 	return 0;
 }
 
 static int ask_fork(struct member *m, uint64_t offer, struct member *child)
 {
 	const struct d2p_fork_rep *rep = (void *)rig_answer.rep;
+	const struct cap *caps = (void *)rig_answer.tail;
 	struct d2p_fork_req req = { .offer_bytes = offer, .exec = m == child };
+	struct cap memory = mem_cap(1), want;
 	int err = rig_ask(&m->peer, D2P_FORK, &req);
 
 	if (err)
@@ -150,8 +154,13 @@ static int ask_fork(struct member *m, uint64_t offer, struct member *child)
 	child->cap = rep->cap;
 	child->id = rep->member;
 	child->has = rep->excache_bytes;
+	want = cap_of_member(&storage_cap, child->id);
+	assert_true(cap_equal(&caps[0], &want));
+	want = cap_of_member(&memory, child->id);
+	assert_true(cap_equal(&caps[1], &want));
 	if (m != child)
-		m->has -= offer;
+		assert_true(rep->kept_bytes + offer >= m->has);
+	m->has = rep->kept_bytes;
 	return 0;
 }
 
@@ -333,6 +342,66 @@ static void unfork(void **state)
 	assert_int_equal(rig_ask(&member[1].peer, D2P_UNFORK, &req), -ESRCH); /* not one that it named */
 	req.member = 2;
 	assert_int_equal(rig_ask(&member[0].peer, D2P_UNFORK, &req), -ESRCH); /* it has come */
+}
+
+static void fire_and_go(struct member *m)
+{
+	struct d2p_hello_req req = { .cap = m->cap, .pid = 1, .member = m->id };
+	struct net_options options = { 0 };
+	struct rpc_answer answer = { 0 };
+	struct net *net;
+	struct rpc *rpc;
+
+	if (!m->pipe[0])
+		assert_int_equal(pipe(m->pipe), 0);
+	assert_int_equal(net_open("local", &options, &net), 0);
+	assert_int_equal(rpc_connect_early(net, net_listener_addr(node_listener), KIND_DISPATCHER, KIND_PROCESSOR, 1000,
+					   &rpc),
+			 0);
+	assert_int_equal(rpc_ask_sync(rpc, D2P_HELLO, 1, &req, 1000, &answer), 0);
+	rpc_close(rpc);
+	net_close(net);
+}
+
+/* Whoever ends before the daemon has read its hello is over then, and not only when it is missed. */
+static void ends_as_it_comes(void **state)
+{
+	begin(16 * MB);
+	assert_int_equal(ask_fork(&member[0], 8 * MB, &member[1]), 0);
+	host_next = -1;
+	fire_and_go(&member[1]);
+	rig_until(members() == 1);
+	assert_int_equal(host_killed, 0);
+	member[1].has = 0;
+	rig_until(n_left == 1);
+	/* Its number is somebody else's by now: he is not killed for it. */
+	assert_int_equal(ask_fork(&member[0], 4 * MB, &member[1]), 0);
+	host_next = member[1].pipe[0];
+	fire_and_go(&member[1]);
+	rig_until(members() == 1);
+	assert_int_equal(host_killed, 0);
+	member[1].has = 0;
+	rig_until(n_left == 2);
+	rig_until(member[0].has == 16 * MB);
+}
+
+/* One after another: the parent is not worn down by what its children leave. */
+static void forks_in_a_row(void **state)
+{
+	int err;
+
+	begin(16 * MB);
+	for (unsigned i = 0; i < 30; i++) {
+		while ((err = ask_fork(&member[0], member[0].has / 2, &member[1])) == -EBUSY)
+			rig_run_ms(1);
+		assert_int_equal(err, 0);
+		assert_true(member[1].has >= 3 * MB && member[0].has >= 3 * MB);
+		assert_true(sum() <= 16 * MB);
+		host_next = -1;
+		fire_and_go(&member[1]);
+		member[1].has = 0;
+		rig_until(members() == 1);
+	}
 }
 
 /* The same process under a new number: its connection may end meanwhile, and its budget stays. */
@@ -535,8 +604,21 @@ static void signals(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		t(forks),   t(leader_first), t(command_gone), t(revoked), t(one_hangs_up),     t(unfork),  t(exec),
-		t(hostile), t(limit),	     t(promise),      t(lent),	  t(fork_while_asked), t(signals),
+		t(forks),
+		t(leader_first),
+		t(command_gone),
+		t(revoked),
+		t(one_hangs_up),
+		t(unfork),
+		t(ends_as_it_comes),
+		t(forks_in_a_row),
+		t(exec),
+		t(hostile),
+		t(limit),
+		t(promise),
+		t(lent),
+		t(fork_while_asked),
+		t(signals),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

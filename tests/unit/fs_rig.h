@@ -30,6 +30,7 @@
 #include "pcomponent/fs/fs.h"
 #include "pcomponent/proc/signalfd.h"
 #include "pcomponent/proc/threads.h"
+#include "pcomponent/sys/sock.h"
 #include "pcomponent/sys/sys.h"
 #include "pcomponent/sys/thread.h"
 #include "pcomponent/sys/uaccess.h"
@@ -76,6 +77,11 @@ void *sys_scratch(struct thread *t, uint64_t bytes)
 	if (bytes > SYS_SCRATCH_MAX || fs_scratches == 16)
 		return NULL;
 	return fs_scratch[fs_scratches++] = malloc(bytes ? bytes : 1);
+}
+
+long sock_ifconf(struct thread *t, int fd, uint64_t arg)
+{
+	return -ENOTTY; /* not asked for here */
 }
 
 void sys_message(const char *fmt, ...)
@@ -149,6 +155,12 @@ uint32_t threads_count(void)
 
 void signal_defaults_act(void)
 {
+}
+
+bool signal_restarts(struct thread *t)
+{
+	(void)t;
+	return false;
 }
 
 void signal_status(uint64_t *blocked, uint64_t *ignored, uint64_t *caught)

@@ -178,12 +178,60 @@ static void killed(void **state)
 	assert_true(clock_ns() - before < NS_PER_S);
 }
 
+/* Nothing is waited for until a call is: then all that was asked before is answered too. */
+static void early(void **state)
+{
+	struct x2g_beat_req req = { 0 };
+	struct x2g_beat_rep rep[6] = { 0 };
+	struct rpc_answer answer[6];
+	unsigned first = beats();
+	struct rpc *e, *other;
+
+	assert_int_equal(rpc_connect_early(net, server.addr, KIND_DISPATCHER, KIND_GMM, 1000, &e), 0);
+	assert_int_equal(rpc_peer_kind(e), KIND_NONE);
+	for (unsigned i = 0; i < 6; i++) { /* more than the credits that there are before the hello */
+		answer[i].rep = &rep[i];
+		assert_int_equal(rpc_ask_sync(e, X2G_BEAT, 1, &req, 1000, &answer[i]), 0);
+	}
+	assert_int_equal(rpc_peer_kind(e), KIND_GMM);
+	assert_int_equal(rpc_call_sync(e, X2G_BEAT, 1, 2, &req, NULL, 0, 0, &rep[0], NULL, NULL), 0);
+	for (unsigned i = 0; i < 6; i++) {
+		assert_int_equal(answer[i].err, 0);
+		assert_int_equal(rpc_answer_sync(e, &answer[i], 0), 0);
+	}
+	assert_int_equal(rep[5].epoch, first + 6);
+	assert_int_equal(rep[0].epoch, first + 7);
+	rpc_close(e);
+	/* A refusal, and one whose answer does not come. */
+	assert_int_equal(rpc_connect_early(net, server.addr, KIND_DISPATCHER, KIND_GMM, 1000, &e), 0);
+	answer[0].rep = NULL;
+	assert_int_equal(rpc_ask_sync(e, P2M_STAT, 42, &(struct p2m_stat_req){ 0 }, 1000, &answer[0]), 0);
+	assert_int_equal(rpc_answer_sync(e, &answer[0], 1000), -EACCES);
+	assert_true(rpc_answered(e));
+	assert_int_equal(rpc_ask_sync(e, X2G_END, 1, &(struct x2g_end_req){ 0 }, 1000, &answer[0]), 0);
+	assert_int_equal(rpc_answer_sync(e, &answer[0], 50), -ETIMEDOUT);
+	assert_int_equal(answer[0].err, RPC_LATER);
+	assert_false(rpc_answered(e));
+	let_go();
+	assert_int_equal(rpc_answer_sync(e, &answer[0], 1000), 0);
+	rpc_close(e);
+	/* Another peer than it should be: the first call that waits says so. */
+	log_set_fd(-1);
+	assert_int_equal(rpc_connect_early(net, server.addr, KIND_DISPATCHER, KIND_MEMORY, 1000, &other), 0);
+	assert_int_equal(rpc_ask_sync(other, X2G_BEAT, 1, &req, 1000, &answer[0]), 0);
+	assert_int_equal(rpc_answer_sync(other, &answer[0], 1000), -EPROTO);
+	assert_int_equal(rpc_call_sync(other, X2G_BEAT, 1, 2, &req, NULL, 0, 0, &rep[0], NULL, NULL), -EPIPE);
+	rpc_close(other);
+	log_set_fd(2);
+}
+
 #define t(fn) cmocka_unit_test_setup_teardown(fn, each_start, each_end)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		t(calls), t(tails), t(posts), t(posts_without_end), t(deadlines), t(retries), t(ends), t(killed),
+		t(calls), t(tails),  t(posts), t(posts_without_end), t(deadlines), t(retries),
+		t(ends),  t(killed), t(early),
 	};
 
 	return cmocka_run_group_tests(tests, open_net, close_net);

@@ -108,7 +108,7 @@ static void test_reserved(void **state)
 	struct p2s_seek_req se = { .handle = h, .whence = SEEK_END, .reserved0 = 1 };
 	struct p2s_flock_req fl = { .handle = h, .op = 8, .reserved0 = 1 };
 	struct p2s_fallocate_req fa = { .handle = h, .bytes = 1, .reserved0 = 1 };
-	struct p2s_mkdir_req mk = { .at = sto_at(0, "d", 0), .fifo = 2 };
+	struct p2s_mkdir_req mk = { .at = sto_at(0, "d", 0), .kind = 3 };
 	struct p2s_chmod_req ch = { .at = sto_at(0, "f", 0), .reserved0 = 1 };
 	struct p2s_access_req ac = { .at = sto_at(0, "f", 0), .reserved0 = 1 };
 	struct p2s_rename_req re = { .from = sto_at(0, "f", 0), .to = sto_at(0, "g", 0), .reserved0 = 1 };

@@ -1,4 +1,5 @@
 /* Storage monitor: no path leaves the export, whatever it is made of; handles mean what they were opened as. */
+#include <linux/openat2.h>
 #include "scomponent_rig.h"
 
 static struct sto_peer me;
@@ -241,6 +242,48 @@ static void test_rights(void **state)
 	assert_int_equal(chmod(sto_path("closed"), 0755), 0);
 }
 
+static int open_by(uint64_t dir, const char *path, uint32_t flags, uint32_t rules)
+{
+	struct p2s_open_req req = { .at = sto_at(dir, path, rules),
+				    .flags = flags,
+				    .mode = flags & O_CREAT ? 0600 : 0 };
+
+	return sto_ask_tail(&me, P2S_OPEN, &req, path, strlen(path));
+}
+
+/* openat2's own: with them a path leads to the processor component even less, and never out. */
+static void test_rules(void **state)
+{
+	struct p2s_stat_req other = { .at = sto_at(0, "secret", RESOLVE_BENEATH) };
+	uint64_t h = sto_handle(&me, "/a", O_PATH | O_DIRECTORY);
+
+	sto_link("../../secret", "a/b/up");
+	sto_link("/proc/self/mem", "a/mem");
+	sto_link("/b/file", "a/root");
+	sto_link("b", "a/inner");
+	assert_int_equal(open_by(h, "b/file", O_RDONLY, RESOLVE_BENEATH), 0);
+	assert_int_equal(open_by(h, "b/up", O_RDONLY, RESOLVE_BENEATH), -EXDEV);
+	assert_int_equal(open_by(h, "../secret", O_RDONLY, RESOLVE_BENEATH), -EXDEV);
+	assert_int_equal(open_by(h, "/secret", O_RDONLY, RESOLVE_BENEATH), -EXDEV);
+	assert_int_equal(open_by(h, "../secret", O_RDWR | O_CREAT, RESOLVE_BENEATH), -EXDEV);
+	assert_int_equal(open_by(h, "mem", O_RDONLY, RESOLVE_BENEATH), -EXDEV);
+	assert_int_equal(open_by(h, "b/up", O_RDONLY, RESOLVE_IN_ROOT), -ENOENT);
+	assert_int_equal(open_by(h, "mem", O_RDONLY, RESOLVE_IN_ROOT), -ENOENT);
+	assert_int_equal(open_by(h, "mem", O_RDONLY, RESOLVE_NO_SYMLINKS), -ELOOP);
+	assert_int_equal(open_by(h, "mem", O_RDONLY, RESOLVE_NO_XDEV), -EREMOTE);
+	assert_int_equal(open_by(h, "root", O_RDONLY, RESOLVE_IN_ROOT), 0);
+	assert_int_equal(open_by(h, "/../../b/new", O_RDWR | O_CREAT, RESOLVE_IN_ROOT), 0);
+	assert_int_equal(sto_stat(&me, 0, "/a/b/new", 0), 0);
+	assert_int_equal(open_by(h, "inner/file", O_RDONLY, RESOLVE_NO_SYMLINKS), -ELOOP);
+	assert_int_equal(open_by(h, "../a/b/file", O_RDONLY, RESOLVE_NO_SYMLINKS), 0);
+	assert_int_equal(open_by(0, "../secret", O_RDONLY, RESOLVE_IN_ROOT), 0);
+	assert_int_equal(open_by(0, "../secret", O_RDONLY, RESOLVE_BENEATH), -EXDEV);
+	assert_int_equal(open_by(h, "b", O_RDONLY, RESOLVE_BENEATH | RESOLVE_IN_ROOT), -EINVAL);
+	assert_int_equal(open_by(h, "b", O_RDONLY, RESOLVE_CACHED), -EINVAL);
+	assert_int_equal(open_by(h + 77, "b", O_RDONLY, RESOLVE_IN_ROOT), -EBADF);
+	assert_int_equal(sto_ask_tail(&me, P2S_STAT, &other, "secret", 6), -EINVAL);
+}
+
 /* FIFOs and sockets: never opened, so nobody waits and nothing happens to a device. */
 static void test_special(void **state)
 {
@@ -266,6 +309,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_handles, paths_open, paths_close),
 		cmocka_unit_test_setup_teardown(test_rights, paths_open, paths_close),
 		cmocka_unit_test_setup_teardown(test_special, paths_open, paths_close),
+		cmocka_unit_test_setup_teardown(test_rules, paths_open, paths_close),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

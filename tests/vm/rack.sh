@@ -60,16 +60,16 @@ ashlar vm exec m0 sh -c 'yes | head -c 2000000; true' </dev/null | wc -c | grep 
 yes | timeout -s INT 3 "$bin/ashlar" vm exec m0 sleep 77
 [ "${PIPESTATUS[1]}" = 124 ] || fail "a command with unread stdin cannot be interrupted"
 ASHLAR_TEST_MARK=$mark "$bin/ashlar" vm exec m0 sleep 78 &
-sleep 1
+sleeps() { ashlar vm exec m0 ps </dev/null | grep -q "sleep $1"; }
+wait_for 10 sleeps 78 || fail "it does not begin"
 kill -KILL $!
 wait $! 2>/dev/null
-no_sleep() { ! ashlar vm exec m0 ps | grep -q 'sleep 7[78]'; }
+no_sleep() { ! sleeps '7[78]'; }
 wait_for 5 no_sleep || fail "what a session ran outlives it"
 # Orphans are waited for by process 1
 ashlar vm exec m0 sh -c '(sleep 0.2 & true) & exit 0' </dev/null
-sleep 1
-run ashlar vm exec m0 sh -c "cat /proc/[0-9]*/stat | grep -c ') Z '"
-[ "$(cat "$tmp/out")" = 0 ] || fail "zombies"
+no_orphan() { [ "$(ashlar vm exec m0 sh -c "ps | grep -c '[s]leep 0.2'; cat /proc/[0-9]*/stat | grep -c ') Z '" </dev/null)" = $'0\n0' ]; }
+wait_for 5 no_orphan || fail "zombies"
 
 # Programs, as here
 seq 1 30000 | sort -R --random-source=<(yes) >"$tmp/numbers"
@@ -83,8 +83,8 @@ expect_status 0
 [ "$(stat_of "$tmp/stats" process.exit_status)" = 0 ] || fail "counters: $(cat "$tmp/stats")"
 run ashlar vm run -- nonesuch
 expect_status 127
-start vm run -- sleep 60
-sleep 5
+start vm run -- sh -c 'echo on; exec sleep 60'
+wait_for 20 has_line "$tmp/out" on || fail "it does not start: $(cat "$tmp/err")"
 kill -TERM "$command"
 wait_status "$command"
 expect_status 143
@@ -156,8 +156,8 @@ vm_up
 vm_is m1 running || fail "m1 is $(vm_state m1)"
 
 # A machine that ends under a program: it is told why
-start vm run -- sleep 60
-sleep 4
+start vm run -- sh -c 'echo on; exec sleep 60'
+wait_for 20 has_line "$tmp/out" on || fail "it does not start: $(cat "$tmp/err")"
 ashlar vm kill p0
 wait_status "$command"
 expect_status 125

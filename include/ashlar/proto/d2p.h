@@ -25,6 +25,8 @@ struct d2p_announce_rep {
  * From the dispatcher, first thing: the daemon takes a pidfd of the peer (the connection's credentials tell the host
  * pid, not the message) and supervises it. Reply tail: struct placement_part, storage first, then n_memory of memory.
  * The reply waits until there is local memory for the process; -EAGAIN: not yet, ask again on the same connection.
+ * Whom D2P_FORK named knows all that already: it does not wait for the reply, which comes at once and has no more than its
+ * bytes. -ESRCH: it is over, or the tree is; it ends itself.
  */
 struct d2p_hello_req {
 	struct cap cap;
@@ -40,8 +42,10 @@ struct d2p_hello_rep {
 /*
  * From the dispatcher: it is about to fork, or to become another program (exec: the same process of the machine under
  * a new member number; its connections close when it does). The child, or the new program, says D2P_HELLO with the cap
- * and the member of the reply, within DMEMBER_MS. offer_bytes: the caller keeps to so much less of its ExCache from now on
- * (it does already), and the child gets that and what else the daemon has. -EAGAIN: the tree has MEMBERS_MAX processes, or
+ * and the member of the reply, within DMEMBER_MS. Reply tail: its capabilities for the components, in the order of the
+ * placement, which is the caller's. offer_bytes: the caller keeps to so much less of its ExCache from now on
+ * (it does already), and the child gets so much at least; what the daemon has free goes first, and the caller has back what
+ * is not needed of its own. -EAGAIN: the tree has MEMBERS_MAX processes, or
  * there is no memory for one more. -EBUSY: a D2P_BUDGET is under way; ask again when that is answered.
  */
 struct d2p_fork_req {
@@ -52,8 +56,9 @@ struct d2p_fork_req {
 struct d2p_fork_rep {
 	struct cap cap;
 	uint64_t excache_bytes; /* of the child; exec: as it is */
+	uint64_t kept_bytes;	/* the caller's from now on: what it offered is in it as far as it was not needed */
 	uint32_t member;
-	uint32_t reserved0;
+	uint32_t relayed; /* as in struct d2p_hello_rep */
 };
 
 /* From the dispatcher: the fork or exec for which the member was named did not come about; what was offered comes back. */

@@ -156,11 +156,11 @@ struct p2s_unlink_rep {
 	uint64_t reserved0;
 };
 
-/* A directory; with fifo 1 a FIFO. */
+/* kind 0: a directory, 1: a FIFO, 2: a socket, as mknod makes it. */
 struct p2s_mkdir_req {
 	struct wire_at at;
 	uint32_t mode;
-	uint32_t fifo;
+	uint32_t kind;
 };
 struct p2s_mkdir_rep {
 	uint64_t reserved0;
