@@ -221,29 +221,6 @@ void client_close_handle(uint64_t number)
 	pthread_mutex_unlock(&client.lock);
 }
 
-/* ---- locks outlive the component ---- */
-
-bool client_locks_lost(void)
-{
-	bool lost;
-
-	if (!ownlocks_any() && !__atomic_load_n(&client.flocked, __ATOMIC_RELAXED))
-		return false;
-	if (pthread_mutex_trylock(&client.lock))
-		return false; /* who makes a call finds out himself */
-	lost = !client.gone && link_lost();
-	pthread_mutex_unlock(&client.lock);
-	return lost;
-}
-
-void client_locks_restore(void)
-{
-	pthread_mutex_lock(&client.lock);
-	if (!client.gone && link_lost())
-		link_try();
-	pthread_mutex_unlock(&client.lock);
-}
-
 /*
  * Who is not connected says it when he comes. A component that does not believe it serves nobody in our name any more (p2s.h);
  * one that did not hear of it would go on in the old name.
@@ -266,6 +243,29 @@ void fs_creds_changed(void)
 		sys_message("the storage component cannot be told who the process is now (%s): its files give EIO",
 			    strerror(-err));
 	}
+	pthread_mutex_unlock(&client.lock);
+}
+
+/* ---- locks outlive the component ---- */
+
+bool client_locks_lost(void)
+{
+	bool lost;
+
+	if (!ownlocks_any() && !__atomic_load_n(&client.flocked, __ATOMIC_RELAXED))
+		return false;
+	if (pthread_mutex_trylock(&client.lock))
+		return false; /* who makes a call finds out himself */
+	lost = !client.gone && link_lost();
+	pthread_mutex_unlock(&client.lock);
+	return lost;
+}
+
+void client_locks_restore(void)
+{
+	pthread_mutex_lock(&client.lock);
+	if (!client.gone && link_lost())
+		link_try();
 	pthread_mutex_unlock(&client.lock);
 }
 

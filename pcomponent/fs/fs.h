@@ -31,13 +31,13 @@ struct fs_config {
 	int fd_floor;	 /* numbers from here on are ours, hidden from the program */
 };
 int fs_open(const struct fs_config *); /* connects, P2S_HELLO, P2S_BUFFER; 0 or -errno after a message */
+/* The calling thread has become somebody else: from now on files are touched in that name. Waits for the component. */
+void fs_creds_changed(void);
 /* The calling thread, one behind the program, does not wait for a storage component that is gone: its requests fail. */
 void fs_never_wait(void);
 /* The storage component has ended, and with it locks of ours: client.h, for the service thread. */
 bool fs_locks_lost(void);
 void fs_locks_restore(void);
-/* The calling thread has become somebody else: from now on files are touched in that name. Waits for the component. */
-void fs_creds_changed(void);
 uint64_t fs_messages(void);	  /* requests sent, for the statistics */
 uint64_t fs_unknown_ioctls(void); /* requests of unknown shape, answered ENOTTY */
 

@@ -13,8 +13,8 @@
 #include <unistd.h>
 #include "pcomponent/fs/fsize.h"
 #include "pcomponent/fs/rw.h"
+#include "pcomponent/proc/signalfd.h"
 #include "pcomponent/sys/sys.h"
-#include "pcomponent/trap/sent.h"
 
 enum nature { STREAM, MESSAGES, NO_WAIT };
 
@@ -54,7 +54,7 @@ static long read_meant(struct thread *t, const struct rw *rw, char *local, uint6
 
 	do {
 		got = transfer(t, rw, local, n, moved);
-		left = got > 0 ? (long)sent_read(t, rw->fd, local, (uint64_t)got) : got;
+		left = got > 0 ? (long)signalfd_meant(t, rw->fd, local, (uint64_t)got) : got;
 	} while (got > 0 && !left);
 	return left;
 }

@@ -36,11 +36,6 @@ void sent_deliver(struct thread *t, struct trap_frame *f);
 void sent_unblocked(struct thread *t);
 /* What is meant by an information of the host kernel's, if that is a kick: from the thread's held ones. false: nothing. */
 bool sent_meant(struct thread *t, siginfo_t *info);
-/*
- * The thread has read these bytes from a host object: if it is a signalfd, kicks become what is meant by them. How many bytes are
- * left: 0, where nothing was meant.
- */
-uint64_t sent_read(struct thread *t, int fd, void *buf, uint64_t bytes);
 /* Give what waits back to the host kernel, which blocks it for this thread now. */
 void sent_give_back(struct thread *t);
 /* Those that wait for the thread or for the process; how many of the process's wait goes for any thread. */

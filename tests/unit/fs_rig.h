@@ -28,12 +28,12 @@
 #include "ashlar/base/loop.h"
 #include "pcomponent/fs/calls.h"
 #include "pcomponent/fs/fs.h"
+#include "pcomponent/proc/signalfd.h"
 #include "pcomponent/proc/threads.h"
 #include "pcomponent/sys/sock.h"
 #include "pcomponent/sys/sys.h"
 #include "pcomponent/sys/thread.h"
 #include "pcomponent/sys/uaccess.h"
-#include "pcomponent/trap/sent.h"
 #include "pcomponent/trap/trap.h"
 #include "scomponent/scomponent.h"
 
@@ -63,7 +63,7 @@ long host_block(struct thread *t, long nr, uint64_t a0, uint64_t a1, uint64_t a2
 	return answer ? answer : host_call(nr, a0, a1, a2, a3, a4, a5);
 }
 
-uint64_t sent_read(struct thread *t, int fd, void *buf, uint64_t bytes)
+uint64_t signalfd_meant(struct thread *t, int fd, void *buf, uint64_t bytes)
 {
 	return bytes;
 }

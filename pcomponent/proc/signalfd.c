@@ -1,4 +1,5 @@
-/* A signalfd tells of a signal what the host kernel knows: of one that was kicked (sent.h) that is not who sent it. */
+/* See signalfd.h. */
+#include "pcomponent/proc/signalfd.h"
 #include <stdio.h>
 #include <string.h>
 #include <sys/signalfd.h>
@@ -42,7 +43,7 @@ static void fill(struct signalfd_siginfo *s, const siginfo_t *info)
 	}
 }
 
-uint64_t sent_read(struct thread *t, int fd, void *buf, uint64_t bytes)
+uint64_t signalfd_meant(struct thread *t, int fd, void *buf, uint64_t bytes)
 {
 	struct signalfd_siginfo *in = buf, *out = buf, *end = in + bytes / sizeof(*in);
 	siginfo_t info;
