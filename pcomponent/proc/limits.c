@@ -26,7 +26,7 @@ static struct rlimit nofile; /* as the program sees it */
 static struct {
 	pthread_mutex_t lock;
 	struct rlimit as, data, fsize;
-} memory = { .lock = PTHREAD_MUTEX_INITIALIZER };
+} memory = { .lock = PTHREAD_MUTEX_INITIALIZER, .fsize = { RLIM_INFINITY, RLIM_INFINITY } };
 static uint64_t floor_fd; /* the hard limit at start, as the program sees it */
 
 static int floor_make(void)
