@@ -84,7 +84,7 @@ expect_status 0
 run ashlar vm run -- nonesuch
 expect_status 127
 start vm run -- sh -c 'echo on; exec sleep 60'
-wait_for 20 has_line "$tmp/out" on || fail "it does not start: $(cat "$tmp/err")"
+wait_for 60 has_line "$tmp/out" on || fail "it does not start: $(cat "$tmp/err")"
 kill -TERM "$command"
 wait_status "$command"
 expect_status 143
@@ -157,7 +157,7 @@ vm_is m1 running || fail "m1 is $(vm_state m1)"
 
 # A machine that ends under a program: it is told why
 start vm run -- sh -c 'echo on; exec sleep 60'
-wait_for 20 has_line "$tmp/out" on || fail "it does not start: $(cat "$tmp/err")"
+wait_for 60 has_line "$tmp/out" on || fail "it does not start: $(cat "$tmp/err")"
 ashlar vm kill p0
 wait_status "$command"
 expect_status 125
