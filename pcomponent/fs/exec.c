@@ -427,7 +427,7 @@ static int program_restore(struct restoring *r)
 	    (r->head.host >= 0 && r->head.host < fd_floor()))
 		return -EINVAL;
 	if (r->head.host >= 0 && fcntl(r->head.host, F_SETFD, FD_CLOEXEC))
-		return -errno;
+		return -EINVAL;
 	program_keep(r->head.number, r->head.program == NO_FILE ? NULL : r->file[r->head.program], r->head.host);
 	return 0;
 }
