@@ -15,10 +15,10 @@
 #include "pcomponent/vm/layout.h"
 #include "pcomponent/vm/pages.h"
 
-#define PIECE_BYTES (64UL << 10)
+#define PIECE_BYTES (128UL << 10)
 #define PIECES_MAX 1024u /* each is a mapping of its own to the host kernel, which has room for some 65,000 */
 #define BATCH_MAX 8
-#define BUDGET_SHARE 16u /* no piece is larger than this part of the budget, but for PIECE_BYTES */
+#define BUDGET_SHARE 16u /* no piece is larger than this part of the budget */
 
 static bool allowed(const struct vma *v, uint32_t prot)
 {
@@ -29,6 +29,8 @@ static bool allowed(const struct vma *v, uint32_t prot)
 static uint64_t block_of(const struct vma *v, uint64_t addr, uint64_t *size)
 {
 	*size = PIECE_BYTES;
+	while (*size > PAGE_BYTES && *size > vm_budget() / BUDGET_SHARE)
+		*size /= 2;
 	while (*size < (v->end - v->start) / PIECES_MAX && *size < vm_budget() / BUDGET_SHARE)
 		*size *= 2;
 	return (v->off + (addr - v->start)) & -*size;
