@@ -1,10 +1,13 @@
 #!/bin/bash
 # A small script that makes processes, again and again, and fifty of them at once: all outputs are right, and nothing adds
-# up. TREE_RUNS: how many in a row (20; make soak: 200).
+# up. TREE_RUNS: how many in a row (20; make soak: 200). On ofi:tcp twenty at once: there a transfer waits until the peer's
+# thread runs, and the storage component with it, which would be late for the gmm.
 # also: ofi
 # timeout: 900
 . "$(dirname "$0")/functions.sh"
 runs=${TREE_RUNS:-20}
+at_once=50
+[ "$ASHLAR_FABRIC" = local ] || at_once=20
 [ -z "${ASHLAR_SOAK:-}" ] || runs=${TREE_RUNS:-200}
 rack_start 128M 2
 cat >script.sh <<'END'
@@ -34,7 +37,7 @@ for ((i = 1; i <= runs; i++)); do
 done
 expect_freed "$runs in a row"
 pids=()
-for ((i = 0; i < 50; i++)); do
+for ((i = 0; i < at_once; i++)); do
 	ASHLAR_TEST_MARK=$mark "$bin/ashlar" run --rack "$rack" -- sh script.sh 7 >"out.$i" 2>"err.$i" </dev/null &
 	pids+=($!)
 done
@@ -43,8 +46,8 @@ for i in "${!pids[@]}"; do
 	wait "${pids[i]}" || { echo "script $i: exit status $?" >&2; bad=1; }
 	right 7 "out.$i" && [ ! -s "err.$i" ] || { show "out.$i" "err.$i"; bad=1; }
 done
-[ -z "$bad" ] || fail "fifty at once"
-expect_freed "fifty at once"
+[ -z "$bad" ] || fail "$at_once at once"
+expect_freed "$at_once at once"
 same_descriptors() { [ "$(rack_descriptors)" = "$descriptors" ]; }
 wait_for 4 same_descriptors || fail "descriptors of the components: $descriptors, now $(rack_descriptors)"
 passed
