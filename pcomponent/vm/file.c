@@ -194,7 +194,7 @@ static int piece_show(struct thread *t, struct vma piece, char *copy, uint64_t b
 /* The same with a copy of what is at `from`. */
 static int piece_copy(struct thread *t, const struct vma *piece, const char *from, uint64_t bytes)
 {
-	char *copy = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	char *copy = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
 
 	if (copy == MAP_FAILED)
 		return -ENOMEM;
@@ -245,7 +245,7 @@ static int piece_read(struct thread *t, const struct vma *v, uint64_t addr, stru
 	vm_lock_exclusive();
 	batch_make(&b, v, addr);
 	vm_unlock_exclusive();
-	buf = mmap(NULL, b.to - b.from, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	buf = mmap(NULL, b.to - b.from, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
 	if (buf == MAP_FAILED)
 		return -ENOMEM;
 	got = fs_image_pread(image, buf, b.to - b.from, b.from);
