@@ -177,6 +177,19 @@ static void members(struct fuzz_peer *p, struct message *m)
 	m->h.pid = p->pid;
 }
 
+/* Who stays who he is, in whosever name the fuzzer runs. */
+static void same_user(struct message *m)
+{
+	struct p2s_creds_req creds = { .caps = below(4) };
+
+	for (unsigned i = 0; i < CREDS_WHICH; i++) {
+		creds.uid[i] = geteuid();
+		creds.gid[i] = getegid();
+	}
+	memcpy(message_body(m), &creds, sizeof(creds));
+	tail_set(m, "", 0);
+}
+
 /* A buffer is granted for real; nothing takes the machine's disk; links and directories stay few. */
 static void fix(struct fuzz_peer *p, struct message *m)
 {
@@ -224,6 +237,8 @@ static void fix(struct fuzz_peer *p, struct message *m)
 		exec.at.path_bytes = m->h.tail_bytes;
 		memcpy(message_body(m), &exec, sizeof(exec));
 	}
+	if (m->h.msg == P2S_CREDS && m->h.body_bytes == sizeof(struct p2s_creds_req) && chance(50))
+		same_user(m);
 	if (m->h.msg == P2S_LOCK && m->h.body_bytes == sizeof(lock) && chance(80))
 		memcpy(message_body(m), &lock, sizeof(lock));
 	/* io within the buffer, mostly */
