@@ -29,9 +29,10 @@ type one line
 expect one line
 key C-d
 expect status 0
-# Ctrl-C is a signal to the program, not to the command
+# Ctrl-C is a signal to the program, not to the command. Once it sleeps: Python forgets one that comes just before that call
 type $ashlar run --rack $rack -- $python -c 'import time; print("wai" + "ting"); time.sleep(60)'; echo status $?
 expect waiting
+check sleep 0.5
 key C-c
 expect KeyboardInterrupt
 expect status (1|130)

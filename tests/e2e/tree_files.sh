@@ -23,7 +23,7 @@ cat <<X
 here $((1 + 2))
 X
 mkdir -p d/e; (cd d/e && pwd | sed 's,.*/a/,,'); cd d && cd ../d/e && cd - >/dev/null && ls; cd ..
-sleep 7 & tr '\0' ' ' <"/proc/$!/cmdline"; kill $!
+sleep 7 & until grep -q sleep "/proc/$!/cmdline"; do sleep 0.01; done; tr '\0' ' ' <"/proc/$!/cmdline"; kill $!
 END
 same_as_native 8M bash "$tmp/shell.sh"
 
