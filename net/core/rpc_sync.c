@@ -246,12 +246,10 @@ static int reply_copy(const struct rpc_msg *m, void *rep, void *tail, uint32_t *
 	return 0;
 }
 
-int rpc_call_sync(struct rpc *r, enum msg_id id, uint32_t pid, uint32_t tid, const void *req, const void *tail,
-		  uint32_t tail_bytes, uint32_t deadline_ms, void *rep, void *rep_tail, uint32_t *rep_tail_bytes)
+/* Send a request, which waits for credit and room: its length, or -errno. */
+static int request_go(struct rpc *r, enum msg_id id, uint32_t pid, uint32_t tid, const void *req, const void *tail,
+		      uint32_t tail_bytes, uint64_t deadline_ns)
 {
-	uint64_t deadline_ns = clock_ns() + (deadline_ms ? deadline_ms : RPC_DEADLINE_MS) * NS_PER_MS;
-	struct rpc_msg m;
-	struct sent *s;
 	int len, err;
 
 	r->answered = false;
@@ -263,8 +261,19 @@ int rpc_call_sync(struct rpc *r, enum msg_id id, uint32_t pid, uint32_t tid, con
 	err = credit_wait(r, msg_info((uint16_t)id)->class, deadline_ns);
 	if (!err)
 		err = request_send(r, (uint32_t)len, deadline_ns);
-	if (err)
-		return err;
+	return err ? err : len;
+}
+
+int rpc_call_sync(struct rpc *r, enum msg_id id, uint32_t pid, uint32_t tid, const void *req, const void *tail,
+		  uint32_t tail_bytes, uint32_t deadline_ms, void *rep, void *rep_tail, uint32_t *rep_tail_bytes)
+{
+	uint64_t deadline_ns = clock_ns() + (deadline_ms ? deadline_ms : RPC_DEADLINE_MS) * NS_PER_MS;
+	int len = request_go(r, id, pid, tid, req, tail, tail_bytes, deadline_ns), err;
+	struct rpc_msg m;
+	struct sent *s;
+
+	if (len < 0)
+		return len;
 	s = sent_new(r, msg_info((uint16_t)id), SENT_CALL);
 	err = reply_wait(r, s, (uint32_t)len, &m, deadline_ns);
 	r->answered = !err;
@@ -300,20 +309,10 @@ int rpc_post_sync(struct rpc *r, enum msg_id id, uint32_t pid, uint32_t tid, con
 int rpc_ask_sync(struct rpc *r, enum msg_id id, uint32_t pid, const void *req, uint32_t deadline_ms,
 		 struct rpc_answer *answer)
 {
-	uint64_t deadline_ns = clock_ns() + deadline_ms * NS_PER_MS;
-	int len, err;
+	int len = request_go(r, id, pid, 0, req, NULL, 0, clock_ns() + deadline_ms * NS_PER_MS);
 
-	r->answered = false;
-	if (net_conn_dead(r->conn))
-		return -EPIPE;
-	len = request_encode(r, id, pid, 0, req, NULL, 0);
 	if (len < 0)
 		return len;
-	err = credit_wait(r, msg_info((uint16_t)id)->class, deadline_ns);
-	if (!err)
-		err = request_send(r, (uint32_t)len, deadline_ns);
-	if (err)
-		return err;
 	answer->err = RPC_LATER;
 	sent_new(r, msg_info((uint16_t)id), SENT_POST)->answer = answer;
 	return 0;

@@ -248,7 +248,7 @@ void fs_creds_changed(void)
 
 /* ---- locks outlive the component ---- */
 
-bool client_locks_lost(void)
+bool fs_locks_lost(void)
 {
 	bool lost;
 
@@ -261,7 +261,7 @@ bool client_locks_lost(void)
 	return lost;
 }
 
-void client_locks_restore(void)
+void fs_locks_restore(void)
 {
 	pthread_mutex_lock(&client.lock);
 	if (!client.gone && link_lost())

@@ -18,13 +18,6 @@ void client_open_later(const struct fs_config *, uint64_t files);
 /* Make the io buffer, if there is none yet: 0 or -errno. */
 int client_buffer(void);
 
-/*
- * Has the component ended that keeps locks of ours, and no call has met it? Asked by a thread that never waits. restore, by
- * one that may wait for seconds, then takes them again, before others do.
- */
-bool client_locks_lost(void);
-void client_locks_restore(void);
-
 /* A number of a file is closed: with it go the process's record locks on the file, whoever else has it open. */
 void client_locks_leave(uint64_t handle);
 

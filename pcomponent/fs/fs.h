@@ -35,7 +35,10 @@ int fs_open(const struct fs_config *); /* connects, P2S_HELLO, P2S_BUFFER; 0 or 
 void fs_creds_changed(void);
 /* The calling thread, one behind the program, does not wait for a storage component that is gone: its requests fail. */
 void fs_never_wait(void);
-/* The storage component has ended, and with it locks of ours: client.h, for the service thread. */
+/*
+ * Has the component ended that keeps locks of ours, and no call has met it? Asked by a thread that never waits. restore, by
+ * one that may wait for seconds, then takes them again, before others do.
+ */
 bool fs_locks_lost(void);
 void fs_locks_restore(void);
 uint64_t fs_messages(void);	  /* requests sent, for the statistics */

@@ -207,16 +207,6 @@ int fs_open(const struct fs_config *cfg)
 	return err ? (int)err : cwd_set(dir, dir->path);
 }
 
-bool fs_locks_lost(void)
-{
-	return client_locks_lost();
-}
-
-void fs_locks_restore(void)
-{
-	client_locks_restore();
-}
-
 uint64_t fs_messages(void)
 {
 	return client_messages();

@@ -202,7 +202,7 @@ static int image_check(struct elf_file *e)
 	return err == -ENOEXEC ? -ELIBBAD : err;
 }
 
-int load_check(const char *path)
+int load_check(const char *path, bool *script)
 {
 	struct elf_file *e = malloc(sizeof(*e));
 	char line[SCRIPT_LINE_MAX];
@@ -213,22 +213,9 @@ int load_check(const char *path)
 		line[strcspn(line, " \t")] = 0;
 		err = !*line ? -ENOEXEC : depth == SCRIPT_DEPTH_MAX ? -ELOOP : elf_open(line, e);
 	}
+	*script = depth > 0;
 	if (!err)
 		err = image_check(e);
 	free(e);
 	return err;
-}
-
-bool load_is_script(const char *path)
-{
-	struct elf_file *e = malloc(sizeof(*e));
-	char line[SCRIPT_LINE_MAX];
-	bool is = false;
-
-	if (e && !elf_open(path, e)) {
-		is = script_line(e, line);
-		elf_close(e);
-	}
-	free(e);
-	return is;
 }

@@ -24,9 +24,7 @@ struct load_result {
 /* Does not return on failure: one line, status 126 or 127 as env(1). */
 void load_program(struct thread *t, const struct load_program *p, struct load_result *out);
 
-/* What Linux would answer to execve of path, found without giving anything up: 0 or -errno. Any thread. */
-int load_check(const char *path);
-/* Of what load_check found right. */
-bool load_is_script(const char *path);
+/* What Linux would answer to execve of path, found without giving anything up: 0, with *script set, or -errno. Any thread. */
+int load_check(const char *path, bool *script);
 
 #endif

@@ -204,6 +204,7 @@ static long exec(struct thread *t, const char *path, const char *name, int fd, u
 {
 	struct words argv = { 0 }, envp = { 0 };
 	char **a = NULL, **e = NULL;
+	bool script = false;
 	long err = words_in(&argv, argv_at);
 
 	if (!err)
@@ -211,8 +212,8 @@ static long exec(struct thread *t, const char *path, const char *name, int fd, u
 	if (!err && argv.bytes + envp.bytes + (argv.n + envp.n) * sizeof(uint64_t) > STRINGS_MAX)
 		err = -E2BIG;
 	if (!err)
-		err = load_check(path);
-	if (!err && fd >= 0 && fcntl(fd, F_GETFD) & FD_CLOEXEC && load_is_script(path))
+		err = load_check(path, &script);
+	if (!err && fd >= 0 && script && fcntl(fd, F_GETFD) & FD_CLOEXEC)
 		err = -ENOENT;
 	if (!err) {
 		a = words_list(&argv, ARGV_OURS + !argv.n);

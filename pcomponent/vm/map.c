@@ -105,29 +105,19 @@ int64_t vm_map(struct thread *t, uint64_t addr, uint64_t bytes, uint32_t prot, u
 	return at;
 }
 
-/* exclusive: the first piece of [at, end) that is ours; the empty one at end if there is none. */
-static void ours_from(uint64_t at, uint64_t end, uint64_t *start, uint64_t *stop)
-{
-	struct vma *v = table_find(at);
-
-	while (v && v->start < end && !(v->flags & VMA_OURS))
-		v = table_next(v);
-	*start = v && v->start < end ? (v->start > at ? v->start : at) : end;
-	*stop = v && v->end < end ? v->end : end;
-	if (*start == end)
-		*stop = end;
-}
-
 int vm_unmap(uint64_t addr, uint64_t bytes)
 {
-	uint64_t at, start, next, end = addr + bytes;
+	uint64_t stop, next, end = addr + bytes;
+	const struct vma *ours;
 	int err = 0;
 
 	vm_lock_exclusive();
-	for (at = addr; !err && at < end; at = next) {
-		ours_from(at, end, &start, &next);
-		if (start > at)
-			err = layout_clear(at, start, true);
+	for (; !err && addr < end; addr = next) {
+		ours = table_ours(addr, end);
+		stop = ours ? ours->start : end;
+		next = ours ? ours->end : end;
+		if (addr < stop)
+			err = layout_clear(addr, stop, true);
 	}
 	vm_unlock_exclusive();
 	return err;

@@ -261,12 +261,12 @@ void table_set(struct vma *v, uint32_t flags, uint32_t prot)
 	account(v);
 }
 
-bool table_ours(uint64_t start, uint64_t end)
+const struct vma *table_ours(uint64_t start, uint64_t end)
 {
 	size_t i = index_of(start);
 
 	for (; i < used && table[i].start < end; i++)
 		if (table[i].flags & VMA_OURS)
-			return true;
-	return false;
+			return &table[i];
+	return NULL;
 }

@@ -20,8 +20,8 @@ void table_remove(uint64_t start, uint64_t end);
 uint64_t table_covered_to(uint64_t start, uint64_t end);
 /* Is every page of [start, end) mapped? */
 bool table_covers(uint64_t start, uint64_t end);
-/* Does [start, end) hold memory of the dispatcher's (VMA_OURS)? */
-bool table_ours(uint64_t start, uint64_t end);
+/* The first mapping in [start, end) that is the dispatcher's (VMA_OURS), or NULL. */
+const struct vma *table_ours(uint64_t start, uint64_t end);
 /* A hole of bytes below top, searched downwards, TABLE_GAP away from what grows down; 0: none. */
 uint64_t table_hole(uint64_t bytes, uint64_t top);
 #define TABLE_GAP (1UL << 20) /* what grows down stays so far away from its lower neighbour */

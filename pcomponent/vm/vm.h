@@ -29,8 +29,7 @@ enum vma_flags {
 	VMA_SHARED = 64, /* MAP_SHARED, for /proc/self/maps */
 	VMA_OURS = 128, /* the dispatcher's, inside the window by the host kernel's choice: not to be touched or seen */
 	VMA_GROWSDOWN = 256,
-	VMA_UNREAD =
-		512, /* of a file, not read so far, or behind its end: without access in the host kernel (file.c) */
+	VMA_UNREAD = 512,  /* of a file, not read so far or behind its end: no access in the host kernel (file.c) */
 	VMA_LOCKED = 1024, /* mlock: what is in it stays */
 	VMA_LOCKONFAULT = 2048,
 	/* What a fork does with it: the child has no such mapping, or finds zeros. Both are the program's advice. */
