@@ -1,4 +1,5 @@
 /* Descriptor table: see fdtable.h. */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/close_range.h>
@@ -401,4 +402,21 @@ int fd_restore(uint32_t fd, struct file *f)
 	}
 	pthread_mutex_unlock(&table.lock);
 	return err;
+}
+
+/* Both kinds are among the host's numbers. Each look may close what it finds: a directory being read allows that. */
+void fd_close_on_exec(void)
+{
+	DIR *dir = opendir("/proc/self/fd"); /* at a low number, close-on-exec: it closes itself last */
+	struct dirent *e;
+	int fd;
+
+	while (dir && (e = readdir(dir))) {
+		fd = atoi(e->d_name);
+		if (e->d_name[0] != '.' && fd != dirfd(dir) && !fd_hidden(fd) &&
+		    host3(SYS_fcntl, fd, F_GETFD, 0) & FD_CLOEXEC)
+			fd_close(fd);
+	}
+	if (dir)
+		closedir(dir);
 }

@@ -57,6 +57,8 @@ int fdtable_child(void); /* 0 or -errno */
 void fd_each(void (*fn)(int fd, struct file *, bool cloexec, void *arg), void *arg);
 unsigned fd_count(void);
 int fd_restore(uint32_t fd, struct file *f);
+/* exec in place: close what is close-on-exec. */
+void fd_close_on_exec(void);
 
 /* Open the memfd behind a number (of a shared file) once more, above the floor. -ENFILE, -ENOMEM; -EBADF: f is closed. */
 int fd_open_again(int fd);

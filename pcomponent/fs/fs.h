@@ -75,7 +75,7 @@ void fs_program_forget(void);
 /* /proc/self/exe is another's for the program that takes our place: the file that it is now. */
 void fs_exec_path(char path[4096]);
 
-/* Tell /proc/self/{exe,cmdline} what they are. argv is kept by reference. */
+/* Tell /proc/self/{exe,cmdline} what they are; both are copied. */
 void fs_proc_self(const char *exe_canonical, char *const argv[]);
 /* The program's words with blanks between them, as many as have room. */
 void fs_proc_args(char *to, size_t bytes);

@@ -163,6 +163,18 @@ static void descriptors_close(void)
 	host3(SYS_close_range, from, ~0U, 0);
 }
 
+static uint64_t lent; /* the budget of a child whose parent waits for it, with what it was lent; 0: none was */
+
+void fork_lent_back(struct thread *t)
+{
+	resize_block();
+	/* Unless the daemon has set another one meanwhile */
+	if (lent && excache_budget() == lent && resize_to(t, join_launch()->excache_bytes))
+		proc_end_nomem();
+	lent = 0;
+	resize_unblock();
+}
+
 static void child_begins(struct thread *t, const struct member *m)
 {
 	t->tid = (int)host0(SYS_gettid);
@@ -183,8 +195,9 @@ static void child_begins(struct thread *t, const struct member *m)
 	 * What is resident is its parent's too, and takes no memory of its own until it is written. A child whose parent waits
 	 * for it to become another program keeps that, and has its own part besides; others fit themselves in at once.
 	 */
-	if (vfork_child_fd() >= 0)
-		excache_budget_set(process_stats->resident_bytes + m->excache_bytes);
+	lent = vfork_child_fd() >= 0 ? process_stats->resident_bytes + m->excache_bytes : 0;
+	if (lent)
+		excache_budget_set(lent);
 	else if (resize_to(t, m->excache_bytes))
 		proc_end_nomem();
 	resize_begin();

@@ -48,6 +48,37 @@ int vm_open(uint64_t budget_bytes)
 	return err ? err : stack_make();
 }
 
+/* exclusive: the program's mappings in [start, end), where nothing else is. */
+static int clear_all(uint64_t start, uint64_t end)
+{
+	int err = start < end ? layout_clear(start, end, false) : 0;
+
+	if (!err && start < end && munmap((void *)start, end - start))
+		err = -errno;
+	return err;
+}
+
+int vm_reset(void)
+{
+	uint64_t at = WINDOW_START;
+	const struct vma *ours;
+	int err = 0;
+
+	vm_lock_exclusive();
+	while (!err && at < WINDOW_END) {
+		ours = table_ours(at, WINDOW_END);
+		err = clear_all(at, ours ? ours->start : WINDOW_END);
+		at = ours ? ours->end : WINDOW_END;
+	}
+	layout = (struct layout){ .budget = layout.budget, .charged = layout.charged };
+	if (!err)
+		err = stack_make();
+	charge_now();
+	vm_unlock_exclusive();
+	names_reap();
+	return err;
+}
+
 uint64_t vm_budget(void)
 {
 	return __atomic_load_n(&layout.budget, __ATOMIC_RELAXED);

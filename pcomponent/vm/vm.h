@@ -54,6 +54,12 @@ struct vma {
 int vm_open(uint64_t budget_bytes);
 
 /*
+ * exec in place: nothing of the program's is mapped any more but a new main stack, all else is as after vm_open. Only where
+ * nothing is under the ExCache; no lock held. 0 or -errno: what is there is neither the old program nor a new one.
+ */
+int vm_reset(void);
+
+/*
  * Change it while the program runs. What no longer fits is brought under the ExCache; the caller then sees to it that no
  * more is resident (excache_fit). 0 or -errno: it stays as it was.
  */
