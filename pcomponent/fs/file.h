@@ -16,6 +16,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include "ashlar/base/list.h"
+#include "pcomponent/fs/fs.h"
 
 enum file_kind {
 	FILE_REMOTE,
@@ -38,6 +39,7 @@ struct file {
 	uint32_t mode;	  /* S_IFMT bits */
 	uint64_t handle;  /* FILE_MAPPED: address */
 	char *path;	  /* canonical when it was opened */
+	struct fs_version version;
 
 	/* The offset. Whoever moves it owns it meanwhile (file_pos_begin), with no lock held. */
 	pthread_mutex_t lock;

@@ -246,7 +246,10 @@ static int piece_read(struct thread *t, const struct vma *v, uint64_t addr, stru
 
 	vm_lock_exclusive();
 	batch_make(&b, v, addr, image);
+	buf = kept_take(fs_image_version(image), b.piece[0].off, b.piece[0].end - b.piece[0].start);
 	vm_unlock_exclusive();
+	if (buf)
+		return piece_show(t, b.piece[0], image, buf, b.piece[0].end - b.piece[0].start);
 	buf = mmap(NULL, b.to - b.from, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
 	if (buf == MAP_FAILED)
 		return -ENOMEM;
@@ -297,6 +300,9 @@ void vm_read_files(struct thread *t)
 			at = v.end;
 		fs_image_close(image);
 	}
+	vm_lock_exclusive();
+	kept_fit(0);
+	vm_unlock_exclusive();
 }
 
 int vm_fault_file(struct thread *t, uint64_t addr, uint32_t prot)

@@ -40,6 +40,7 @@ enum vma_flags {
 	VMA_SYSV = 65536,     /* attached by shmat */
 	VMA_PAGES = 131072,   /* of a remote file, shared (pages.h): access in the host kernel differs by page */
 	VMA_NOWRITE = 262144, /* shared, of a file not opened for writing: no protection may allow it */
+	VMA_WRITTEN = 524288, /* of VMA_FILE: could be written at some time, so that it may differ from its file */
 };
 
 struct vma {

@@ -240,6 +240,60 @@ static void rows(void)
 	CHECK(wait(&status) > 0 && status == 0);
 }
 
+/* What a program maps is the file as it is then, whatever the one before it had read of it. */
+static int contents(const char *path, const char *want)
+{
+	int fd = open(path, O_RDONLY);
+	const char *p = mmap(NULL, 3 * PAGE, PROT_READ, MAP_PRIVATE, fd, 0);
+
+	CHECK(p != MAP_FAILED && p[0] == want[0] && p[PAGE] == want[1] && p[2 * PAGE + 5] == want[2]);
+	return abi_result();
+}
+
+static void contents_ask(const char *path, const char *want)
+{
+	char *argv[] = { (char *)"x", (char *)"contents", (char *)path, (char *)want, NULL };
+	int status;
+
+	fflush(stdout);
+	if (!fork()) {
+		execv(self, argv);
+		_exit(99);
+	}
+	CHECK(wait(&status) > 0 && status == 0);
+}
+
+static void contents_change(void)
+{
+	char path[] = "/tmp/abi-contents-XXXXXX", other[] = "/tmp/abi-contents-XXXXXX";
+	int fd = mkstemp(path), second = mkstemp(other);
+	char *p, *q;
+
+	MUST(fd >= 0 && second >= 0 && !ftruncate(fd, 3 * PAGE) && !ftruncate(second, 3 * PAGE));
+	CHECK(pwrite(fd, "a", 1, 0) == 1 && pwrite(fd, "b", 1, PAGE) == 1 && pwrite(fd, "c", 1, 2 * PAGE + 5) == 1);
+	close(fd);
+	fd = open(path, O_RDWR);
+	p = mmap(NULL, 3 * PAGE, PROT_READ, MAP_PRIVATE, fd, 0);
+	q = mmap(NULL, 3 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0);
+	MUST(p != MAP_FAILED && q != MAP_FAILED);
+	CHECK(p[0] == 'a' && p[PAGE] == 'b' && p[2 * PAGE + 5] == 'c');
+	q[0] = q[PAGE] = 'q';
+	contents_ask(path, "abc");
+	CHECK(mprotect(q, 3 * PAGE, PROT_READ) == 0);
+	contents_ask(path, "abc");
+	usleep(20000); /* older kernels' file times tell no moments that are closer */
+	CHECK(pwrite(fd, "X", 1, PAGE) == 1);
+	contents_ask(path, "aXc");
+	CHECK(pwrite(second, "1", 1, 0) == 1 && pwrite(second, "2", 1, PAGE) == 1);
+	CHECK(pwrite(second, "3", 1, 2 * PAGE + 5) == 1 && rename(other, path) == 0);
+	contents_ask(path, "123");
+	unlink(path);
+	munmap(p, 3 * PAGE);
+	munmap(q, 3 * PAGE);
+	close(fd);
+	close(second);
+}
+
 static void script_make(char *path, const char *interpreter)
 {
 	char line[128];
@@ -281,6 +335,8 @@ int main(int argc, char **argv)
 		return waiting();
 	if (argc > 1 && !strcmp(argv[1], "leave"))
 		return 0;
+	if (argc > 3 && !strcmp(argv[1], "contents"))
+		return contents(argv[2], argv[3]);
 	if (argc > 2)
 		return row(atoi(argv[2]));
 	become(false);
@@ -289,6 +345,7 @@ int main(int argc, char **argv)
 	shared_things();
 	rows();
 	scripts();
+	contents_change();
 	puts("exec");
 	return abi_result();
 }
