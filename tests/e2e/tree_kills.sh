@@ -3,7 +3,7 @@
 # rest ends or goes on as on Linux, and in the end nothing is left: no frame, no descriptor, no process.
 # TREE_ROUNDS: how many (10; make soak: 200). TREE_SEED: of the random choices.
 # also: asan
-# timeout: 900
+# timeout: 900, soak 3000
 . "$(dirname "$0")/functions.sh"
 rack_noise=yes # who is killed on its way to a component may come there too late
 rounds=${TREE_ROUNDS:-10}
