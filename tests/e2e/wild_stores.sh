@@ -2,7 +2,7 @@
 # A program gone wild: stores all over the dispatcher's memory (deterministic sweep and random), GS bases of its own, and
 # system calls aimed at the dispatcher, each in a process of its own. Allowed: the program's own signal, our message with
 # an exit status, or that all goes on rightly. Afterwards the rack is whole.
-# timeout: 600
+# timeout: 600, soak 1800
 . "$(dirname "$0")/functions.sh"
 
 rack_noise=1
