@@ -8,6 +8,7 @@
 #include "pcomponent/excache/excache.h"
 #include "pcomponent/proc/calls.h"
 #include "pcomponent/proc/join.h"
+#include "pcomponent/proc/newborn.h"
 #include "pcomponent/proc/proc.h"
 #include "pcomponent/proc/robust.h"
 #include "pcomponent/proc/service.h"
@@ -55,6 +56,7 @@ long sys_exit_group(struct thread *t, const uint64_t a[6])
 {
 	vfork_child_tells();
 	robust_exit_all(t);
+	(void)newborn_look();
 	vm_ends();
 	proc_exit((int)a[0] & 0xff);
 }
