@@ -4,6 +4,7 @@
 #include <unistd.h>
 #include "scomponent/handles.h"
 #include "scomponent/locks.h"
+#include "scomponent/passed.h"
 
 #define SLOTS_FIRST 16u
 
@@ -18,6 +19,7 @@ void handle_put(struct handle *f)
 	if (--f->refs)
 		return;
 	locks_closed(f);
+	passed_closed(f);
 	close(f->fd);
 	free(f);
 }
@@ -64,10 +66,20 @@ static uint64_t slot_id(const struct handles *h, uint32_t i)
 	return (uint64_t)h->slot[i].gen << 32 | (i + 1);
 }
 
+/* Put f, whose reference is taken over, into a free slot. There is one. */
+static uint64_t slot_fill(struct handles *h, struct handle *f)
+{
+	uint32_t i = h->free - 1;
+
+	h->free = h->slot[i].next_free;
+	h->slot[i].file = f;
+	h->used++;
+	return slot_id(h, i);
+}
+
 uint64_t handles_add(struct handles *h, int fd, bool append)
 {
 	struct handle *f;
-	uint32_t i;
 
 	if (!h->free && !handles_grow(h, h->slots + 1))
 		return 0;
@@ -75,11 +87,14 @@ uint64_t handles_add(struct handles *h, int fd, bool append)
 	if (!f)
 		return 0;
 	*f = (struct handle){ .fd = fd, .refs = 1, .append = append };
-	i = h->free - 1;
-	h->free = h->slot[i].next_free;
-	h->slot[i].file = f;
-	h->used++;
-	return slot_id(h, i);
+	return slot_fill(h, f);
+}
+
+uint64_t handles_share(struct handles *h, struct handle *f)
+{
+	if (!h->free && !handles_grow(h, h->slots + 1))
+		return 0;
+	return slot_fill(h, handle_ref(f));
 }
 
 int handles_adopt(struct handles *h, const struct handle_named *files, uint32_t n)

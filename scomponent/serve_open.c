@@ -131,15 +131,8 @@ static int handle_add(struct client *c, int fd, unsigned flags, uint64_t *id)
 	*id = handles_add(&c->files, fd, flags & O_APPEND && !(flags & O_PATH));
 	if (!*id)
 		return -ENOMEM;
-	c->process->handles++;
-	c->s->handles++;
+	handles_count(c->process, 1);
 	return 0;
-}
-
-/* May one file more be open? 0 or -errno. */
-static int room_check(const struct client *c)
-{
-	return c->files.used >= FILES_PER_PROCESS_MAX || c->process->handles >= FILES_PER_TREE_MAX ? -ENFILE : 0;
 }
 
 /* The opened file's attributes, path and handle; -errno: it is closed. The path's length. */
@@ -173,7 +166,7 @@ int serve_open(struct rpc_request *rq, const void *body, const void *tail, uint3
 	err = path_decode(&plain, tail, path);
 	if (err)
 		return err;
-	err = room_check(c);
+	err = client_room(c);
 	if (err)
 		return err;
 	fd = open_file(c, &req->at, path, req->flags, req->mode);
@@ -222,7 +215,7 @@ int serve_exec(struct rpc_request *rq, const void *body, const void *tail, uint3
 		return -EINVAL;
 	err = path_decode(&req->at, tail, path);
 	if (!err)
-		err = room_check(c);
+		err = client_room(c);
 	if (err)
 		return err;
 	fd = open_exec(c, &req->at, path);
@@ -253,8 +246,7 @@ int serve_close(struct rpc_request *rq, const void *body, const void *tail, uint
 	err = handles_del(&c->files, req->handle);
 	if (err)
 		return err;
-	c->process->handles--;
-	c->s->handles--;
+	handles_count(c->process, -1);
 	return 0;
 }
 

@@ -90,7 +90,9 @@ static int remember(enum msg_id id, const void *req, void *rep, const char *tail
 	const struct p2s_flock_req *flock_req = req;
 	struct p2s_open_rep *open = rep;
 	struct p2s_exec_rep *exec = rep;
+	struct p2s_take_rep *take = rep;
 	struct handle *h;
+	int err;
 
 	switch (id) {
 	case P2S_FLOCK:
@@ -110,6 +112,13 @@ static int remember(enum msg_id id, const void *req, void *rep, const char *tail
 		if (exec->head_bytes > P2S_EXEC_HEAD || exec->path_bytes + (uint64_t)exec->head_bytes != tail_bytes)
 			return -EPROTO;
 		return opened(&exec->handle, O_RDONLY, &exec->stat, tail, exec->path_bytes);
+	case P2S_TAKE:
+		if (((const struct p2s_take_req *)req)->op == P2S_TAKE_DONE)
+			return 0;
+		err = opened(&take->handle, take->flags, &take->stat, tail, tail_bytes);
+		if (!err)
+			handle_get(take->handle)->forked = true;
+		return err;
 	default:
 		return 0;
 	}

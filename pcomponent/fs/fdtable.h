@@ -51,6 +51,14 @@ void fdtable_parent(void);
 int fdtable_child(void); /* 0 or -errno */
 
 /*
+ * Passing to another process (pass.h). pass: make what goes behind a number fit to be passed. 0, *out: its remote file, one
+ * use, the caller's; NULL: a host object. -EBADF: none of the program's; -ENOMEM, -ENFILE, -EMFILE.
+ * join: a descriptor that came is the memfd of a file that has other numbers here, and becomes one more; false: it is not.
+ */
+int fd_pass(int fd, struct file **out);
+bool fd_join(int fd, const struct cap *token);
+
+/*
  * exec. Each number with a file behind it, under the lock; how many there are. restore: f (held) stands behind a number
  * that is open, and free in the table; -EINVAL.
  */

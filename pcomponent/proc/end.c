@@ -7,6 +7,7 @@
 #include "ashlar/stats.h"
 #include "pcomponent/excache/excache.h"
 #include "pcomponent/proc/calls.h"
+#include "pcomponent/proc/counters.h"
 #include "pcomponent/proc/join.h"
 #include "pcomponent/proc/newborn.h"
 #include "pcomponent/proc/proc.h"
@@ -21,10 +22,8 @@ void proc_exit(int status)
 {
 	if (process_stats && !join_foreign()) {
 		excache_count();
-		service_stats();
 		STAT_SET(process_stats->end_ns, clock_ns());
-		if (!join_first())
-			join_stats_tell();
+		counters_end();
 	}
 	_exit(status);
 }

@@ -3,6 +3,8 @@
  * the file, its permissions, its headers, its interpreter. After that the order is: a new member number from the node
  * daemon, the files set aside for it, execve. Until the host kernel has made it everything can be undone.
  */
+#include "pcomponent/excache/excache.h"
+#include "pcomponent/proc/counters.h"
 #include "pcomponent/proc/exec.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -184,8 +186,8 @@ static long become(struct thread *t, char **argv, char **envp)
 		lseek(fd, 0, SEEK_SET);
 		if (stats_fd >= 0)
 			(void)fcntl(stats_fd, F_SETFD, 0);
-		service_stats();
-		join_stats_tell();
+		excache_count();
+		counters_tell();
 		sent_exec(t);
 		err = host3(SYS_execve, HOST_SELF, argv, envp);
 		sent_exec_failed();
