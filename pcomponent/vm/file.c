@@ -246,7 +246,7 @@ static int piece_read(struct thread *t, const struct vma *v, uint64_t addr, stru
 
 	vm_lock_exclusive();
 	batch_make(&b, v, addr, image);
-	buf = kept_take(fs_image_version(image), b.piece[0].off, b.piece[0].end - b.piece[0].start);
+	buf = reuse_take(fs_image_version(image), b.piece[0].off, b.piece[0].end - b.piece[0].start);
 	vm_unlock_exclusive();
 	if (buf)
 		return piece_show(t, b.piece[0], image, buf, b.piece[0].end - b.piece[0].start);
@@ -301,7 +301,7 @@ void vm_read_files(struct thread *t)
 		fs_image_close(image);
 	}
 	vm_lock_exclusive();
-	kept_fit(0);
+	reuse_fit(0);
 	vm_unlock_exclusive();
 }
 

@@ -65,7 +65,7 @@ int vm_reset(void)
 	int err = 0;
 
 	vm_lock_exclusive();
-	kept_keep();
+	reuse_keep();
 	while (!err && at < WINDOW_END) {
 		ours = table_ours(at, WINDOW_END);
 		err = clear_all(at, ours ? ours->start : WINDOW_END);
@@ -231,7 +231,7 @@ int layout_settle(bool *reclaim)
 	int err;
 
 	local_bound();
-	kept_fit(all ? 0 : layout.budget - table_weight());
+	reuse_fit(all ? 0 : layout.budget - table_weight());
 	if (table_sums().pinned > layout_pin_max(all || layout.registered))
 		return -ENOMEM;
 	if (layout.registered)

@@ -74,13 +74,13 @@ uint32_t names_count(void);
 void names_reap(void);
 
 /*
- * exclusive: pages of files that the program before this one had read and never written (kept.c). keep: all such pages, out
+ * exclusive: pages of files that the program before this one had read and never written (reuse.c). keep: all such pages, out
  * of their mappings, which are about to be cleared. take: those of [off, off + bytes) of a file in that state, the caller's
  * from then on; NULL: they are not here. fit: no more than that many bytes in all; they count against no other limit.
  */
-void kept_keep(void);
-char *kept_take(const struct fs_version *version, uint64_t off, uint64_t bytes);
-void kept_fit(uint64_t bytes);
+void reuse_keep(void);
+char *reuse_take(const struct fs_version *version, uint64_t off, uint64_t bytes);
+void reuse_fit(uint64_t bytes);
 
 /* exclusive: a mapping of a file, in the table, is as if it had never been read. 0 or -errno. */
 int layout_unread(struct vma *v);

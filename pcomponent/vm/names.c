@@ -39,7 +39,7 @@ static int more_room(void)
 	return 0;
 }
 
-/* Another state of a file that is mapped already is another file: kept.c tells contents by it. */
+/* Another state of a file that is mapped already is another file: reuse.c tells contents by it. */
 static bool same_state(struct fs_image *a, struct fs_image *b)
 {
 	return !a == !b && (!a || !memcmp(fs_image_version(a), fs_image_version(b), sizeof(struct fs_version)));

@@ -10,9 +10,9 @@
 #include "ashlar/base/limits.h"
 #include "pcomponent/vm/layout.h"
 
-#define KEPT_MAX 256u
+#define RUNS_MAX 256u
 #define BUDGET_SHARE 4u		 /* more of it is not kept */
-#define KEPT_BYTES (128UL << 10) /* as file.c reads them; each may be a mapping of its own to the host kernel */
+#define PIECE_BYTES (128UL << 10) /* as file.c reads them; each may be a mapping of its own to the host kernel */
 
 struct run {
 	struct fs_version version;
@@ -21,7 +21,7 @@ struct run {
 };
 
 static struct {
-	struct run run[KEPT_MAX];
+	struct run run[RUNS_MAX];
 	unsigned n;
 	uint64_t bytes;
 } kept;
@@ -37,7 +37,7 @@ static bool worth(const struct vma *v)
 /* Bytes of v at addr, up to the end of a piece of its file. */
 static uint64_t piece_at(const struct vma *v, uint64_t addr)
 {
-	uint64_t off = v->off + (addr - v->start), bytes = ((off / KEPT_BYTES) + 1) * KEPT_BYTES - off;
+	uint64_t off = v->off + (addr - v->start), bytes = ((off / PIECE_BYTES) + 1) * PIECE_BYTES - off;
 
 	return bytes < v->end - addr ? bytes : v->end - addr;
 }
@@ -64,7 +64,7 @@ static uint64_t walk(uint64_t max, char *at)
 	for (v = table_find(0); v; v = table_next((struct vma *)v)) {
 		if (!worth(v))
 			continue;
-		for (addr = v->start; addr < v->end && n < KEPT_MAX; addr += bytes, done += bytes, n++) {
+		for (addr = v->start; addr < v->end && n < RUNS_MAX; addr += bytes, done += bytes, n++) {
 			bytes = piece_at(v, addr);
 			if (done + bytes > max)
 				return done;
@@ -75,12 +75,12 @@ static uint64_t walk(uint64_t max, char *at)
 	return done;
 }
 
-void kept_keep(void)
+void reuse_keep(void)
 {
 	uint64_t max, bytes;
 	char *at;
 
-	kept_fit(0);
+	reuse_fit(0);
 	max = layout.budget / BUDGET_SHARE;
 	bytes = walk(max, NULL);
 	at = bytes ? mmap(NULL, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0) : MAP_FAILED;
@@ -94,7 +94,7 @@ static void forget(unsigned i)
 	kept.run[i] = kept.run[--kept.n];
 }
 
-char *kept_take(const struct fs_version *version, uint64_t off, uint64_t bytes)
+char *reuse_take(const struct fs_version *version, uint64_t off, uint64_t bytes)
 {
 	unsigned i;
 	char *at;
@@ -110,7 +110,7 @@ char *kept_take(const struct fs_version *version, uint64_t off, uint64_t bytes)
 	return at;
 }
 
-void kept_fit(uint64_t bytes)
+void reuse_fit(uint64_t bytes)
 {
 	while (kept.bytes > bytes) {
 		(void)munmap(kept.run[kept.n - 1].at, kept.run[kept.n - 1].bytes);
