@@ -60,16 +60,17 @@ static int clear_all(uint64_t start, uint64_t end)
 
 int vm_reset(void)
 {
-	uint64_t at = WINDOW_START;
+	uint64_t at = WINDOW_START, stop, next;
 	const struct vma *ours;
 	int err = 0;
 
 	vm_lock_exclusive();
 	reuse_keep();
-	while (!err && at < WINDOW_END) {
+	for (; !err && at < WINDOW_END; at = next) {
 		ours = table_ours(at, WINDOW_END);
-		err = clear_all(at, ours ? ours->start : WINDOW_END);
-		at = ours ? ours->end : WINDOW_END;
+		stop = ours ? ours->start : WINDOW_END;
+		next = ours ? ours->end : WINDOW_END;
+		err = clear_all(at, stop);
 	}
 	layout = (struct layout){ .budget = layout.budget, .charged = layout.charged };
 	if (!err)

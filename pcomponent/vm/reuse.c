@@ -11,7 +11,7 @@
 #include "pcomponent/vm/layout.h"
 
 #define RUNS_MAX 256u
-#define BUDGET_SHARE 4u		 /* more of it is not kept */
+#define BUDGET_SHARE 4u		  /* more of it is not kept */
 #define PIECE_BYTES (128UL << 10) /* as file.c reads them; each may be a mapping of its own to the host kernel */
 
 struct run {
