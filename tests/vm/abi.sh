@@ -1,6 +1,6 @@
 #!/bin/bash
 # A selection of tests/abi on a VM rack: each program natively, then on the rack with a tiny ExCache: same output and status.
-# timeout: 1500
+# timeout: 2400
 # only: test-vm
 . "$(dirname "$0")/functions.sh"
 vm_up
