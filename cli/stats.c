@@ -26,7 +26,9 @@ int stats_open(struct stats *s, const struct run_options *o)
 	s->page_fd = fd_high(memfd_create("ashlar-stats", MFD_CLOEXEC | MFD_ALLOW_SEALING));
 	if (s->page_fd < 0 || ftruncate(s->page_fd, STATS_BYTES) ||
 	    fcntl(s->page_fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL))
-		return cli_error("cannot make the page of counters: %s", cli_why(errno));
+		return cli_error("cannot make the page of counters: %s",
+				 errno == EFBIG ? "the hard limit on the size of files is too low (ulimit -H -f)"
+						: cli_why(errno));
 	s->tree = mmap(NULL, STATS_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, s->page_fd, 0);
 	if (s->tree == MAP_FAILED)
 		return cli_error("cannot make the page of counters: %s", cli_why(errno));

@@ -20,6 +20,7 @@ void handle_put(struct handle *f)
 		return;
 	locks_closed(f);
 	passed_closed(f);
+	text_forget(f);
 	close(f->fd);
 	free(f);
 }
@@ -74,6 +75,7 @@ static uint64_t slot_fill(struct handles *h, struct handle *f)
 	h->free = h->slot[i].next_free;
 	h->slot[i].file = f;
 	h->used++;
+	text_more(f);
 	return slot_id(h, i);
 }
 
@@ -113,6 +115,7 @@ int handles_adopt(struct handles *h, const struct handle_named *files, uint32_t 
 		h->slot[at].gen = (uint32_t)(files[i].id >> 32);
 		h->slot[at].file = handle_ref(files[i].file);
 		h->used++;
+		text_more(files[i].file);
 	}
 	free_list_make(h);
 	return 0;
@@ -149,6 +152,7 @@ int handles_del(struct handles *h, uint64_t id)
 	h->slot[i].next_free = h->free;
 	h->free = i + 1;
 	h->used--;
+	text_less(f);
 	handle_put(f);
 	return 0;
 }
@@ -158,8 +162,10 @@ uint32_t handles_clear(struct handles *h)
 	uint32_t i, n = h->used;
 
 	for (i = 0; i < h->slots; i++)
-		if (h->slot[i].file)
+		if (h->slot[i].file) {
+			text_less(h->slot[i].file);
 			handle_put(h->slot[i].file);
+		}
 	free(h->slot);
 	handles_init(h, h->gen);
 	return n;

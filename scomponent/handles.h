@@ -7,6 +7,7 @@
 #define SCOMPONENT_HANDLES_H
 #include <stdbool.h>
 #include <stdint.h>
+#include "scomponent/texts.h"
 
 struct passed;
 struct process;
@@ -14,12 +15,14 @@ struct process;
 /* An open file description; closed when nobody has it any more. */
 struct handle {
 	int fd;
-	uint32_t refs;
-	bool append;		/* O_APPEND is set on fd now */
-	uint64_t cookie;	/* directories: where the last getdents ended */
-	uint64_t owner;		/* of record locks, where it has locker */
-	struct process *locker; /* tree whose process took a lock for this open file; NULL: none did */
-	struct passed *passed;	/* by what token others take it; NULL: it was never passed */
+	uint32_t refs, connections; /* all who have it; of these, tables of connections */
+	bool append;		    /* O_APPEND is set on fd now */
+	uint64_t cookie;	    /* directories: where the last getdents ended */
+	uint64_t owner;		    /* of record locks, where it has locker */
+	struct process *locker;	    /* tree whose process took a lock for this open file; NULL: none did */
+	struct passed *passed;	    /* by what token others take it; NULL: it was never passed */
+	struct text *text;	    /* NULL: it neither writes nor runs */
+	enum text_use use;
 };
 
 struct handle_slot {

@@ -172,6 +172,7 @@ int scomponent_open(struct loop *loop, struct net *net, struct rpc_counters *cou
 	s->readonly = cfg->readonly;
 	list_init(&s->processes);
 	locks_init(&s->locks);
+	texts_init(&s->texts);
 	err = peers_open(&s->clients, loop, KIND_STORAGE, &client_service, counters);
 	if (err)
 		goto state;

@@ -2,6 +2,7 @@
  * Open, close, and where an open file is now. Nothing but regular files and directories is ever opened: the file is found
  * first without opening it (O_PATH), looked at, and then opened by that descriptor, so that no other can slip in.
  */
+#include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -40,6 +41,8 @@ static int kind_check(const struct client *c, int fd, const struct stat *st, uns
 	/* A /proc inside the export would hand out this very process. */
 	if (S_ISREG(st->st_mode) && !fstatfs(fd, &fs) && fs.f_type == PROC_SUPER_MAGIC)
 		return -EACCES;
+	if (S_ISREG(st->st_mode) && wants_writing(flags) && text_used(&c->s->texts, st, TEXT_RUNS))
+		return -ETXTBSY;
 	if (c->s->readonly && wants_writing(flags))
 		return S_ISDIR(st->st_mode) && !(flags & O_TMPFILE_BIT) ? -EISDIR : -EROFS;
 	return 0;
@@ -131,6 +134,8 @@ static int handle_add(struct client *c, int fd, unsigned flags, uint64_t *id)
 	*id = handles_add(&c->files, fd, flags & O_APPEND && !(flags & O_PATH));
 	if (!*id)
 		return -ENOMEM;
+	if (!(flags & O_PATH) && (flags & O_ACCMODE) != O_RDONLY)
+		text_know(&c->s->texts, handles_get(&c->files, *id), TEXT_WRITES);
 	handles_count(c->process, 1);
 	return 0;
 }
@@ -192,6 +197,8 @@ static int open_exec(struct client *c, const struct wire_at *at, const char *pat
 		err = -errno;
 	else if (!S_ISREG(st.st_mode))
 		err = -EACCES;
+	else if (text_used(&c->s->texts, &st, TEXT_WRITES))
+		err = -ETXTBSY;
 	else
 		err = kind_check(c, t.fd, &st, O_RDONLY);
 	if (!err)
@@ -225,6 +232,8 @@ int serve_exec(struct rpc_request *rq, const void *body, const void *tail, uint3
 	if (n < 0)
 		return n;
 	head = pread(fd, where + n, P2S_EXEC_HEAD, 0);
+	if (head >= SELFMAG && !memcmp(where + n, ELFMAG, SELFMAG)) /* a script may be changed while it runs */
+		text_know(&c->s->texts, handles_get(&c->files, rep->handle), TEXT_RUNS);
 	rep->path_bytes = (uint32_t)n;
 	rep->head_bytes = head > 0 ? (uint32_t)head
 				   : 0; /* a medium that cannot be read says so where more of it is read */

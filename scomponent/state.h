@@ -28,6 +28,7 @@ struct scomponent {
 	struct list processes;
 	struct peers clients;
 	struct locks locks;
+	struct texts texts;
 	struct loop_timer orphans;
 	uint64_t lost_ns; /* who was admitted before this is an orphan: the gmm has gone since */
 };

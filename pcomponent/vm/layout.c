@@ -253,8 +253,7 @@ int layout_settle(bool *reclaim)
 	return 0;
 }
 
-/* shared: the thread's port, opened. */
-static int port_of(struct thread *t)
+int vm_port(struct thread *t)
 {
 	return t->port ? 0 : excache_port_open(&t->port);
 }
@@ -264,7 +263,7 @@ void layout_reclaim(struct thread *t)
 	int err;
 
 	vm_lock_shared(t);
-	if (!(err = port_of(t)))
+	if (!(err = vm_port(t)))
 		err = excache_reclaim(t->port);
 	vm_unlock_shared(t);
 	if (err)
@@ -276,7 +275,7 @@ int layout_make_room(struct thread *t, unsigned lines)
 	int err;
 
 	vm_lock_shared(t);
-	if (!(err = port_of(t)))
+	if (!(err = vm_port(t)))
 		err = excache_make_room(t->port, lines);
 	vm_unlock_shared(t);
 	if (err == -ENOMEM)

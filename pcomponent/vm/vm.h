@@ -70,6 +70,8 @@ uint64_t vm_weight(bool *registered);
 
 void vm_lock_shared(struct thread *t);
 void vm_unlock_shared(struct thread *t);
+/* Under the lock, shared: the thread's port to the ExCache is there, opened if need be. 0 or -errno. */
+int vm_port(struct thread *t);
 void vm_lock_exclusive(void);
 void vm_unlock_exclusive(void);
 /* A thread of the dispatcher that takes the lock shared and is none of the program's; once. */

@@ -15,6 +15,8 @@ static void test_open(void **state)
 	assert_int_equal(ours(write, (uint64_t)fd, S("0123456789"), 10), 10);
 	assert_int_equal(ours(symlink, S("image"), S("link")), 0);
 	snprintf(want, sizeof(want), "%s/image", fs_path("ours"));
+	assert_int_equal(fs_image_exec("link", &image, &st, canonical, head, &n), -ETXTBSY);
+	ours(close, (uint64_t)fd);
 	assert_int_equal(fs_image_exec("link", &image, &st, canonical, head, &n), 0);
 	assert_string_equal(canonical, want);
 	assert_int_equal(n, 10);
@@ -35,7 +37,6 @@ static void test_open(void **state)
 	assert_int_equal(fs_image_exec("/proc/self/exe", &image, &st, canonical, head, &n), 0);
 	assert_string_equal(canonical, want);
 	fs_image_close(image);
-	ours(close, (uint64_t)fd);
 }
 
 /* A mapping outlives its descriptor. */

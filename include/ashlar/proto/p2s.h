@@ -5,6 +5,7 @@
  *  - EREMOTE: the path leads, by a symbolic link, below /proc, /sys or /dev, which are the processor component's own;
  *    P2S_RESOLVE tells where to;
  *  - ENXIO from P2S_OPEN: a FIFO, socket or device, which nobody opens across machines;
+ *  - ETXTBSY from P2S_OPEN, P2S_TRUNCATE and P2S_EXEC between all processes of the component (scomponent/texts.h);
  *  - EACCES before P2S_HELLO, or for another process's pid in the header.
  * File data moves one-sided, from and to the buffer that the dispatcher granted by P2S_BUFFER, `buf` = offset in it.
  * umask is the dispatcher's affair: `mode` arrives with it applied.
