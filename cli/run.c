@@ -106,12 +106,14 @@ int cmd_run(int argc, char **argv)
 	if (ret)
 		return ret == 1 ? 0 : ret;
 	log_open("ashlar", r.options.log_level);
-	file_limit_lift();
 	ret = programs_find(&r.rack);
 	if (!ret)
 		ret = signals_open(&r.signals);
+	file_limit_lift();
 	if (!ret)
 		ret = stats_open(&r.stats, &r.options);
+	if (r.options.rack)
+		file_limit_restore(); /* the node daemon, which starts the program, looks at ours */
 	if (ret)
 		return ret;
 	ret = r.options.rack ? run_standing(&r) : run_private(&r);

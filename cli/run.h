@@ -64,7 +64,7 @@ void signals_stop_like(int stop_signal);
 /* ---- file_limit.c: RLIMIT_FSIZE, which is for the program alone ---- */
 
 void file_limit_lift(void);
-void file_limit_restore(void); /* in the child that becomes the program */
+void file_limit_restore(void); /* in the child that becomes the program, say */
 
 /* ---- private_rack.c: a rack that lives as long as we do ---- */
 

@@ -28,4 +28,11 @@ for limit in '-S -f 12' '-f 12'; do
 	cmp "$tmp/native" "$tmp/out" || fail "ulimit $limit: $(cat "$tmp/native" "$tmp/out")"
 	[ "$(stat_of "$tmp/stats" process.exit_status)" = 0 ] || fail "no counters"
 done
+# A standing rack's daemon starts the program, with the limits of the command
+rack_start 64M 1
+rm -f file
+(ulimit -S -f 12 && exec "$python" write.py) >"$tmp/native" 2>&1
+rm -f file
+(ulimit -S -f 12 && ASHLAR_TEST_MARK=$mark exec "$bin/ashlar" run --rack "$rack" --excache 4M -- "$python" write.py) >"$tmp/out" 2>&1
+cmp "$tmp/native" "$tmp/out" || fail "on a standing rack: $(cat "$tmp/native" "$tmp/out")"
 passed
