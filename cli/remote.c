@@ -63,8 +63,8 @@ static void stats_came(void *arg, int err, const void *rep, const void *tail, ui
 	(void)rep;
 	if (err == -ECANCELED)
 		return;
-	if (!err && bytes && bytes <= sizeof(*r->stats->tree) - r->stats_off) {
-		memcpy((char *)r->stats->tree + r->stats_off, tail, bytes);
+	if (!err && bytes && bytes <= sizeof(r->stats->tree->first) - r->stats_off) {
+		memcpy((char *)&r->stats->tree->first + r->stats_off, tail, bytes);
 		r->stats_off += bytes;
 		stats_ask(r);
 		return;
