@@ -1,6 +1,6 @@
 #!/bin/bash
 # End-to-end tests on a VM rack: those that tests/vm/e2e.list calls long.
-# timeout: 3600
+# timeout: 7200
 # only: test-vm
 . "$(dirname "$0")/functions.sh"
 vm_up --mem processor=2304M
