@@ -15,6 +15,7 @@ qemu-system-x86 busybox-static cpio kmod e2fsprogs iproute2 perftest ibverbs-pro
 musl-tools libklibc-dev klibc-utils dietlibc-dev
 shfmt gron ripgrep sd
 stress-ng
+expect sbcl
 "
 
 fail() {

@@ -13,23 +13,43 @@
 
 #define NOT_AGAIN ((uint32_t)(O_CREAT | O_EXCL | O_NOFOLLOW | O_TRUNC))
 
-/* The same, and not only a FIFO with the same number on another machine? */
-static bool is_same(const struct wire_stat *there, const struct stat *here)
+/* As memcmp: 1 when here's is the later one. */
+static int compare(const struct timespec *here, const struct wire_time *there)
 {
-	return S_ISFIFO(there->mode) && S_ISFIFO(here->st_mode) && there->ino == here->st_ino &&
-	       there->dev_major == major(here->st_dev) && there->dev_minor == minor(here->st_dev) &&
-	       there->ctime.sec == here->st_ctim.tv_sec && there->ctime.nsec == here->st_ctim.tv_nsec;
+	if (here->tv_sec != there->sec)
+		return here->tv_sec > there->sec ? 1 : -1;
+	return (here->tv_nsec > (long)there->nsec) - (here->tv_nsec < (long)there->nsec);
 }
 
-/* The path on this machine, O_PATH and above the floor: -ENXIO where it is not the same. */
-static int here_open(const char *path, const struct wire_stat *there)
+static bool same_number(const struct wire_stat *there, const struct stat *here)
 {
-	int low = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC), high = -1;
+	return S_ISFIFO(there->mode) && S_ISFIFO(here->st_mode) && there->ino == here->st_ino &&
+	       there->dev_major == major(here->st_dev) && there->dev_minor == minor(here->st_dev);
+}
+
+/*
+ * The same, and not only a FIFO with the same number on another machine? Both have changed at the same time. Who writes to it
+ * changes it, also between two looks: then it is the time of a look here between two looks there.
+ */
+static bool is_same(const struct file *f, const struct wire_stat *before, const struct stat *here)
+{
+	struct wire_stat after;
+
+	if (!same_number(before, here) || compare(&here->st_ctim, &before->ctime) < 0)
+		return false;
+	return compare(&here->st_ctim, &before->ctime) == 0 ||
+	       (!remote_stat_file(f, &after) && compare(&here->st_ctim, &after.ctime) <= 0);
+}
+
+/* The file on this machine, O_PATH and above the floor: -ENXIO where it is not the same. */
+static int here_open(const struct file *f, const struct wire_stat *there)
+{
+	int low = open(f->path, O_PATH | O_NOFOLLOW | O_CLOEXEC), high = -1;
 	struct stat here;
 
 	if (low < 0)
 		return -ENXIO;
-	if (!fstat(low, &here) && is_same(there, &here))
+	if (!fstat(low, &here) && is_same(f, there, &here))
 		high = fcntl(low, F_DUPFD_CLOEXEC, fd_floor());
 	close(low);
 	return high < 0 ? -ENXIO : high;
@@ -46,7 +66,7 @@ long fifo_open(struct thread *t, const struct path *p, uint32_t flags, bool *her
 	*here = false;
 	if (ret)
 		return ret;
-	fd = here_open(f->path, &there);
+	fd = here_open(f, &there);
 	file_put(f);
 	*here = fd >= 0;
 	if (fd < 0)
