@@ -13,6 +13,7 @@
 #include "pcomponent/proc/proc.h"
 #include "pcomponent/sys/dispatch.h"
 #include "pcomponent/sys/thread.h"
+#include "pcomponent/vm/kept.h"
 #include "pcomponent/vm/layout.h"
 
 #define LOCAL_BASE_BYTES (8UL << 20)
@@ -46,6 +47,12 @@ int vm_open(uint64_t budget_bytes)
 	layout.budget = budget_bytes;
 	table_set_noreserve_max(budget_bytes / 8);
 	return err ? err : stack_make();
+}
+
+void vm_open_keeper(uint64_t budget_bytes)
+{
+	layout.budget = budget_bytes;
+	layout.registered = true;
 }
 
 uint64_t vm_budget(void)
@@ -265,8 +272,10 @@ int layout_clear(uint64_t start, uint64_t end, bool host_too)
 			excache_unpin(v->start, v->end);
 		if (v->flags & VMA_REGISTERED)
 			excache_forget(v->start, v->end);
-		if (host_too && munmap((void *)v->start, v->end - v->start))
+		if ((host_too || (v->flags & VMA_KEPT)) && munmap((void *)v->start, v->end - v->start))
 			return -errno;
+		if (v->flags & VMA_KEPT) /* now that nobody writes there any more */
+			kept_unmap(v->start, v->end);
 		named |= v->name != 0;
 		charged |= (v->flags & VMA_CHARGED) != 0;
 	}
