@@ -17,9 +17,9 @@ struct excache {
 	struct stats_page *stats;
 	uint32_t pid, member;
 	int fd_floor;
-	uint64_t budget;      /* lines; atomic, as fill_max: changed while threads fault */
-	unsigned fill_max;    /* zero lines filled at once */
-	uint32_t kernel_used; /* STATS_KERNEL_* */
+	uint64_t budget;		     /* lines; atomic, as fill_max: changed while threads fault */
+	unsigned fill_max;		     /* zero lines filled at once */
+	uint32_t kernel_used;		     /* STATS_KERNEL_* */
 	const struct excache_shared *shared; /* NULL: memory of this process alone */
 	void (*connected)(void);
 	void (*message)(const char *fmt, ...);

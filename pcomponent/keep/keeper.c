@@ -349,7 +349,9 @@ static ssize_t receive(int sock, struct keep_req *q, int *fd)
 		struct cmsghdr align;
 	} control;
 	struct iovec v = { q, sizeof(*q) };
-	struct msghdr h = { .msg_iov = &v, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control) };
+	struct msghdr h = {
+		.msg_iov = &v, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)
+	};
 	ssize_t n = recvmsg(sock, &h, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 	const struct cmsghdr *c = n > 0 ? CMSG_FIRSTHDR(&h) : NULL;
 

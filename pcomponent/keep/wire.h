@@ -8,13 +8,14 @@
 #include <stdint.h>
 
 enum keep_op {
-	KEEP_BEGIN = 1, /* with its userfaultfd: before anything else; of a forked process, which has its parent's mappings */
-	KEEP_CLONE,	/* with a socket, the process's that is about to be forked: all mappings are its own as well */
-	KEEP_MAP,	/* with the segment: [addr, addr + bytes) shows it from `off` on; registered, not to be written yet */
-	KEEP_UNMAP,	/* of all mappings: [addr, addr + bytes) */
-	KEEP_DISCARD,	/* with the segment: the contents of [off, off + bytes) are gone: zeros */
-	KEEP_HOLD,	/* with the segment: [off, off + bytes) is there, and stays, until it is released */
-	KEEP_RELEASE,	/* with the segment: as it was held */
+	KEEP_BEGIN =
+		1, /* with its userfaultfd: before anything else; of a forked process, which has its parent's mappings */
+	KEEP_CLONE, /* with a socket, the process's that is about to be forked: all mappings are its own as well */
+	KEEP_MAP, /* with the segment: [addr, addr + bytes) shows it from `off` on; registered, not to be written yet */
+	KEEP_UNMAP,   /* of all mappings: [addr, addr + bytes) */
+	KEEP_DISCARD, /* with the segment: the contents of [off, off + bytes) are gone: zeros */
+	KEEP_HOLD,    /* with the segment: [off, off + bytes) is there, and stays, until it is released */
+	KEEP_RELEASE, /* with the segment: as it was held */
 };
 
 enum keep_flags {

@@ -151,7 +151,8 @@ static int by_number(const void *a, const void *b)
 /* All descriptors of the dispatcher's are the parent's connections and memory: closed, but for what is kept. */
 static void descriptors_close(void)
 {
-	int keep[] = { message_fd(), vfork_child_fd(), join_launch()->stats_fd, kept_child_fd() }, from = proc_fd_floor();
+	int keep[] = { message_fd(), vfork_child_fd(), join_launch()->stats_fd, kept_child_fd() },
+	    from = proc_fd_floor();
 	const unsigned n = sizeof(keep) / sizeof(keep[0]);
 
 	qsort(keep, n, sizeof(keep[0]), by_number);

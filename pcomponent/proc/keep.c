@@ -47,7 +47,8 @@ static int find(void)
 
 	if (fd < 0)
 		return fd;
-	err = connect(fd, (void *)&sa, (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)n)) ? -errno : 0;
+	err = connect(fd, (void *)&sa, (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)n)) ? -errno
+													    : 0;
 	if (!err && (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &len) ||
 		     (who.uid != getuid() && who.uid != geteuid() && who.uid != 0)))
 		err = -EACCES;

@@ -327,12 +327,11 @@ void kept_discard(uint64_t start, uint64_t end)
 
 /* ---- files ---- */
 
-int kept_hold(struct thread *t, int fd, uint64_t off, uint64_t *n, bool write)
+int kept_hold(int fd, uint64_t off, uint64_t *n, bool write)
 {
 	struct keep_req q = { .op = KEEP_HOLD, .flags = write ? KEEP_WRITE : 0, .off = off };
 	int err;
 
-	(void)t;
 	if (*n > KEEP_HOLD_BYTES)
 		*n = KEEP_HOLD_BYTES;
 	q.bytes = *n;
@@ -350,13 +349,40 @@ void kept_release(int fd, uint64_t off, uint64_t n)
 	(void)call(&q, fd);
 }
 
-void kept_discarded(struct thread *t, int fd, uint64_t off, uint64_t bytes)
+void kept_discarded(int fd, uint64_t off, uint64_t bytes)
 {
 	struct keep_req q = { .op = KEEP_DISCARD, .off = off, .bytes = bytes };
 
-	(void)t;
 	if (kept_file(fd) && !ready(NULL))
 		(void)call(&q, fd);
+}
+
+static uint64_t edge_hold(int fd, uint64_t at)
+{
+	uint64_t n = 1;
+
+	return at % PAGE_BYTES && !kept_hold(fd, at, &n, true) ? n : 0;
+}
+
+void kept_cut_begin(int fd, uint64_t off, uint64_t bytes, struct kept_cut *c)
+{
+	*c = (struct kept_cut){ .kept = kept_file(fd), .off = off, .bytes = bytes };
+	if (!c->kept)
+		return;
+	c->held[0] = edge_hold(fd, off);
+	c->held[1] = bytes < UINT64_MAX - off ? edge_hold(fd, off + bytes) : 0;
+}
+
+void kept_cut_end(int fd, const struct kept_cut *c, bool ok)
+{
+	if (!c->kept)
+		return;
+	if (c->held[0])
+		kept_release(fd, c->off, c->held[0]);
+	if (c->held[1])
+		kept_release(fd, c->off + c->bytes, c->held[1]);
+	if (ok)
+		kept_discarded(fd, c->off, c->bytes);
 }
 
 /* ---- fork ---- */

@@ -11,10 +11,10 @@
 
 /* What is to be mapped in place of what the program asked for. */
 struct kept_object {
-	int fd;	       /* -1: as the program said */
+	int fd;		/* -1: as the program said */
 	uint32_t flags; /* enum keep_flags */
-	bool marked;   /* by this fd: it is in use, and not kept */
-	bool keep;     /* to be left to the keeper */
+	bool marked;	/* by this fd: it is in use, and not kept */
+	bool keep;	/* to be left to the keeper */
 };
 
 /*
@@ -41,9 +41,20 @@ void kept_discard(uint64_t start, uint64_t end);
  * are there until they are released, at most *n, which becomes less. discarded: contents from off on are no more.
  */
 bool kept_file(int fd);
-int kept_hold(struct thread *t, int fd, uint64_t off, uint64_t *n, bool write);
+int kept_hold(int fd, uint64_t off, uint64_t *n, bool write);
 void kept_release(int fd, uint64_t off, uint64_t n);
-void kept_discarded(struct thread *t, int fd, uint64_t off, uint64_t bytes);
+/*
+ * Around a call that cuts [off, off + bytes) out of it (UINT64_MAX: to its end), or zeroes it: the host kernel zeroes parts of
+ * pages where they are, so these are brought in. ok: the call was made.
+ */
+struct kept_cut {
+	bool kept;
+	uint64_t off, bytes;
+	uint64_t held[2]; /* bytes, 0: none */
+};
+void kept_cut_begin(int fd, uint64_t off, uint64_t bytes, struct kept_cut *);
+void kept_cut_end(int fd, const struct kept_cut *, bool ok);
+void kept_discarded(int fd, uint64_t off, uint64_t bytes);
 
 /*
  * exclusive. prepare: the child is known before it is there. 0 or -errno. parent: after fork(2), also a failed one. child:
