@@ -16,6 +16,8 @@ struct poison {
 };
 #define POISON _IOWR(UFFDIO, 0x08, struct poison)
 
+#define HELD_SHARE 4 /* of the ExCache, for calls that are under way */
+
 struct list clients = { &clients, &clients };
 
 struct client *client_new(int sock)
@@ -119,9 +121,15 @@ const struct mapping *client_find(const struct client *c, uint64_t addr)
 
 /* ---- what stays while a call of the host kernel uses it ---- */
 
+static uint64_t held_bytes;
+
 int client_hold(struct client *c, struct segment *s, uint64_t at, uint64_t bytes)
 {
-	struct hold *h = malloc(sizeof(*h));
+	struct hold *h;
+
+	if (held_bytes && held_bytes + bytes > excache_budget() / HELD_SHARE)
+		return -EAGAIN;
+	h = malloc(sizeof(*h));
 
 	if (!h || excache_pin(at, at + bytes)) {
 		free(h);
@@ -129,6 +137,7 @@ int client_hold(struct client *c, struct segment *s, uint64_t at, uint64_t bytes
 	}
 	*h = (struct hold){ .segment = s, .at = at, .bytes = bytes };
 	list_add_tail(&c->holds, &h->link);
+	held_bytes += bytes;
 	s->maps++; /* it must not end meanwhile */
 	return 0;
 }
@@ -160,6 +169,7 @@ void client_release(struct client *c, uint64_t at, uint64_t bytes, struct excach
 		if (bytes != UINT64_MAX && (from != at || n != bytes))
 			continue;
 		list_del(&h->link);
+		held_bytes -= n;
 		excache_unpin(from, from + n);
 		free(h);
 		pin_again(from, n);
@@ -227,5 +237,6 @@ int client_poison(const struct client *c, uint64_t addr)
 {
 	struct poison p = { .range = { addr, PAGE_BYTES } };
 
+	(void)client_protect(c, addr, 1, false); /* the host kernel's note of it has the place */
 	return ioctl(c->uffd, POISON, &p) ? -errno : 0;
 }

@@ -18,6 +18,7 @@
 #include "pcomponent/proc/fork.h"
 #include "pcomponent/proc/join.h"
 #include "pcomponent/proc/proc.h"
+#include "pcomponent/sys/message.h"
 #include "pcomponent/sys/sys.h"
 
 #define HOST_SELF "/proc/self/exe"
@@ -80,8 +81,9 @@ static int spawned(void *arg)
 	/* No terminal, pipe or folder of the program's is kept open by it */
 	host0(SYS_setsid);
 	host1(SYS_chdir, "/");
-	for (int fd = 0; fd <= 2 && null >= 0; fd++)
+	for (int fd = 0; fd <= 1 && null >= 0; fd++)
 		host3(SYS_dup3, null, fd, 0);
+	host3(SYS_dup3, message_fd(), 2, 0); /* as every process of the tree has it */
 	host3(SYS_close_range, 3, ~0U, CLOSE_RANGE_CLOEXEC);
 	inherit(s->state);
 	inherit(s->sock);
