@@ -52,6 +52,7 @@ void client_free(struct client *c, struct excache_port *port)
 	if (c->uffd >= 0)
 		close(c->uffd);
 	free(c);
+	segments_sweep(port);
 }
 
 int client_map(struct client *c, struct segment *s, const struct mapping *like)

@@ -304,8 +304,29 @@ static int discard(const struct client *c, const struct keep_req *q, int fd)
 	return 0;
 }
 
-/* *fd: what came with it; -1 when it has been taken over. */
-static int answer(struct client *c, const struct keep_req *q, int *fd)
+/* *out: the file, for the answer; it stays the segment's. */
+static int sysv(const struct keep_req *q, int *out)
+{
+	struct segment *s;
+	int err = 0;
+
+	if (q->like > INT32_MAX)
+		return -EINVAL;
+	s = segment_sysv((int)q->like, q->flags & KEEP_NEW, &err);
+	*out = s ? s->fd : -1;
+	return s ? 0 : err;
+}
+
+static int reply(int sock, int err, int fd)
+{
+	struct keep_rep rep = { .err = err };
+	struct keep_packet p = { .bytes = &rep, .n = sizeof(rep), .fd = fd };
+
+	return keep_send(sock, &p);
+}
+
+/* *fd: what came with it; -1 when it has been taken over. *out: what goes with the answer. */
+static int answer(struct client *c, const struct keep_req *q, int *fd, int *out)
 {
 	int err = port_ready();
 
@@ -333,6 +354,9 @@ static int answer(struct client *c, const struct keep_req *q, int *fd)
 	case KEEP_RELEASE:
 		err = give_back(c, q, *fd);
 		break;
+	case KEEP_SYSV:
+		err = sysv(q, out);
+		break;
 	default:
 		err = -ENOSYS;
 		break;
@@ -341,41 +365,20 @@ static int answer(struct client *c, const struct keep_req *q, int *fd)
 	return err;
 }
 
-/* A packet, and the descriptor that came with it, above the floor, or -1. Its bytes; 0: it has ended. */
-static ssize_t receive(int sock, struct keep_req *q, int *fd)
-{
-	union {
-		char bytes[CMSG_SPACE(sizeof(int))];
-		struct cmsghdr align;
-	} control;
-	struct iovec v = { q, sizeof(*q) };
-	struct msghdr h = {
-		.msg_iov = &v, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)
-	};
-	ssize_t n = recvmsg(sock, &h, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-	const struct cmsghdr *c = n > 0 ? CMSG_FIRSTHDR(&h) : NULL;
-
-	*fd = -1;
-	if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS && c->cmsg_len == CMSG_LEN(sizeof(int)))
-		memcpy(fd, CMSG_DATA(c), sizeof(int));
-	return n < 0 && (errno == EAGAIN || errno == EINTR) ? -EAGAIN : n < 0 ? 0 : n;
-}
-
 /* false: the process has gone, and is forgotten. */
 static bool question(struct client *c)
 {
 	struct keep_req q;
-	struct keep_rep rep = { 0 };
-	int fd;
-	ssize_t n = receive(c->sock, &q, &fd);
+	struct keep_packet p = { .bytes = &q, .n = sizeof(q) };
+	int n = keep_receive(c->sock, &p, true), err = -EINVAL, out = -1;
 
 	if (n == -EAGAIN)
 		return true;
-	if (n == sizeof(q))
-		rep.err = answer(c, &q, &fd);
-	if (fd >= 0)
-		close(fd);
-	if (n == sizeof(q) && send(c->sock, &rep, sizeof(rep), MSG_NOSIGNAL) == sizeof(rep)) {
+	if (n > 0)
+		err = answer(c, &q, &p.fd, &out);
+	if (p.fd >= 0)
+		close(p.fd);
+	if (n > 0 && !reply(c->sock, err, out)) {
 		/* More came to be there than there is room for */
 		vm_lock_shared(&keeper.thread);
 		if (keeper.thread.port && excache_fit(keeper.thread.port) < 0)

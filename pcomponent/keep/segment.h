@@ -14,6 +14,7 @@ struct segment {
 	uint64_t at, bytes, reserved; /* where it is mapped here, how much of it, and how far it may grow */
 	unsigned maps;
 	bool anonymous;
+	int sysv; /* id of the System V segment that it stands for, -1: none */
 };
 
 struct mapping {
@@ -42,6 +43,10 @@ extern struct list clients;
 struct segment *segment_find(int fd);
 /* The segment behind fd is kept from now on; fd stays the caller's. NULL: *err says why not. */
 struct segment *segment_new(int fd, bool anonymous, int *err);
+/* The one that stands for System V segment id; begin: it is made if need be, and if nobody has that attached. */
+struct segment *segment_sysv(int id, bool begin, int *err);
+/* Those that nobody maps after all. */
+void segments_sweep(struct excache_port *);
 /* At least so much of it is mapped here. 0 or -ENOMEM. */
 int segment_extend(struct segment *, uint64_t bytes);
 /* Nobody maps it any more: back to the host kernel. */
@@ -50,8 +55,6 @@ void segment_end(struct segment *, struct excache_port *);
 void segment_take(struct segment *, uint64_t off, uint64_t bytes);
 /* Contents are gone. */
 void segment_discard(struct segment *, uint64_t off, uint64_t bytes);
-/* Is one more in use? */
-bool segments_any(void);
 
 /* NULL: no memory. */
 struct client *client_new(int sock);

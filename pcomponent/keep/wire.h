@@ -5,6 +5,7 @@
  */
 #ifndef PCOMPONENT_KEEP_WIRE_H
 #define PCOMPONENT_KEEP_WIRE_H
+#include <stdbool.h>
 #include <stdint.h>
 
 enum keep_op {
@@ -16,10 +17,11 @@ enum keep_op {
 	KEEP_DISCARD, /* with the segment: the contents of [off, off + bytes) are gone: zeros */
 	KEEP_HOLD,    /* with the segment: [off, off + bytes) is there, and stays, until it is released */
 	KEEP_RELEASE, /* with the segment: as it was held */
+	KEEP_SYSV, /* the memory file that stands for System V segment `like` comes with the answer */
 };
 
 enum keep_flags {
-	KEEP_NEW = 1,	    /* map: the segment may begin to be kept */
+	KEEP_NEW = 1,	    /* map, sysv: the segment may begin to be kept */
 	KEEP_ANONYMOUS = 2, /* map: nobody but those that map it can find it */
 	KEEP_WRITE = 4,	    /* hold: it will be written */
 	KEEP_PRIVATE = 8,   /* map: what is written there is not seen by others */
@@ -37,6 +39,17 @@ struct keep_rep {
 	int32_t err; /* 0, -errno; -ENOENT: it is not kept here; -EBUSY: somebody has it mapped who is not known here */
 	uint32_t reserved0;
 };
+
+/* One packet, with a descriptor or without. */
+struct keep_packet {
+	void *bytes;
+	uint64_t n;
+	int fd; /* -1: none. Received: the caller's, close on exec */
+};
+/* 0, or -EPIPE: the other side has ended. */
+int keep_send(int sock, const struct keep_packet *);
+/* 1, or 0: the other side has ended, or says something else. -EAGAIN: nothing is there, and it was not to wait. */
+int keep_receive(int sock, struct keep_packet *, bool now);
 
 /*
  * The byte of a segment whose lock says who has it: for writing, a keeper; for reading, whoever has it mapped and has

@@ -6,7 +6,6 @@
 #include <linux/userfaultfd.h>
 #include <pthread.h>
 #include <stdio.h>
-#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -43,42 +42,24 @@ int kept_fd(void)
 
 /* ---- questions ---- */
 
-static int send_req(int sock, const struct keep_req *q, int fd)
-{
-	union {
-		char bytes[CMSG_SPACE(sizeof(int))];
-		struct cmsghdr align;
-	} control;
-	struct iovec v = { (void *)(uintptr_t)q, sizeof(*q) };
-	struct msghdr h = { .msg_iov = &v, .msg_iovlen = 1 };
-	struct cmsghdr *c;
-
-	if (fd >= 0) {
-		memset(&control, 0, sizeof(control));
-		h.msg_control = &control;
-		h.msg_controllen = sizeof(control);
-		c = CMSG_FIRSTHDR(&h);
-		c->cmsg_level = SOL_SOCKET;
-		c->cmsg_type = SCM_RIGHTS;
-		c->cmsg_len = CMSG_LEN(sizeof(int));
-		memcpy(CMSG_DATA(c), &fd, sizeof(int));
-	}
-	return sendmsg(sock, &h, MSG_NOSIGNAL) == sizeof(*q) ? 0 : -EPIPE;
-}
-
-/* Its answer; -EPIPE: there is no keeper any more. Under the lock. */
-static int ask(int sock, const struct keep_req *q, int fd)
+/* Its answer, and *out, above the floor, what came with it; -EPIPE: there is no keeper any more. Under the lock. */
+static int ask_for(int sock, const struct keep_req *q, int fd, int *out)
 {
 	struct keep_rep rep;
-	int err = send_req(sock, q, fd);
-	ssize_t n;
+	struct keep_packet req = { (void *)(uintptr_t)q, sizeof(*q), fd }, got = { &rep, sizeof(rep), -1 };
 
-	if (err)
-		return err;
-	do
-		n = recv(sock, &rep, sizeof(rep), 0);
-	while (n < 0 && errno == EINTR);
-	return n == sizeof(rep) ? rep.err : -EPIPE;
+	if (keep_send(sock, &req) || keep_receive(sock, &got, false) != 1)
+		return -EPIPE;
+	if (got.fd >= 0 && out)
+		*out = fcntl(got.fd, F_DUPFD_CLOEXEC, proc_fd_floor());
+	if (got.fd >= 0)
+		close(got.fd);
+	return rep.err;
+}
+
+static int ask(int sock, const struct keep_req *q, int fd)
+{
+	return ask_for(sock, q, fd, NULL);
 }
 
 /* With it go the contents of what it keeps. */
@@ -323,6 +304,21 @@ void kept_discard(uint64_t start, uint64_t end)
 
 	q.off = v->off + (start - v->start);
 	(void)call(&q, -1);
+}
+
+int kept_sysv(struct thread *t, int id, bool press)
+{
+	struct keep_req q = { .op = KEEP_SYSV, .flags = press ? KEEP_NEW : 0, .like = (uint64_t)id };
+	int fd = -ENOENT, err = ready(press ? t : NULL);
+
+	if (err)
+		return err;
+	pthread_mutex_lock(&kept.lock);
+	err = ask_for(kept.sock, &q, -1, &fd);
+	pthread_mutex_unlock(&kept.lock);
+	if (err == -EPIPE)
+		kept_gone();
+	return err ? err : fd;
 }
 
 /* ---- files ---- */

@@ -37,6 +37,12 @@ void kept_unmap(uint64_t start, uint64_t end);
 void kept_discard(uint64_t start, uint64_t end);
 
 /*
+ * Without a lock: the file that stands for System V segment id, where a keeper has that; press: it is to have it, if nobody has
+ * it attached. A descriptor, the caller's, or -errno: the host kernel has it.
+ */
+int kept_sysv(struct thread *t, int id, bool press);
+
+/*
  * Files that a keeper has, for calls that the host kernel serves; no lock held. has: is it one? hold: n bytes from off on
  * are there until they are released, at most *n, which becomes less. discarded: contents from off on are no more.
  */

@@ -259,7 +259,7 @@ int layout_make_room(struct thread *t, unsigned lines)
 
 int layout_clear(uint64_t start, uint64_t end, bool host_too)
 {
-	bool named = false, charged = false;
+	bool named = false, charged = false, sysv = false;
 	struct vma *v;
 	int err;
 
@@ -278,8 +278,11 @@ int layout_clear(uint64_t start, uint64_t end, bool host_too)
 			kept_unmap(v->start, v->end);
 		named |= v->name != 0;
 		charged |= (v->flags & VMA_CHARGED) != 0;
+		sysv |= (v->flags & (VMA_SYSV | VMA_KEPT)) == (VMA_SYSV | VMA_KEPT);
 	}
 	table_remove(start, end);
+	if (sysv)
+		sysv_sweep();
 	if (charged)
 		charge_now();
 	if (named)

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <linux/futex.h>
 #include <sys/sendfile.h>
+#include <sys/shm.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -188,6 +189,38 @@ static void cut(char *m, int fd)
 	printf("cut and grown\n");
 }
 
+static void system_v(void)
+{
+	int id = shmget(IPC_PRIVATE, BYTES, IPC_CREAT | 0600);
+	char *m = shmat(id, NULL, 0), *second;
+	struct shmid_ds ds;
+
+	MUST(id >= 0 && m != (void *)-1);
+	across_forks(m, "System V");
+	CHECK(!shmctl(id, IPC_STAT, &ds) && ds.shm_nattch == 1 && ds.shm_segsz == BYTES);
+	second = shmat(id, NULL, SHM_RDONLY);
+	MUST(second != (void *)-1);
+	fill(m, 0, PAGES, 40);
+	CHECK(wrong(second, 0, PAGES, 40) == 0);
+	CHECK_FAULT(second, ABI_WRITE, SIGSEGV, SEGV_ACCERR);
+	CHECK(!shmctl(id, IPC_STAT, &ds) && ds.shm_nattch == 2);
+	CHECK(!shmdt(second) && !shmctl(id, IPC_STAT, &ds) && ds.shm_nattch == 1);
+	/* Nobody has it attached: it still has its contents */
+	CHECK(!shmdt(m) && !shmctl(id, IPC_STAT, &ds) && ds.shm_nattch == 0);
+	m = shmat(id, NULL, 0);
+	MUST(m != (void *)-1);
+	CHECK(wrong(m, 0, PAGES, 40) == 0);
+	CHECK(!munmap(m, BYTES) && !shmctl(id, IPC_STAT, &ds) && ds.shm_nattch == 0);
+	m = shmat(id, NULL, 0);
+	MUST(m != (void *)-1);
+	CHECK(!shmctl(id, IPC_RMID, NULL) && wrong(m, 0, PAGES, 40) == 0);
+	fill(m, 0, PAGES, 41);
+	CHECK(wrong(m, 0, PAGES, 41) == 0);
+	CHECK(!shmdt(m));
+	CHECK_ERR(shmctl(id, IPC_STAT, &ds), EINVAL);
+	printf("attached and detached\n");
+}
+
 int main(int argc, char **argv)
 {
 	char name[32], number[16];
@@ -241,5 +274,6 @@ int main(int argc, char **argv)
 	fd = shm_open(name, O_RDWR, 0);
 	by_calls(m, fd);
 	CHECK(!shm_unlink(name) && !munmap(m, BYTES));
+	system_v();
 	return abi_result();
 }
