@@ -45,6 +45,7 @@ static void mapping_free(struct mapping *m, struct excache_port *port)
 void client_free(struct client *c, struct excache_port *port)
 {
 	client_release(c, 0, UINT64_MAX, port);
+	client_claim(c, NULL, port);
 	while (c->mappings.next != &c->mappings)
 		mapping_free(container_of(c->mappings.next, struct mapping, link), port);
 	list_del(&c->link);
@@ -52,7 +53,17 @@ void client_free(struct client *c, struct excache_port *port)
 	if (c->uffd >= 0)
 		close(c->uffd);
 	free(c);
-	segments_sweep(port);
+}
+
+void client_claim(struct client *c, struct segment *s, struct excache_port *port)
+{
+	struct segment *old = c->claimed;
+
+	c->claimed = s;
+	if (s)
+		s->maps++;
+	if (old && --old->maps == 0)
+		segment_end(old, port);
 }
 
 int client_map(struct client *c, struct segment *s, const struct mapping *like)

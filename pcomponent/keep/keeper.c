@@ -305,7 +305,7 @@ static int discard(const struct client *c, const struct keep_req *q, int fd)
 }
 
 /* *out: the file, for the answer; it stays the segment's. */
-static int sysv(const struct keep_req *q, int *out)
+static int sysv(struct client *c, const struct keep_req *q, int *out)
 {
 	struct segment *s;
 	int err = 0;
@@ -314,6 +314,8 @@ static int sysv(const struct keep_req *q, int *out)
 		return -EINVAL;
 	s = segment_sysv((int)q->like, q->flags & KEEP_NEW, &err);
 	*out = s ? s->fd : -1;
+	if (s)
+		client_claim(c, s, keeper.thread.port);
 	return s ? 0 : err;
 }
 
@@ -344,6 +346,7 @@ static int answer(struct client *c, const struct keep_req *q, int *fd, int *out)
 		break;
 	case KEEP_MAP:
 		err = map(c, q, *fd);
+		client_claim(c, NULL, keeper.thread.port);
 		break;
 	case KEEP_UNMAP:
 		err = client_unmap(c, q->addr, q->bytes, keeper.thread.port);
@@ -355,7 +358,7 @@ static int answer(struct client *c, const struct keep_req *q, int *fd, int *out)
 		err = give_back(c, q, *fd);
 		break;
 	case KEEP_SYSV:
-		err = sysv(q, out);
+		err = sysv(c, q, out);
 		break;
 	default:
 		err = -ENOSYS;

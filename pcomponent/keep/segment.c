@@ -250,18 +250,6 @@ static int sysv_back(const struct segment *s, struct excache_port *port)
 	return err;
 }
 
-void segments_sweep(struct excache_port *port)
-{
-	struct list *pos, *next;
-
-	list_for_each_safe(pos, next, &segments) {
-		struct segment *s = container_of(pos, struct segment, link);
-
-		if (!s->maps)
-			segment_end(s, port);
-	}
-}
-
 void segment_end(struct segment *s, struct excache_port *port)
 {
 	int err = 0;

@@ -35,6 +35,7 @@ struct client {
 	int sock, uffd; /* uffd -1: it has not begun */
 	int32_t pid;	/* of the host; 0: not told */
 	struct list mappings, holds;
+	struct segment *claimed; /* it was told of that, and will map it; NULL: none */
 };
 
 extern struct list clients;
@@ -45,8 +46,6 @@ struct segment *segment_find(int fd);
 struct segment *segment_new(int fd, bool anonymous, int *err);
 /* The one that stands for System V segment id; begin: it is made if need be, and if nobody has that attached. */
 struct segment *segment_sysv(int id, bool begin, int *err);
-/* Those that nobody maps after all. */
-void segments_sweep(struct excache_port *);
 /* At least so much of it is mapped here. 0 or -ENOMEM. */
 int segment_extend(struct segment *, uint64_t bytes);
 /* Nobody maps it any more: back to the host kernel. */
@@ -66,6 +65,8 @@ int client_clone(const struct client *, struct client *to);
 int client_protect_clean(const struct client *, const struct mapping *);
 const struct mapping *client_find(const struct client *, uint64_t addr);
 
+/* It will map that next, so it does not end before; NULL: no more. */
+void client_claim(struct client *, struct segment *, struct excache_port *);
 int client_hold(struct client *, struct segment *, uint64_t at, uint64_t bytes);
 /* bytes UINT64_MAX: all that it holds. */
 void client_release(struct client *, uint64_t at, uint64_t bytes, struct excache_port *);
