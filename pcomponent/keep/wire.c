@@ -33,7 +33,9 @@ int keep_receive(int sock, struct keep_packet *p, bool now)
 {
 	union control control;
 	struct iovec v = { p->bytes, p->n };
-	struct msghdr h = { .msg_iov = &v, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control) };
+	struct msghdr h = {
+		.msg_iov = &v, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)
+	};
 	const struct cmsghdr *c;
 	ssize_t n;
 

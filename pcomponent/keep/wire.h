@@ -17,7 +17,7 @@ enum keep_op {
 	KEEP_DISCARD, /* with the segment: the contents of [off, off + bytes) are gone: zeros */
 	KEEP_HOLD,    /* with the segment: [off, off + bytes) is there, and stays, until it is released */
 	KEEP_RELEASE, /* with the segment: as it was held */
-	KEEP_SYSV, /* the memory file that stands for System V segment `like` comes with the answer */
+	KEEP_SYSV,    /* the memory file that stands for System V segment `like` comes with the answer */
 };
 
 enum keep_flags {

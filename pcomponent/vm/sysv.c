@@ -51,7 +51,7 @@ static struct shadow {
 	struct shadow *next;
 	uint64_t id, base; /* base: where the program has attached it */
 	const void *at;
-} *shadows;
+} * shadows;
 
 static int shadow_new(int id, uint64_t base, int flags)
 {
