@@ -16,7 +16,8 @@ struct poison {
 };
 #define POISON _IOWR(UFFDIO, 0x08, struct poison)
 
-#define HELD_SHARE 4 /* of the ExCache, for calls that are under way */
+#define HELD_SHARE 4   /* of the ExCache, for calls that are under way */
+#define LOCKED_SHARE 2 /* for mlock */
 
 struct list clients = { &clients, &clients };
 
@@ -133,25 +134,36 @@ const struct mapping *client_find(const struct client *c, uint64_t addr)
 
 /* ---- what stays while a call of the host kernel uses it ---- */
 
-static uint64_t held_bytes;
+static uint64_t held_bytes, locked_bytes;
 
-int client_hold(struct client *c, struct segment *s, uint64_t at, uint64_t bytes)
+static uint64_t *bytes_of(bool locked)
 {
-	struct hold *h;
+	return locked ? &locked_bytes : &held_bytes;
+}
 
-	if (held_bytes && held_bytes + bytes > excache_budget() / HELD_SHARE)
-		return -EAGAIN;
-	h = malloc(sizeof(*h));
+static int pin(struct client *c, struct segment *s, uint64_t at, uint64_t bytes, bool locked)
+{
+	struct hold *h = malloc(sizeof(*h));
 
 	if (!h || excache_pin(at, at + bytes)) {
 		free(h);
 		return -ENOMEM;
 	}
-	*h = (struct hold){ .segment = s, .at = at, .bytes = bytes };
+	*h = (struct hold){ .segment = s, .at = at, .bytes = bytes, .locked = locked };
 	list_add_tail(&c->holds, &h->link);
-	held_bytes += bytes;
+	*bytes_of(locked) += bytes;
 	s->maps++; /* it must not end meanwhile */
 	return 0;
+}
+
+int client_hold(struct client *c, struct segment *s, uint64_t at, uint64_t bytes)
+{
+	return held_bytes && held_bytes + bytes > excache_budget() / HELD_SHARE ? -EAGAIN : pin(c, s, at, bytes, false);
+}
+
+int client_mlock(struct client *c, struct segment *s, uint64_t at, uint64_t bytes)
+{
+	return locked_bytes + bytes > excache_budget() / LOCKED_SHARE ? -ENOMEM : pin(c, s, at, bytes, true);
 }
 
 /* Ranges do not count who wants them: what others hold as well is pinned again. */
@@ -169,26 +181,52 @@ static void pin_again(uint64_t at, uint64_t bytes)
 	}
 }
 
+static void unpin(struct hold *h, struct excache_port *port)
+{
+	struct segment *s = h->segment;
+	uint64_t at = h->at, bytes = h->bytes;
+
+	list_del(&h->link);
+	*bytes_of(h->locked) -= bytes;
+	free(h);
+	excache_unpin(at, at + bytes);
+	pin_again(at, bytes);
+	if (--s->maps == 0)
+		segment_end(s, port);
+}
+
 void client_release(struct client *c, uint64_t at, uint64_t bytes, struct excache_port *port)
 {
 	struct list *pos, *next;
 
 	list_for_each_safe(pos, next, &c->holds) {
 		struct hold *h = container_of(pos, struct hold, link);
-		uint64_t from = h->at, n = h->bytes;
-		struct segment *s = h->segment;
 
-		if (bytes != UINT64_MAX && (from != at || n != bytes))
-			continue;
-		list_del(&h->link);
-		held_bytes -= n;
-		excache_unpin(from, from + n);
-		free(h);
-		pin_again(from, n);
-		if (--s->maps == 0)
-			segment_end(s, port);
-		if (bytes != UINT64_MAX)
+		if (bytes == UINT64_MAX) {
+			unpin(h, port);
+		} else if (!h->locked && h->at == at && h->bytes == bytes) {
+			unpin(h, port);
 			return;
+		}
+	}
+}
+
+void client_munlock(struct client *c, uint64_t at, uint64_t bytes, struct excache_port *port)
+{
+	struct list *pos, *next;
+
+	list_for_each_safe(pos, next, &c->holds) {
+		struct hold *h = container_of(pos, struct hold, link);
+		uint64_t from = h->at, to = h->at + h->bytes, end = at + bytes;
+
+		if (!h->locked || from >= end || to <= at)
+			continue;
+		/* What is left on either side; without memory for that it is free to go too early, which is slower */
+		if (from < at)
+			(void)pin(c, h->segment, from, at - from, true);
+		if (to > end)
+			(void)pin(c, h->segment, end, to - end, true);
+		unpin(h, port);
 	}
 }
 

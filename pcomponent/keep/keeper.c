@@ -274,6 +274,26 @@ static int hold(struct client *c, const struct keep_req *q, int fd)
 	return err;
 }
 
+/* mlock(2), of what c has mapped. */
+static int lock(struct client *c, const struct keep_req *q)
+{
+	struct segment *s = segment_of(c, q, -1);
+	uint64_t at, end;
+	int err;
+
+	if (!s || q->off > s->bytes || q->bytes > s->bytes - q->off || (q->off | q->bytes) % PAGE_BYTES)
+		return -EINVAL;
+	at = s->at + q->off;
+	end = at + q->bytes;
+	vm_lock_exclusive();
+	client_munlock(c, at, q->bytes, keeper.thread.port);
+	err = q->op == KEEP_LOCK ? client_mlock(c, s, at, q->bytes) : 0;
+	vm_unlock_exclusive();
+	if (q->op == KEEP_LOCK && !err && !(q->flags & KEEP_LAZY))
+		err = hold_bring(s, at, end, q->flags & KEEP_WRITE);
+	return err;
+}
+
 static int give_back(struct client *c, const struct keep_req *q, int fd)
 {
 	struct segment *s = segment_find(fd);
@@ -336,6 +356,8 @@ static int answer(struct client *c, const struct keep_req *q, int *fd, int *out)
 		return err;
 	if (q->op == KEEP_HOLD)
 		return hold(c, q, *fd);
+	if (q->op == KEEP_LOCK || q->op == KEEP_UNLOCK)
+		return lock(c, q);
 	vm_lock_exclusive();
 	switch (q->op) {
 	case KEEP_BEGIN:

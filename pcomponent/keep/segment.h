@@ -28,6 +28,7 @@ struct hold {
 	struct list link;
 	struct segment *segment;
 	uint64_t at, bytes; /* here */
+	bool locked;	    /* by mlock, not for a call */
 };
 
 struct client {
@@ -68,6 +69,9 @@ const struct mapping *client_find(const struct client *, uint64_t addr);
 /* It will map that next, so it does not end before; NULL: no more. */
 void client_claim(struct client *, struct segment *, struct excache_port *);
 int client_hold(struct client *, struct segment *, uint64_t at, uint64_t bytes);
+/* The same for mlock(2), and of any part of it that is locked the end. */
+int client_mlock(struct client *, struct segment *, uint64_t at, uint64_t bytes);
+void client_munlock(struct client *, uint64_t at, uint64_t bytes, struct excache_port *);
 /* bytes UINT64_MAX: all that it holds. */
 void client_release(struct client *, uint64_t at, uint64_t bytes, struct excache_port *);
 

@@ -17,12 +17,15 @@ enum keep_op {
 	KEEP_DISCARD, /* with the segment: the contents of [off, off + bytes) are gone: zeros */
 	KEEP_HOLD,    /* with the segment: [off, off + bytes) is there, and stays, until it is released */
 	KEEP_RELEASE, /* with the segment: as it was held */
+	KEEP_LOCK,    /* what is mapped at `like`, from `off` of its segment on: is there, and stays: mlock(2) */
+	KEEP_UNLOCK,  /* may go again */
 	KEEP_SYSV,    /* the memory file that stands for System V segment `like` comes with the answer */
 };
 
 enum keep_flags {
 	KEEP_NEW = 1,	    /* map, sysv: the segment may begin to be kept */
 	KEEP_ANONYMOUS = 2, /* map: nobody but those that map it can find it */
+	KEEP_LAZY = 16,	    /* lock: when it comes it stays */
 	KEEP_WRITE = 4,	    /* hold: it will be written */
 	KEEP_PRIVATE = 8,   /* map: what is written there is not seen by others */
 };

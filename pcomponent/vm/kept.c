@@ -297,6 +297,19 @@ void kept_unmap(uint64_t start, uint64_t end)
 	(void)call(&q, -1);
 }
 
+int kept_lock(const struct vma *v, uint32_t flags)
+{
+	struct keep_req q = {
+		.op = flags & VMA_LOCKED ? KEEP_LOCK : KEEP_UNLOCK,
+		.flags = (flags & VMA_LOCKONFAULT ? KEEP_LAZY : 0) | (v->prot & PROT_WRITE ? KEEP_WRITE : 0),
+		.like = v->start,
+		.off = v->off,
+		.bytes = v->end - v->start,
+	};
+
+	return call(&q, -1) && (flags & VMA_LOCKED) ? -ENOMEM : 0;
+}
+
 void kept_discard(uint64_t start, uint64_t end)
 {
 	struct vma *v = table_find(start);

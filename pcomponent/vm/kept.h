@@ -35,6 +35,8 @@ int kept_map(const struct vma *v, const struct kept_object *);
 int kept_map_like(const struct vma *v, uint64_t like);
 void kept_unmap(uint64_t start, uint64_t end);
 void kept_discard(uint64_t start, uint64_t end);
+/* exclusive: v, which the keeper has, is locked (enum vma_flags as mlock sets them), or is no more. 0, -ENOMEM: it has no room. */
+int kept_lock(const struct vma *v, uint32_t flags);
 
 /*
  * Without a lock: the file that stands for System V segment id, where a keeper has that; press: it is to have it, if nobody has

@@ -274,6 +274,8 @@ int layout_clear(uint64_t start, uint64_t end, bool host_too)
 			excache_forget(v->start, v->end);
 		if ((host_too || (v->flags & VMA_KEPT)) && munmap((void *)v->start, v->end - v->start))
 			return -errno;
+		if ((v->flags & VMA_KEPT) && (v->flags & VMA_LOCKED))
+			(void)kept_lock(v, 0);
 		if (v->flags & VMA_KEPT) /* now that nobody writes there any more */
 			kept_unmap(v->start, v->end);
 		named |= v->name != 0;

@@ -49,12 +49,11 @@ static int map_object(struct vma *v, struct kept_object *o, uint32_t flags, int 
 	err = kept_map(v, o);
 	if (err && !(o->flags & KEEP_NEW))
 		return err;
-	if (!err)
-		v->flags = (v->flags & ~(uint32_t)VMA_CHARGED) | VMA_KEPT;
-	else if (!kept_mark(o)) /* it was somebody's already, and stays where it is */
-		return -ENOMEM;
-	else if (mprotect((void *)v->start, bytes, (int)v->prot))
-		return -errno;
+	if (err) /* it was somebody's already, and stays where it is */
+		return !kept_mark(o) ? -ENOMEM : mprotect((void *)v->start, bytes, (int)v->prot) ? -errno : 0;
+	v->flags = (v->flags & ~(uint32_t)VMA_CHARGED) | VMA_KEPT;
+	if (v->flags & VMA_LOCKED)
+		(void)kept_lock(v, v->flags); /* as MAP_LOCKED has it: as far as that goes */
 	return 0;
 }
 
