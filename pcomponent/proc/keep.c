@@ -75,7 +75,6 @@ static void inherit(int fd)
 static int spawned(void *arg)
 {
 	const struct spawn *s = arg;
-	char *none[] = { NULL };
 	int null = (int)host3(SYS_openat, AT_FDCWD, "/dev/null", O_RDWR);
 
 	/* No terminal, pipe or folder of the program's is kept open by it */
@@ -88,7 +87,7 @@ static int spawned(void *arg)
 	inherit(s->state);
 	inherit(s->sock);
 	inherit(s->stats);
-	host3(SYS_execve, HOST_SELF, s->argv, none);
+	host3(SYS_execve, HOST_SELF, s->argv, environ);
 	host1(SYS_exit, 125);
 	return 0;
 }
