@@ -91,9 +91,13 @@ static int host_copy(void *host, uint64_t vpn, unsigned n, bool zero, bool prote
 	struct excache_port *p = host;
 	int err = 0;
 
-	/* What is shared is protected before it is there, in processes that have not touched it as well. */
-	if (excache.shared && protect)
-		err = excache.shared->protect(vpn << PAGE_SHIFT, n);
+	/*
+	 * What is shared is protected before it is there, in processes that have not touched it as well. What will be written
+	 * may be protected still from when it was there last: that would be another fault.
+	 */
+	if (excache.shared)
+		err = protect ? excache.shared->protect(vpn << PAGE_SHIFT, n)
+			      : excache.shared->unprotect(vpn << PAGE_SHIFT);
 	return err ? err : uffd_copy(vpn << PAGE_SHIFT, zero ? NULL : p->bounce, n, protect && !excache.shared);
 }
 

@@ -159,6 +159,10 @@ static int model_copy(void *host, uint64_t vpn, unsigned n, bool zero, bool prot
 
 		if (scenario->shared && protect)
 			protect_page(p, bug == BUG_SHARED_COPY ? myself() : everybody());
+		if (scenario->shared && !protect) {
+			step("unprotect page");
+			p->protect &= (uint8_t)~myself();
+		}
 		step("copy page");
 		if (world_chance(scenario->fail_one_in))
 			return i > 0 ? (int)i : -ENOMEM;

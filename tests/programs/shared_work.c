@@ -42,8 +42,8 @@ static char *segment(size_t bytes, const char *name)
 	if (!name)
 		return mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	fd = shm_open(name, O_RDWR | O_CREAT, 0600);
-	return fd < 0 || ftruncate(fd, (off_t)bytes) ? MAP_FAILED :
-						       mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	return fd < 0 || ftruncate(fd, (off_t)bytes) ? MAP_FAILED
+						     : mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 }
 
 int main(int argc, char **argv)
