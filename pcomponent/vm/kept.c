@@ -30,10 +30,11 @@
 #define HOLD_PAUSE_NS 1000000
 
 static struct {
-	pthread_mutex_t lock; /* one question at a time */
+	pthread_mutex_t joining; /* one thread at a time; taken before all other locks */
+	pthread_mutex_t lock;	 /* one question at a time; held over a fork */
 	int sock, uffd;
 	int child; /* the socket of the process that is being forked */
-} kept = { PTHREAD_MUTEX_INITIALIZER, -1, -1, -1 };
+} kept = { PTHREAD_MUTEX_INITIALIZER, PTHREAD_MUTEX_INITIALIZER, -1, -1, -1 };
 
 int kept_fd(void)
 {
@@ -116,42 +117,48 @@ static int begin(int sock, int *uffd)
 	return err;
 }
 
-/* Under the lock. start: where there is no keeper there is to be one. */
-static int join(struct thread *start)
+/* A socket, and *uffd; start: where there is no keeper there is to be one. Under `joining` alone. */
+static int join(struct thread *start, int *uffd)
 {
 	int err = -ECONNREFUSED, sock;
 
-	for (unsigned i = 0; i < CONNECT_TRIES && kept.sock < 0; i++) {
+	for (unsigned i = 0; i < CONNECT_TRIES; i++) {
 		sock = keep_connect(start);
 		if (sock < 0)
 			return sock;
-		err = begin(sock, &kept.uffd);
+		err = begin(sock, uffd);
 		if (!err)
-			kept.sock = sock;
-		else
-			close(sock);
-		if (err && err != -EPIPE)
+			return sock;
+		close(sock);
+		if (err != -EPIPE)
 			return err;
-		if (err)
-			(void)nanosleep(&(struct timespec){ .tv_nsec = CONNECT_PAUSE_NS }, NULL);
+		(void)nanosleep(&(struct timespec){ .tv_nsec = CONNECT_PAUSE_NS }, NULL);
 	}
-	if (kept.sock < 0)
-		return err;
-	return 0;
+	return err;
 }
 
+/* No lock is held: to start one changes the budget, and takes the layout's. */
 static int ready(struct thread *start)
 {
-	bool had;
-	int err;
+	int sock, uffd = -1;
 
-	pthread_mutex_lock(&kept.lock);
-	had = kept.sock >= 0;
-	err = had ? 0 : join(start);
-	pthread_mutex_unlock(&kept.lock);
-	if (!err && !had)
+	if (__atomic_load_n(&kept.sock, __ATOMIC_ACQUIRE) >= 0)
+		return 0;
+	pthread_mutex_lock(&kept.joining);
+	if (kept.sock >= 0) {
+		pthread_mutex_unlock(&kept.joining);
+		return 0;
+	}
+	sock = join(start, &uffd);
+	if (sock >= 0) {
+		pthread_mutex_lock(&kept.lock);
+		kept.uffd = uffd;
+		__atomic_store_n(&kept.sock, sock, __ATOMIC_RELEASE);
+		pthread_mutex_unlock(&kept.lock);
 		service_watch_again();
-	return err;
+	}
+	pthread_mutex_unlock(&kept.joining);
+	return sock < 0 ? sock : 0;
 }
 
 /* ---- the mark ---- */
@@ -435,6 +442,7 @@ int kept_fork_child(void)
 	struct vma *v;
 	int err = 0;
 
+	pthread_mutex_init(&kept.joining, NULL);
 	pthread_mutex_init(&kept.lock, NULL);
 	kept.sock = kept.child;
 	kept.child = kept.uffd = -1;
