@@ -42,6 +42,21 @@ void stats_merge(struct stats_page *into, const struct stats_page *from)
 	}
 }
 
+void stats_sum(const struct stats_tree *t, struct stats_page *sum)
+{
+	const struct stats_page *p;
+
+	*sum = t->first;
+	stats_merge(sum, &t->others);
+	for (unsigned i = 0; i < STATS_SLOTS; i++) {
+		if (!__atomic_load_n(&t->owner[i], __ATOMIC_RELAXED))
+			continue;
+		p = (const struct stats_page *)((const char *)t + stats_slot_at(i));
+		stats_merge(sum, p);
+		sum->processes++;
+	}
+}
+
 void stats_clear(struct stats_page *s)
 {
 	for (size_t i = 0; i < sizeof(sums) / sizeof(sums[0]); i++)

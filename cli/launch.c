@@ -91,6 +91,7 @@ static void child_exec(const char *path, struct launch_config *c, char **program
 	argv = dispatcher_argv(fd_text, program);
 	if (c->stats_fd < 0 || fd < 0 || !argv)
 		_exit(cli_error("cannot start the program: %s", cli_why(errno)));
+	file_limit_restore();
 	sigprocmask(SIG_SETMASK, &s->original, NULL);
 	execv(path, argv);
 	_exit(cli_error("cannot start the dispatcher %s: %s", path, strerror(errno)));

@@ -19,6 +19,7 @@
 
 #define CONNECT_MS 10000u
 #define FOREVER_MS UINT32_MAX
+#define UNHEARD_MS 1000u /* a daemon that has not heard of a signal for so long does not answer */
 
 extern char **environ;
 
@@ -36,7 +37,8 @@ struct remote {
 	bool started, waited, tree_over, gmm_lost, over;
 	struct loop_timer say; /* what the program left running */
 	uint64_t begin_ns;
-	unsigned unheard; /* signals on their way */
+	unsigned unheard;    /* signals on their way */
+	uint64_t unheard_ns; /* since when there is one */
 	uint64_t stats_off;
 	int result;
 };
@@ -61,8 +63,8 @@ static void stats_came(void *arg, int err, const void *rep, const void *tail, ui
 	(void)rep;
 	if (err == -ECANCELED)
 		return;
-	if (!err && bytes && bytes <= sizeof(*r->stats->tree) - r->stats_off) {
-		memcpy((char *)r->stats->tree + r->stats_off, tail, bytes);
+	if (!err && bytes && bytes <= sizeof(r->stats->tree->first) - r->stats_off) {
+		memcpy((char *)&r->stats->tree->first + r->stats_off, tail, bytes);
 		r->stats_off += bytes;
 		stats_ask(r);
 		return;
@@ -178,8 +180,16 @@ static void pass_on(struct remote *r, int number)
 	struct d2p_signal_req req = { .number = (uint32_t)number };
 
 	terminal_window(&req.window);
-	if (r->rpc && !rpc_call(r->rpc, D2P_SIGNAL, r->place->pid, &req, NULL, 0, RPC_DEADLINE_MS, heard, r))
-		r->unheard++;
+	if (!r->rpc || rpc_call(r->rpc, D2P_SIGNAL, r->place->pid, &req, NULL, 0, RPC_DEADLINE_MS, heard, r))
+		return;
+	if (!r->unheard++)
+		r->unheard_ns = loop_now(r->loop);
+}
+
+/* Two signals may come at once, and both are the program's: only one long after the other is meant for us. */
+static bool is_deaf(const struct remote *r)
+{
+	return r->unheard && loop_now(r->loop) - r->unheard_ns >= UNHEARD_MS * NS_PER_MS;
 }
 
 static bool ends(int number)
@@ -210,7 +220,7 @@ static void signal_take(struct remote *r, const struct signal_seen *seen)
 		return; /* SIGPIPE: of our own writing */
 	if (ends(number) && r->waited) {
 		finish(r, 0); /* our connection's end is that of what is left */
-	} else if (ends(number) && (!r->started || r->unheard)) {
+	} else if (ends(number) && (!r->started || is_deaf(r))) {
 		if (r->started)
 			cli_error("pcomponent %s does not answer; the program is left to it", r->place->daemon_name);
 		finish(r, 128 + number);

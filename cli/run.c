@@ -106,6 +106,7 @@ int cmd_run(int argc, char **argv)
 	if (ret)
 		return ret == 1 ? 0 : ret;
 	log_open("ashlar", r.options.log_level);
+	file_limit_lift();
 	ret = programs_find(&r.rack);
 	if (!ret)
 		ret = signals_open(&r.signals);

@@ -61,6 +61,11 @@ void signals_close_door(void);
 /* Stop as the program stopped, so that the shell gets its terminal; returns when continued. */
 void signals_stop_like(int stop_signal);
 
+/* ---- file_limit.c: RLIMIT_FSIZE, which is for the program alone ---- */
+
+void file_limit_lift(void);
+void file_limit_restore(void); /* in the child that becomes the program */
+
 /* ---- private_rack.c: a rack that lives as long as we do ---- */
 
 #define RACK_PARTS_MAX (PROCESS_MEMORY_MAX + 3)

@@ -24,10 +24,12 @@ int stats_open(struct stats *s, const struct run_options *o)
 	if (o->stats && s->out_fd < 0)
 		return cli_error("cannot write the counters to %s: %s", o->stats, strerror(errno));
 	s->page_fd = fd_high(memfd_create("ashlar-stats", MFD_CLOEXEC | MFD_ALLOW_SEALING));
-	if (s->page_fd < 0 || ftruncate(s->page_fd, sizeof(*s->tree)) ||
+	if (s->page_fd < 0 || ftruncate(s->page_fd, STATS_BYTES) ||
 	    fcntl(s->page_fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL))
-		return cli_error("cannot make the page of counters: %s", cli_why(errno));
-	s->tree = mmap(NULL, sizeof(*s->tree), PROT_READ | PROT_WRITE, MAP_SHARED, s->page_fd, 0);
+		return cli_error("cannot make the page of counters: %s",
+				 errno == EFBIG ? "the hard limit on the size of files is too low (ulimit -H -f)"
+						: cli_why(errno));
+	s->tree = mmap(NULL, STATS_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, s->page_fd, 0);
 	if (s->tree == MAP_FAILED)
 		return cli_error("cannot make the page of counters: %s", cli_why(errno));
 	s->tree->first.magic = STATS_MAGIC;
@@ -36,7 +38,7 @@ int stats_open(struct stats *s, const struct run_options *o)
 
 void stats_close(struct stats *s)
 {
-	munmap(s->tree, sizeof(*s->tree));
+	munmap(s->tree, STATS_BYTES);
 	close(s->page_fd);
 	if (s->out_fd >= 0)
 		close(s->out_fd);
@@ -187,8 +189,7 @@ int stats_write(const struct stats *s, const struct ending *e, const char *fabri
 
 	if (s->out_fd < 0)
 		return 0;
-	sum = s->tree->first;
-	stats_merge(&sum, &s->tree->others);
+	stats_sum(s->tree, &sum);
 	all = json_object();
 	json_object_set_new(all, "process", process_json(e));
 	json_object_set_new(all, "excache", excache_json(&sum));

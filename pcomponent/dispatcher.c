@@ -161,7 +161,6 @@ int main(int argc, char **argv, char **envp)
 		mask = exec_state_take(&before);
 	p = (struct load_program){ .typed = argv[2], .search = !exec, .argv = argv + 3, .envp = envp };
 	load_program(t, &p, &r);
-	fs_proc_self(r.exe, r.argv);
 	prctl(PR_SET_NAME, exec ? argv[0] : name_of(p.typed));
 	if (proc_limit(RLIMIT_CORE))
 		core_spare();

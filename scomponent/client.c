@@ -10,6 +10,17 @@
 #include "ashlar/base/loop.h"
 #include "scomponent/state.h"
 
+int client_room(const struct client *c)
+{
+	return c->files.used >= FILES_PER_PROCESS_MAX || c->process->handles >= FILES_PER_TREE_MAX ? -ENFILE : 0;
+}
+
+void handles_count(struct process *p, int64_t more)
+{
+	p->handles += (uint32_t)more;
+	p->s->handles += (uint64_t)more;
+}
+
 static void client_free(struct client *c)
 {
 	uint32_t n = handles_clear(&c->files);
@@ -22,6 +33,7 @@ static void client_free(struct client *c)
 	if (c->guarded) {
 		p->guard = NULL;
 		members_left(p);
+		passed_end(p);
 	}
 	if (p) {
 		p->clients--;
@@ -352,6 +364,8 @@ const struct rpc_service client_service = {
 		[IDX_P2S_LEFT] = serve_left,
 		[IDX_P2S_LOCK] = serve_lock,
 		[IDX_P2S_EXEC] = serve_as_user,
+		[IDX_P2S_PASS] = serve_pass,
+		[IDX_P2S_TAKE] = serve_take,
 	},
 	.closed = client_closed,
 	.hello = client_hello,

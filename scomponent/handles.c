@@ -4,6 +4,7 @@
 #include <unistd.h>
 #include "scomponent/handles.h"
 #include "scomponent/locks.h"
+#include "scomponent/passed.h"
 
 #define SLOTS_FIRST 16u
 
@@ -18,6 +19,8 @@ void handle_put(struct handle *f)
 	if (--f->refs)
 		return;
 	locks_closed(f);
+	passed_closed(f);
+	text_forget(f);
 	close(f->fd);
 	free(f);
 }
@@ -64,10 +67,21 @@ static uint64_t slot_id(const struct handles *h, uint32_t i)
 	return (uint64_t)h->slot[i].gen << 32 | (i + 1);
 }
 
+/* Put f, whose reference is taken over, into a free slot. There is one. */
+static uint64_t slot_fill(struct handles *h, struct handle *f)
+{
+	uint32_t i = h->free - 1;
+
+	h->free = h->slot[i].next_free;
+	h->slot[i].file = f;
+	h->used++;
+	text_more(f);
+	return slot_id(h, i);
+}
+
 uint64_t handles_add(struct handles *h, int fd, bool append)
 {
 	struct handle *f;
-	uint32_t i;
 
 	if (!h->free && !handles_grow(h, h->slots + 1))
 		return 0;
@@ -75,11 +89,14 @@ uint64_t handles_add(struct handles *h, int fd, bool append)
 	if (!f)
 		return 0;
 	*f = (struct handle){ .fd = fd, .refs = 1, .append = append };
-	i = h->free - 1;
-	h->free = h->slot[i].next_free;
-	h->slot[i].file = f;
-	h->used++;
-	return slot_id(h, i);
+	return slot_fill(h, f);
+}
+
+uint64_t handles_share(struct handles *h, struct handle *f)
+{
+	if (!h->free && !handles_grow(h, h->slots + 1))
+		return 0;
+	return slot_fill(h, handle_ref(f));
 }
 
 int handles_adopt(struct handles *h, const struct handle_named *files, uint32_t n)
@@ -98,6 +115,7 @@ int handles_adopt(struct handles *h, const struct handle_named *files, uint32_t 
 		h->slot[at].gen = (uint32_t)(files[i].id >> 32);
 		h->slot[at].file = handle_ref(files[i].file);
 		h->used++;
+		text_more(files[i].file);
 	}
 	free_list_make(h);
 	return 0;
@@ -134,6 +152,7 @@ int handles_del(struct handles *h, uint64_t id)
 	h->slot[i].next_free = h->free;
 	h->free = i + 1;
 	h->used--;
+	text_less(f);
 	handle_put(f);
 	return 0;
 }
@@ -143,8 +162,10 @@ uint32_t handles_clear(struct handles *h)
 	uint32_t i, n = h->used;
 
 	for (i = 0; i < h->slots; i++)
-		if (h->slot[i].file)
+		if (h->slot[i].file) {
+			text_less(h->slot[i].file);
 			handle_put(h->slot[i].file);
+		}
 	free(h->slot);
 	handles_init(h, h->gen);
 	return n;

@@ -7,17 +7,22 @@
 #define SCOMPONENT_HANDLES_H
 #include <stdbool.h>
 #include <stdint.h>
+#include "scomponent/texts.h"
 
+struct passed;
 struct process;
 
 /* An open file description; closed when nobody has it any more. */
 struct handle {
 	int fd;
-	uint32_t refs;
-	bool append;		/* O_APPEND is set on fd now */
-	uint64_t cookie;	/* directories: where the last getdents ended */
-	uint64_t owner;		/* of record locks, where it has locker */
-	struct process *locker; /* tree whose process took a lock for this open file; NULL: none did */
+	uint32_t refs, connections; /* all who have it; of these, tables of connections */
+	bool append;		    /* O_APPEND is set on fd now */
+	uint64_t cookie;	    /* directories: where the last getdents ended */
+	uint64_t owner;		    /* of record locks, where it has locker */
+	struct process *locker;	    /* tree whose process took a lock for this open file; NULL: none did */
+	struct passed *passed;	    /* by what token others take it; NULL: it was never passed */
+	struct text *text;	    /* NULL: it neither writes nor runs */
+	enum text_use use;
 };
 
 struct handle_slot {
@@ -43,6 +48,8 @@ void handle_put(struct handle *); /* the last one closes the file */
 void handles_init(struct handles *, uint32_t gen);
 /* Take over fd. Its id, or 0 when there is no memory (fd is the caller's then). */
 uint64_t handles_add(struct handles *, int fd, bool append);
+/* The same with an open file that others have already (one more reference). */
+uint64_t handles_share(struct handles *, struct handle *);
 /*
  * Fill an empty table with files of other tables, under the ids that they have there. Of several with one place the first
  * has it. 0 or -ENOMEM.

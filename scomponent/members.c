@@ -55,20 +55,13 @@ static void member_trim(struct process *p, struct member *m)
 	free(m);
 }
 
-static void handles_count(struct client *c, uint32_t more)
-{
-	c->process->handles += more;
-	c->s->handles += more;
-}
-
 static void aside_drop(struct process *p, struct member *m)
 {
 	uint32_t i;
 
 	for (i = 0; i < m->n_aside; i++)
 		handle_put(m->aside[i].file);
-	p->handles -= m->n_aside;
-	p->s->handles -= m->n_aside;
+	handles_count(p, -(int64_t)m->n_aside);
 	p->waiting -= m->n_aside > 0;
 	m->n_aside = 0;
 }
@@ -84,7 +77,7 @@ int member_come(struct client *c, uint32_t number)
 		return -ENOMEM;
 	if (m->n_aside && handles_adopt(&c->files, m->aside, m->n_aside))
 		return -ENOMEM; /* they wait for the next try */
-	handles_count(c, c->files.used);
+	handles_count(p, c->files.used);
 	aside_drop(p, m);
 	m->clients++;
 	c->member = m;
@@ -155,7 +148,7 @@ int member_set_aside(struct client *c, const struct p2s_fork_req *req, const uin
 		id = req->n ? ids[i] : handles_next(&c->files, id);
 		m->aside[m->n_aside++] = (struct handle_named){ id, handle_ref(handles_get(&c->files, id)) };
 	}
-	handles_count(c, (uint32_t)more);
+	handles_count(p, more);
 	m->heir = req->exec;
 	m->of = c->member->number;
 	*files = (uint64_t)more;

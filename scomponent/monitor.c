@@ -47,6 +47,7 @@ int scomponent_admit(struct scomponent *s, const struct g2x_admit_req *req)
 	p->admitted_ns = p->idle_ns = loop_now(s->loop);
 	p->s = s;
 	list_init(&p->members);
+	list_init(&p->passed);
 	p->gid = req->gid;
 	list_add_tail(&s->processes, &p->link);
 	return 0;
@@ -55,6 +56,7 @@ int scomponent_admit(struct scomponent *s, const struct g2x_admit_req *req)
 static void process_free(struct process *p)
 {
 	members_left(p);
+	passed_end(p);
 	list_del(&p->link);
 	free(p);
 }
@@ -170,6 +172,7 @@ int scomponent_open(struct loop *loop, struct net *net, struct rpc_counters *cou
 	s->readonly = cfg->readonly;
 	list_init(&s->processes);
 	locks_init(&s->locks);
+	texts_init(&s->texts);
 	err = peers_open(&s->clients, loop, KIND_STORAGE, &client_service, counters);
 	if (err)
 		goto state;

@@ -176,6 +176,7 @@ int serve_truncate(struct rpc_request *rq, const void *body, const void *tail, u
 	bool by_path = req->at.path_bytes || req->at.flags & AT_SYMLINK_FOLLOW;
 	char link[PROC_FD_BYTES];
 	struct target t;
+	struct stat st;
 	int err;
 
 	(void)out;
@@ -184,6 +185,10 @@ int serve_truncate(struct rpc_request *rq, const void *body, const void *tail, u
 	err = begin_change(rq, &req->at, tail, tail_bytes, &t);
 	if (err)
 		return err;
+	if (by_path && !fstat(t.fd, &st) && text_used(&client_of(rq)->s->texts, &st, TEXT_RUNS)) {
+		target_put(&t);
+		return -ETXTBSY;
+	}
 	return finish(&t,
 		      by_path ? truncate(proc_fd(link, t.fd), (off_t)req->bytes) : ftruncate(t.fd, (off_t)req->bytes));
 }

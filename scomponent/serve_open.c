@@ -2,6 +2,7 @@
  * Open, close, and where an open file is now. Nothing but regular files and directories is ever opened: the file is found
  * first without opening it (O_PATH), looked at, and then opened by that descriptor, so that no other can slip in.
  */
+#include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -40,6 +41,8 @@ static int kind_check(const struct client *c, int fd, const struct stat *st, uns
 	/* A /proc inside the export would hand out this very process. */
 	if (S_ISREG(st->st_mode) && !fstatfs(fd, &fs) && fs.f_type == PROC_SUPER_MAGIC)
 		return -EACCES;
+	if (S_ISREG(st->st_mode) && wants_writing(flags) && text_used(&c->s->texts, st, TEXT_RUNS))
+		return -ETXTBSY;
 	if (c->s->readonly && wants_writing(flags))
 		return S_ISDIR(st->st_mode) && !(flags & O_TMPFILE_BIT) ? -EISDIR : -EROFS;
 	return 0;
@@ -131,15 +134,10 @@ static int handle_add(struct client *c, int fd, unsigned flags, uint64_t *id)
 	*id = handles_add(&c->files, fd, flags & O_APPEND && !(flags & O_PATH));
 	if (!*id)
 		return -ENOMEM;
-	c->process->handles++;
-	c->s->handles++;
+	if (!(flags & O_PATH) && (flags & O_ACCMODE) != O_RDONLY)
+		text_know(&c->s->texts, handles_get(&c->files, *id), TEXT_WRITES);
+	handles_count(c->process, 1);
 	return 0;
-}
-
-/* May one file more be open? 0 or -errno. */
-static int room_check(const struct client *c)
-{
-	return c->files.used >= FILES_PER_PROCESS_MAX || c->process->handles >= FILES_PER_TREE_MAX ? -ENFILE : 0;
 }
 
 /* The opened file's attributes, path and handle; -errno: it is closed. The path's length. */
@@ -173,7 +171,7 @@ int serve_open(struct rpc_request *rq, const void *body, const void *tail, uint3
 	err = path_decode(&plain, tail, path);
 	if (err)
 		return err;
-	err = room_check(c);
+	err = client_room(c);
 	if (err)
 		return err;
 	fd = open_file(c, &req->at, path, req->flags, req->mode);
@@ -199,6 +197,8 @@ static int open_exec(struct client *c, const struct wire_at *at, const char *pat
 		err = -errno;
 	else if (!S_ISREG(st.st_mode))
 		err = -EACCES;
+	else if (text_used(&c->s->texts, &st, TEXT_WRITES))
+		err = -ETXTBSY;
 	else
 		err = kind_check(c, t.fd, &st, O_RDONLY);
 	if (!err)
@@ -222,7 +222,7 @@ int serve_exec(struct rpc_request *rq, const void *body, const void *tail, uint3
 		return -EINVAL;
 	err = path_decode(&req->at, tail, path);
 	if (!err)
-		err = room_check(c);
+		err = client_room(c);
 	if (err)
 		return err;
 	fd = open_exec(c, &req->at, path);
@@ -232,6 +232,8 @@ int serve_exec(struct rpc_request *rq, const void *body, const void *tail, uint3
 	if (n < 0)
 		return n;
 	head = pread(fd, where + n, P2S_EXEC_HEAD, 0);
+	if (head >= SELFMAG && !memcmp(where + n, ELFMAG, SELFMAG)) /* a script may be changed while it runs */
+		text_know(&c->s->texts, handles_get(&c->files, rep->handle), TEXT_RUNS);
 	rep->path_bytes = (uint32_t)n;
 	rep->head_bytes = head > 0 ? (uint32_t)head
 				   : 0; /* a medium that cannot be read says so where more of it is read */
@@ -253,8 +255,7 @@ int serve_close(struct rpc_request *rq, const void *body, const void *tail, uint
 	err = handles_del(&c->files, req->handle);
 	if (err)
 		return err;
-	c->process->handles--;
-	c->s->handles--;
+	handles_count(c->process, -1);
 	return 0;
 }
 

@@ -11,6 +11,7 @@
 #include "scomponent/identity.h"
 #include "scomponent/locks.h"
 #include "scomponent/members.h"
+#include "scomponent/passed.h"
 #include "scomponent/scomponent.h"
 
 struct scomponent {
@@ -27,6 +28,7 @@ struct scomponent {
 	struct list processes;
 	struct peers clients;
 	struct locks locks;
+	struct texts texts;
 	struct loop_timer orphans;
 	uint64_t lost_ns; /* who was admitted before this is an orphan: the gmm has gone since */
 };
@@ -41,6 +43,8 @@ struct process {
 	uint32_t locks;	  /* ranges that they have locked */
 	uint32_t waiting; /* members for which files are set aside */
 	struct list members;
+	struct list passed;   /* struct passed: open files that have a token */
+	uint32_t passing;     /* of these, on their way */
 	struct client *guard; /* NULL: none now */
 	struct scomponent *s;
 	uint64_t admitted_ns, idle_ns; /* idle: since when it has no connection */
@@ -66,6 +70,10 @@ extern const struct rpc_service client_service;
 struct process *process_find(struct scomponent *, uint32_t pid);
 /* End a connection and all that it had open. */
 void client_close(struct client *);
+/* May it have one file more open? 0 or -ENFILE. */
+int client_room(const struct client *);
+/* Count files that it, or its tree, has more; a negative number: less. */
+void handles_count(struct process *, int64_t more);
 
 #define ORPHAN_MS 10000u	    /* an orphan without a connection is forgotten after this */
 #define TRANSFER_MS 5000u	    /* a one-sided transfer of ours is given up after this */
@@ -86,6 +94,8 @@ int serve_guard(struct rpc_request *, const void *, const void *, uint32_t, void
 int serve_fork(struct rpc_request *, const void *, const void *, uint32_t, void *);
 int serve_lock(struct rpc_request *, const void *, const void *, uint32_t, void *);
 int serve_creds(struct rpc_request *, const void *, const void *, uint32_t, void *);
+int serve_pass(struct rpc_request *, const void *, const void *, uint32_t, void *);
+int serve_take(struct rpc_request *, const void *, const void *, uint32_t, void *);
 int serve_left(struct rpc_request *, const void *, const void *, uint32_t, void *);
 int serve_hello(struct rpc_request *, const void *, const void *, uint32_t, void *);
 int serve_buffer(struct rpc_request *, const void *, const void *, uint32_t, void *);

@@ -10,7 +10,8 @@
 # A test is a program of tests/{unit,proto,model,fuzz}, built sanitized, or a script of tests/house, tests/sim,
 # tests/e2e or tests/vm (functions.sh is the library of the latter two). Exit status 0 is passed, 77 skipped, all else failed. What it prints goes to
 # build/tests/log/NAME.log and is shown only when it failed. Three kinds of line in the head of a script speak to us:
-#   # timeout: 300      seconds, where the usual limit does not fit
+#   # timeout: 300      seconds, where the usual limit does not fit; more of them in make soak (ASHLAR_SOAK) behind it,
+#                       for what does more there: timeout: 300, soak 900
 #   # only: test-vm     not among all tests, but where a pattern names it (make test-vm); soak: the same (make soak)
 #   # also: asan ofi 6.1  run again with the sanitized monitors, under the name e2e-asan/..., on the fabric ofi:tcp, under
 #                       the name e2e-ofi/..., and with what Debian's own kernel has (ASHLAR_KERNEL=6.1), under e2e-6.1/...
@@ -76,6 +77,15 @@ head_says() {
 	sed -nE "1,40s,^(#|//) $2:[[:space:]]*,,p" "$1" | head -n 1
 }
 
+# limit FILE USUAL: the seconds that it may take
+limit() {
+	local said
+	said=$(head_says "$1" timeout)
+	[ -z "${ASHLAR_SOAK:-}" ] || said=${said##*soak }
+	said=${said%%,*}
+	echo "${said:-$2}"
+}
+
 names=() ; files=() ; limits=() ; bins=() ; fabrics=()
 add() { # name, file, limit, folder of programs, fabric
 	local slower=1
@@ -86,8 +96,8 @@ add() { # name, file, limit, folder of programs, fabric
 
 shopt -s nullglob
 for f in tests/house/*.sh; do
-	t=$(head_says "$f" timeout)
-	add "house/$(basename "$f" .sh)" "$f" "${t:-$limit_other}" "$ASHLAR_BUILD/bin"
+	t=$(limit "$f" $limit_other)
+	add "house/$(basename "$f" .sh)" "$f" "$t" "$ASHLAR_BUILD/bin"
 done
 for f in tests/unit/*.c tests/proto/*.c tests/model/*.c tests/fuzz/*.c; do
 	n=${f#tests/}; n=${n%.c}
@@ -96,19 +106,19 @@ for f in tests/unit/*.c tests/proto/*.c tests/model/*.c tests/fuzz/*.c; do
 	! grep -q '^ \* also: tsan$' "$f" || add "tsan/${n##*/}" "$ASHLAR_BUILD/tsan/tests/$n" "$limit_other" "$ASHLAR_BUILD/bin"
 done
 for f in tests/sim/*.sh; do
-	t=$(head_says "$f" timeout)
-	add "sim/$(basename "$f" .sh)" "$f" "${t:-$limit_other}" "$ASHLAR_BUILD/asan/bin"
+	t=$(limit "$f" $limit_other)
+	add "sim/$(basename "$f" .sh)" "$f" "$t" "$ASHLAR_BUILD/asan/bin"
 done
 for f in tests/abi/*.c; do
 	n=$(basename "$f" .c)
-	t=$(head_says "$f" timeout)
-	add "abi/$n" tests/abi/compare.sh "${t:-$limit_abi}" "$ASHLAR_BUILD/bin"
+	t=$(limit "$f" $limit_abi)
+	add "abi/$n" tests/abi/compare.sh "$t" "$ASHLAR_BUILD/bin"
 	also=" $(head_says "$f" also) "
 	case $also in
-	*" 6.1 "*) add "abi-6.1/$n" tests/abi/compare.sh "${t:-$limit_abi}" "$ASHLAR_BUILD/bin" ;;
+	*" 6.1 "*) add "abi-6.1/$n" tests/abi/compare.sh "$t" "$ASHLAR_BUILD/bin" ;;
 	esac
 	case $also in
-	*" ofi "*) add "abi-ofi/$n" tests/abi/compare.sh "${t:-$limit_abi}" "$ASHLAR_BUILD/bin" ofi:tcp ;;
+	*" ofi "*) add "abi-ofi/$n" tests/abi/compare.sh "$t" "$ASHLAR_BUILD/bin" ofi:tcp ;;
 	esac
 done
 concurrent=${#names[@]}
@@ -116,17 +126,17 @@ for f in tests/e2e/*.sh; do
 	n=$(basename "$f" .sh)
 	[ "$n" != functions ] || continue
 	[ ${#patterns[@]} -gt 0 ] || [ "$(head_says "$f" only)" != soak ] || continue
-	t=$(head_says "$f" timeout)
-	add "e2e/$n" "$f" "${t:-$limit_e2e}" "$ASHLAR_BUILD/bin"
+	t=$(limit "$f" $limit_e2e)
+	add "e2e/$n" "$f" "$t" "$ASHLAR_BUILD/bin"
 	also=" $(head_says "$f" also) "
 	case $also in
-	*" 6.1 "*) add "e2e-6.1/$n" "$f" "${t:-$limit_e2e}" "$ASHLAR_BUILD/bin" ;;
+	*" 6.1 "*) add "e2e-6.1/$n" "$f" "$t" "$ASHLAR_BUILD/bin" ;;
 	esac
 	case $also in
-	*" asan "*) add "e2e-asan/$n" "$f" "$((2 * ${t:-$limit_e2e}))" "$ASHLAR_BUILD/asan/bin" ;;
+	*" asan "*) add "e2e-asan/$n" "$f" "$((2 * t))" "$ASHLAR_BUILD/asan/bin" ;;
 	esac
 	case $also in
-	*" ofi "*) add "e2e-ofi/$n" "$f" "${t:-$limit_e2e}" "$ASHLAR_BUILD/bin" ofi:tcp ;;
+	*" ofi "*) add "e2e-ofi/$n" "$f" "$t" "$ASHLAR_BUILD/bin" ofi:tcp ;;
 	esac
 done
 # VMs of 2 GB and more in all: a test on a VM rack that says so in its head is run only where it is asked for by name.
@@ -134,8 +144,8 @@ for f in tests/vm/*.sh; do
 	n=$(basename "$f" .sh)
 	[ "$n" != functions ] || continue
 	[ ${#patterns[@]} -gt 0 ] || [ "$(head_says "$f" only)" != test-vm ] || continue
-	t=$(head_says "$f" timeout)
-	add "vm/$n" "$f" "${t:-$limit_vm}" "$ASHLAR_BUILD/bin" local
+	t=$(limit "$f" $limit_vm)
+	add "vm/$n" "$f" "$t" "$ASHLAR_BUILD/bin" local
 done
 total=${#names[@]}
 

@@ -40,7 +40,7 @@ struct stats_page {
 	uint64_t remote_bytes, remote_peak_bytes, slabs;
 	uint64_t reads, read_bytes, writes, write_bytes, messages;
 	uint64_t unknown_calls;
-	uint64_t processes;	  /* whose counters are in here */
+	uint64_t processes;	  /* whose counters are in here; of one that runs 0 */
 	uint64_t local_bytes_max; /* the dispatcher's own memory: its stated bound */
 	uint32_t components, threads_peak;
 	uint32_t kernel_used, reserved0; /* enum stats_kernel */
@@ -50,13 +50,25 @@ struct stats_page {
 };
 
 /*
- * What the memfd holds: the page of the tree's first process, which it writes itself, and the sum of what its other
- * processes and the programs that they were have counted. A process adds its part when it ends or becomes another
- * program; one that is killed has not.
+ * What the memfd holds, STATS_BYTES of it, most of them never touched: the page of the tree's first process, and slots for the
+ * others. Each writes its own page while it runs, so that it is there when the process was killed. One that ends or becomes
+ * another program adds its part to `others`, and empties its slot; of more than there are slots, those without one do only that.
  */
+#define STATS_SLOTS ((int)MEMBERS_MAX)
+#define STATS_SLOT_BYTES ((sizeof(struct stats_page) + PAGE_BYTES - 1) / PAGE_BYTES * PAGE_BYTES)
 struct stats_tree {
 	struct stats_page first, others;
+	uint32_t owner[STATS_SLOTS]; /* pid of the host of whose slot it is; 0: nobody's, and empty */
 };
+#define STATS_TREE_BYTES ((sizeof(struct stats_tree) + PAGE_BYTES - 1) / PAGE_BYTES * PAGE_BYTES)
+#define STATS_BYTES (STATS_TREE_BYTES + STATS_SLOTS * STATS_SLOT_BYTES)
+static inline uint64_t stats_slot_at(unsigned slot)
+{
+	return STATS_TREE_BYTES + slot * STATS_SLOT_BYTES;
+}
+
+/* All of it that has been counted so far. The tree is mapped whole. */
+void stats_sum(const struct stats_tree *, struct stats_page *sum);
 
 /* Add up counters, the larger of peaks. Several may add to one page at a time. */
 void stats_merge(struct stats_page *into, const struct stats_page *from);

@@ -25,7 +25,8 @@ static void start_free(struct dstart *s)
 {
 	list_del(&s->link);
 	if (s->stats)
-		munmap(s->stats, sizeof(*s->stats));
+		munmap(s->stats, STATS_BYTES);
+	free(s->sum);
 	free(s->words);
 	free(s);
 }
@@ -257,8 +258,8 @@ static int stats_make(struct dstart *s)
 
 	if (fd < 0)
 		return -errno;
-	if (!ftruncate(fd, sizeof(*s->stats)) && !fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL))
-		s->stats = mmap(NULL, sizeof(*s->stats), PROT_READ, MAP_SHARED, fd, 0);
+	if (!ftruncate(fd, STATS_BYTES) && !fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL))
+		s->stats = mmap(NULL, STATS_BYTES, PROT_READ, MAP_SHARED, fd, 0);
 	if (!s->stats || s->stats == MAP_FAILED) {
 		s->stats = NULL;
 		close(fd);
@@ -490,8 +491,12 @@ int start_stats(struct rpc_request *rq, const void *body, const void *tail, uint
 	(void)rep;
 	if (!s)
 		return -EACCES;
-	if (req->off > sizeof(*s->stats))
+	if (req->off > sizeof(*s->sum))
 		return -EINVAL;
-	n = sizeof(*s->stats) - req->off;
-	return rpc_reply_tail(rq, (const char *)s->stats + req->off, (uint32_t)(n < STREAM_PIECE ? n : STREAM_PIECE));
+	if (!s->sum && !(s->sum = malloc(sizeof(*s->sum))))
+		return -ENOMEM;
+	if (!req->off)
+		stats_sum(s->stats, s->sum);
+	n = sizeof(*s->sum) - req->off;
+	return rpc_reply_tail(rq, (const char *)s->sum + req->off, (uint32_t)(n < STREAM_PIECE ? n : STREAM_PIECE));
 }

@@ -9,6 +9,7 @@
 #include <sys/types.h>
 #include "pcomponent/daemon/internal.h"
 
+struct stats_page;
 struct stats_tree;
 
 /* stdout or stderr of the program. */
@@ -51,6 +52,7 @@ struct dstart {
 	struct dinput in;
 	struct doutput out, err;
 	struct stats_tree *stats;
+	struct stats_page *sum; /* of stats, as the command is being told; NULL: it has not asked */
 };
 
 /* The handlers of D2P_ARGS and what follows. */

@@ -404,6 +404,7 @@ void excache_count(void)
 	if (!excache.stats) /* the process ends before it has begun */
 		return;
 	ports_each(count_port, NULL);
+	excache_count_fabric();
 	room_account();
 }
 

@@ -148,6 +148,8 @@ int excache_fit(struct excache_port *);
 int excache_self_open(const char *path);
 /* Bring the statistics page up to date. Any thread, no lock held. (Threads that are inside a fault may come late.) */
 void excache_count(void);
+/* The same, of the fabric's counters only. */
+void excache_count_fabric(void);
 /* The same, and flush batched page map entries to the memory components: where somebody is to find the pages. */
 void excache_flush(void);
 

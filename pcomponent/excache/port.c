@@ -237,7 +237,6 @@ static void hist_flush(struct hist *into, struct hist *from)
 void port_count(struct excache_port *p)
 {
 	struct stats_page *s = excache.stats;
-	const struct net_stats *n = net_stats(excache.net);
 
 	STAT_ADD(s->misses, p->counters.misses);
 	STAT_ADD(s->zero_fills, p->counters.zero_fills);
@@ -249,10 +248,17 @@ void port_count(struct excache_port *p)
 	p->counters = (struct port_counters){ .misses = 0 };
 	p->uncounted = 0;
 	hist_flush(&s->miss, &p->miss);
+	excache_count_fabric();
+}
+
+void excache_count_fabric(void)
+{
+	const struct net_stats *n = net_stats(excache.net);
+	struct stats_page *s = excache.stats;
+
 	STAT_SET(s->reads, __atomic_load_n(&n->reads, __ATOMIC_RELAXED));
 	STAT_SET(s->read_bytes, __atomic_load_n(&n->read_bytes, __ATOMIC_RELAXED));
 	STAT_SET(s->writes, __atomic_load_n(&n->writes, __ATOMIC_RELAXED));
 	STAT_SET(s->write_bytes, __atomic_load_n(&n->write_bytes, __ATOMIC_RELAXED));
-	STAT_SET(s->messages,
-		 __atomic_load_n(&n->msgs_tx, __ATOMIC_RELAXED) + __atomic_load_n(&n->msgs_rx, __ATOMIC_RELAXED));
+	STAT_SET(s->messages, __atomic_load_n(&n->msgs_tx, __ATOMIC_RELAXED));
 }

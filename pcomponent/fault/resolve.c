@@ -22,9 +22,8 @@ static int resolve_line(struct thread *t, uint64_t addr, bool write)
 
 	vm_lock_shared(t);
 	if (vm_registered(addr, &start, &end)) {
-		if (!t->port)
-			err = excache_port_open(&t->port);
-		if (t->port)
+		err = vm_port(t);
+		if (!err)
 			err = excache_fault(t->port, addr, write, start, end);
 		vm_charge();
 	}

@@ -46,6 +46,7 @@ struct truncate_args {
 	uint32_t flags; /* AT_SYMLINK_FOLLOW: by path, also where that led to an open file (/proc/self/fd) */
 };
 
+/* What is cut away is gone for a keeper too. */
 static long truncate_host(int fd, uint64_t bytes)
 {
 	struct kept_cut cut;
@@ -69,16 +70,40 @@ static long truncate_host_path(const char *path, uint64_t bytes)
 	return ret;
 }
 
+/* How long the file is. */
+static long bytes_now(const struct path *p, uint64_t *bytes)
+{
+	struct p2s_stat_req req = { .at = path_at(p, 0) };
+	struct p2s_stat_rep rep;
+	struct stat st;
+	long err;
+
+	if (p->where == PATH_FD || p->where == PATH_HOST) {
+		err = p->where == PATH_FD ? host2(SYS_fstat, p->fd, &st) : host2(SYS_stat, p->str, &st);
+		*bytes = (uint64_t)st.st_size;
+	} else {
+		err = client_call(P2S_STAT, &req, p->str, req.at.path_bytes, &rep, NULL, NULL);
+		*bytes = rep.stat.size;
+	}
+	return err;
+}
+
 static long truncate_op(struct thread *t, struct path *p, void *arg)
 {
 	const struct truncate_args *a = arg;
 	struct p2s_truncate_req req = { .at = path_at(p, a->flags), .bytes = a->bytes };
 	struct p2s_truncate_rep rep;
-	uint64_t one = 1;
+	uint64_t one = 1, now;
+	long err = 0;
 
 	(void)t;
-	if (a->bytes > proc_limit(RLIMIT_FSIZE))
-		return fsize_cut(a->bytes, &one);
+	if (a->bytes > proc_limit(RLIMIT_FSIZE)) { /* which binds who makes a file longer */
+		err = bytes_now(p, &now);
+		if (!err && a->bytes > now)
+			err = fsize_cut(a->bytes, &one);
+	}
+	if (err)
+		return err;
 	if (p->where == PATH_FD)
 		return truncate_host(p->fd, req.bytes);
 	if (p->where == PATH_HOST)

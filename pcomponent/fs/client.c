@@ -16,6 +16,7 @@
 #include "pcomponent/sys/sys.h"
 
 #define CALL_MS (60 * 1000u)   /* a storage component may be slow or stopped for a while */
+#define BUSY_PAUSE_MS 64u      /* the last pause before ETXTBSY is believed; 127 ms in all */
 #define SYNC_MS (3600 * 1000u) /* what waits for the medium */
 
 static struct {
@@ -90,7 +91,9 @@ static int remember(enum msg_id id, const void *req, void *rep, const char *tail
 	const struct p2s_flock_req *flock_req = req;
 	struct p2s_open_rep *open = rep;
 	struct p2s_exec_rep *exec = rep;
+	struct p2s_take_rep *take = rep;
 	struct handle *h;
+	int err;
 
 	switch (id) {
 	case P2S_FLOCK:
@@ -110,6 +113,13 @@ static int remember(enum msg_id id, const void *req, void *rep, const char *tail
 		if (exec->head_bytes > P2S_EXEC_HEAD || exec->path_bytes + (uint64_t)exec->head_bytes != tail_bytes)
 			return -EPROTO;
 		return opened(&exec->handle, O_RDONLY, &exec->stat, tail, exec->path_bytes);
+	case P2S_TAKE:
+		if (((const struct p2s_take_req *)req)->op == P2S_TAKE_DONE)
+			return 0;
+		err = opened(&take->handle, take->flags, &take->stat, tail, tail_bytes);
+		if (!err)
+			handle_get(take->handle)->forked = true;
+		return err;
 	default:
 		return 0;
 	}
@@ -196,15 +206,28 @@ static int call(enum msg_id id, const void *req, const void *tail, uint32_t tail
 	return -EIO;
 }
 
+/*
+ * A file that was being written to, or run, may be so no more, and the component not have heard of it yet: another process's
+ * close comes by another connection. So it is asked again for a while.
+ */
 int client_call(enum msg_id id, const void *req, const void *tail, uint32_t tail_bytes, void *rep, void *rep_tail,
 		uint32_t *rep_tail_bytes)
 {
+	uint32_t room = rep_tail_bytes ? *rep_tail_bytes : 0;
+	unsigned pause_ms = 1;
 	int err;
 
-	pthread_mutex_lock(&client.lock);
-	err = call(id, req, tail, tail_bytes, rep, rep_tail, rep_tail_bytes);
-	pthread_mutex_unlock(&client.lock);
-	return err;
+	for (;;) {
+		pthread_mutex_lock(&client.lock);
+		err = call(id, req, tail, tail_bytes, rep, rep_tail, rep_tail_bytes);
+		pthread_mutex_unlock(&client.lock);
+		if (err != -ETXTBSY || pause_ms > BUSY_PAUSE_MS)
+			return err;
+		usleep(pause_ms * 1000);
+		pause_ms *= 2;
+		if (rep_tail_bytes)
+			*rep_tail_bytes = room;
+	}
 }
 
 void client_close_handle(uint64_t number)

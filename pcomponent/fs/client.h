@@ -33,8 +33,8 @@ void client_child(const struct fs_config *);
 /*
  * Send a request and wait for its reply: 0 or the component's -errno. While the component is gone the call waits for it
  * (link.h), then -EIO; -EIO too for a file that was lost with it. Handles in requests and replies are the numbers of
- * handles.h. Any thread; the arguments are local memory. rep_tail may be NULL, but not for P2S_OPEN
- * and P2S_EXEC.
+ * handles.h. Any thread; the arguments are local memory. rep_tail may be NULL, but not for P2S_OPEN, P2S_EXEC, nor a
+ * P2S_TAKE that gets a file.
  */
 int client_call(enum msg_id, const void *req, const void *tail, uint32_t tail_bytes, void *rep, void *rep_tail,
 		uint32_t *rep_tail_bytes);

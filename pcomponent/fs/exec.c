@@ -47,6 +47,7 @@ struct saved_file {
 	uint32_t kind, flags, mode;
 	uint32_t shared; /* offset and status flags are in the memfd behind its numbers */
 	uint32_t path_bytes, reserved0;
+	struct cap token;
 };
 
 struct saved_fd {
@@ -105,6 +106,7 @@ static uint32_t file_index(struct saving *s, struct file *f)
 		.flags = file_flags(f),
 		.mode = f->mode,
 		.shared = file_is_shared(f),
+		.token = f->token,
 		.path_bytes = (uint32_t)strlen(f->path),
 	};
 	return i;
@@ -396,7 +398,8 @@ static int file_restore(struct restoring *r, uint32_t i)
 	if (!f)
 		return -ENOMEM;
 	f->pos = in->pos;
-	f->shared = remote && in->shared;
+	if (remote && in->shared)
+		file_shared_elsewhere(f, &in->token);
 	r->file[i] = f;
 	return 0;
 }

@@ -1,11 +1,11 @@
 /* Descriptor table: see fdtable.h. */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/close_range.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 #include "pcomponent/fs/client.h"
@@ -316,14 +316,15 @@ static void placeholders_set(const struct file *f, int fd, int memfd)
 /* fd is the first number of f. Under the lock. */
 static int share(struct file *f, int fd)
 {
+	struct cap token;
 	int memfd, err;
 
-	if (f->kind != FILE_REMOTE || file_is_shared(f) || file_flags(f) & O_PATH)
+	if (f->kind != FILE_REMOTE || file_is_shared(f))
 		return 0;
-	memfd = memfd_create("ashlar-file", MFD_CLOEXEC);
+	memfd = file_memfd(&token);
 	if (memfd < 0)
-		return -errno;
-	err = file_share(f, memfd);
+		return memfd;
+	err = file_share(f, memfd, &token);
 	if (!err)
 		placeholders_set(f, fd, memfd);
 	close(memfd);
@@ -336,7 +337,7 @@ int fdtable_fork(void)
 
 	pthread_mutex_lock(&table.lock);
 	for (fd = 0; fd < table.top && !err; fd++)
-		if (table.file[fd])
+		if (table.file[fd] && !(file_flags(table.file[fd]) & O_PATH))
 			err = share(table.file[fd], fd);
 	if (err)
 		pthread_mutex_unlock(&table.lock);
@@ -361,6 +362,52 @@ int fdtable_child(void)
 		host1(SYS_close, fd);
 	}
 	return null_open(table.floor);
+}
+
+/* ---- passing ---- */
+
+/* The first number of f. Under the lock. */
+static int first_number(const struct file *f)
+{
+	int fd = 0;
+
+	while (table.file[fd] != f)
+		fd++;
+	return fd;
+}
+
+int fd_pass(int fd, struct file **out)
+{
+	int err = 0;
+
+	*out = NULL;
+	if (fd_hidden(fd))
+		return -EBADF;
+	pthread_mutex_lock(&table.lock);
+	if (is_reserved(fd))
+		err = -EBADF;
+	else if (has_entry(fd) && table.file[fd]->kind == FILE_REMOTE)
+		err = share(table.file[fd], first_number(table.file[fd]));
+	if (!err && has_entry(fd) && table.file[fd]->kind == FILE_REMOTE)
+		*out = file_ref(table.file[fd]);
+	pthread_mutex_unlock(&table.lock);
+	return err;
+}
+
+bool fd_join(int fd, const struct cap *token)
+{
+	struct file *f = NULL, *old = NULL;
+	int i;
+
+	pthread_mutex_lock(&table.lock);
+	for (i = 0; i < table.top && !f; i++)
+		if (has_entry(i) && file_is_shared(table.file[i]) && cap_equal(&table.file[i]->token, token))
+			f = table.file[i];
+	if (f)
+		old = entry_set(fd, file_hold(f));
+	pthread_mutex_unlock(&table.lock);
+	closed(old);
+	return f;
 }
 
 /* ---- exec ---- */
@@ -401,4 +448,21 @@ int fd_restore(uint32_t fd, struct file *f)
 	}
 	pthread_mutex_unlock(&table.lock);
 	return err;
+}
+
+/* Both kinds are among the host's numbers. Each look may close what it finds: a directory being read allows that. */
+void fd_close_on_exec(void)
+{
+	DIR *dir = opendir("/proc/self/fd"); /* at a low number, close-on-exec: it closes itself last */
+	struct dirent *e;
+	int fd;
+
+	while (dir && (e = readdir(dir))) {
+		fd = atoi(e->d_name);
+		if (e->d_name[0] != '.' && fd != dirfd(dir) && !fd_hidden(fd) &&
+		    host3(SYS_fcntl, fd, F_GETFD, 0) & FD_CLOEXEC)
+			fd_close(fd);
+	}
+	if (dir)
+		closedir(dir);
 }

@@ -51,12 +51,22 @@ void fdtable_parent(void);
 int fdtable_child(void); /* 0 or -errno */
 
 /*
+ * Passing to another process (pass.h). pass: make what goes behind a number fit to be passed. 0, *out: its remote file, one
+ * use, the caller's; NULL: a host object. -EBADF: none of the program's; -ENOMEM, -ENFILE, -EMFILE.
+ * join: a descriptor that came is the memfd of a file that has other numbers here, and becomes one more; false: it is not.
+ */
+int fd_pass(int fd, struct file **out);
+bool fd_join(int fd, const struct cap *token);
+
+/*
  * exec. Each number with a file behind it, under the lock; how many there are. restore: f (held) stands behind a number
  * that is open, and free in the table; -EINVAL.
  */
 void fd_each(void (*fn)(int fd, struct file *, bool cloexec, void *arg), void *arg);
 unsigned fd_count(void);
 int fd_restore(uint32_t fd, struct file *f);
+/* exec in place: close what is close-on-exec. */
+void fd_close_on_exec(void);
 
 /* Open the memfd behind a number (of a shared file) once more, above the floor. -ENFILE, -ENOMEM; -EBADF: f is closed. */
 int fd_open_again(int fd);

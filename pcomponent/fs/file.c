@@ -1,10 +1,14 @@
 /* File: see file.h. */
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/mman.h>
+#include <sys/random.h>
 #include <unistd.h>
 #include "pcomponent/fs/client.h"
 #include "pcomponent/fs/fdtable.h"
@@ -234,7 +238,42 @@ int file_status_set(struct file *f, uint32_t flags, uint32_t mask)
 
 /* ---- fork ---- */
 
-int file_share(struct file *f, int memfd)
+#define MEMFD_NAME "ashlar-file:"
+#define MEMFD_LINK "/memfd:" MEMFD_NAME "%16" SCNx64 "%16" SCNx64 " (deleted)%n"
+
+int file_memfd(struct cap *token)
+{
+	char name[sizeof(MEMFD_NAME) + 32];
+	int fd;
+
+	if (getrandom(token, sizeof(*token), 0) != sizeof(*token))
+		return -errno;
+	snprintf(name, sizeof(name), MEMFD_NAME "%016" PRIx64 "%016" PRIx64, token->w[0], token->w[1]);
+	fd = memfd_create(name, MFD_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
+bool file_memfd_token(int fd, struct cap *token)
+{
+	char link[32], name[128];
+	ssize_t n;
+	int end = 0;
+
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	n = readlink(link, name, sizeof(name) - 1);
+	if (n < 0)
+		return false;
+	name[n] = '\0';
+	return sscanf(name, MEMFD_LINK, &token->w[0], &token->w[1], &end) == 2 && end == n;
+}
+
+void file_shared_elsewhere(struct file *f, const struct cap *token)
+{
+	f->token = *token;
+	f->shared = true;
+}
+
+int file_share(struct file *f, int memfd, const struct cap *token)
 {
 	struct shared s = { 0 };
 	int err = 0;
@@ -248,8 +287,10 @@ int file_share(struct file *f, int memfd)
 		f->own = fd_open_again(memfd);
 		err = f->own < 0 ? f->own : flock(f->own, LOCK_EX | LOCK_NB) ? -errno : 0;
 	}
-	if (!err)
+	if (!err) {
+		f->token = *token;
 		__atomic_store_n(&f->shared, true, __ATOMIC_RELEASE);
+	}
 	pthread_mutex_unlock(&f->lock);
 	return err;
 }

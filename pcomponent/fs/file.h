@@ -8,6 +8,9 @@
  * fork and exec share an open file description between processes. From then on offset and status flags lie in a memfd
  * that stands behind the file's descriptors instead of /dev/null, so that they go where the descriptors go, and last as
  * long. Whoever owns the offset holds a flock on the memfd, by an opening of his own: it ends with him, however he ends.
+ *
+ * A message to another process (SCM_RIGHTS) shares it as well. The memfd's name ends with a token that the storage component
+ * gives the file for (pass.h): a name is there for good, so nobody who has the memfd can make it stand for another file.
  */
 #ifndef PCOMPONENT_FS_FILE_H
 #define PCOMPONENT_FS_FILE_H
@@ -15,7 +18,9 @@
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include "ashlar/base/cap.h"
 #include "ashlar/base/list.h"
+#include "pcomponent/fs/fs.h"
 
 enum file_kind {
 	FILE_REMOTE,
@@ -38,14 +43,16 @@ struct file {
 	uint32_t mode;	  /* S_IFMT bits */
 	uint64_t handle;  /* FILE_MAPPED: address */
 	char *path;	  /* canonical when it was opened */
+	struct fs_version version;
 
 	/* The offset. Whoever moves it owns it meanwhile (file_pos_begin), with no lock held. */
 	pthread_mutex_t lock;
 	pthread_cond_t pos_free;
 	bool pos_busy;
-	bool shared;  /* atomic */
-	int own;      /* shared: this process's own opening of the memfd; -1: none yet */
-	uint64_t pos; /* not shared: the offset; directories: the cookie; FILE_MAPPED: bytes */
+	bool shared;	  /* atomic */
+	struct cap token; /* shared: in the name of its memfd */
+	int own;	  /* shared: this process's own opening of the memfd; -1: none yet */
+	uint64_t pos;	  /* not shared: the offset; directories: the cookie; FILE_MAPPED: bytes */
 };
 
 /* One use, the caller's. path is copied. NULL: no memory. */
@@ -70,11 +77,17 @@ int file_pos_set(struct file *, uint64_t pos);
 int file_status(struct file *, uint32_t *flags);
 int file_status_set(struct file *, uint32_t flags, uint32_t mask);
 
+/* The memfd of a file that is about to be shared, with a new token: a descriptor or -errno. */
+int file_memfd(struct cap *token);
+/* Is fd the memfd of a shared file, this process's or another's? */
+bool file_memfd_token(int fd, struct cap *token);
+
 /*
  * fork. share: begin to keep offset and status flags in memfd, an empty one that is about to stand behind all descriptors
- * of the file; 0 or -errno. lock: no file comes or goes until unlock. child: no other thread uses any file.
+ * of the file; 0 or -errno. shared_elsewhere: a new file, which nobody uses yet, has them where others do. lock: no file comes or goes until unlock. child: no other thread uses any file.
  */
-int file_share(struct file *, int memfd);
+int file_share(struct file *, int memfd, const struct cap *token);
+void file_shared_elsewhere(struct file *, const struct cap *token);
 static inline bool file_is_shared(const struct file *f)
 {
 	return __atomic_load_n(&f->shared, __ATOMIC_ACQUIRE);

@@ -12,6 +12,7 @@
 #include <sys/types.h>
 #include "ashlar/launch.h"
 #include "ashlar/net.h"
+#include "ashlar/proto/p2s.h"
 #include "ashlar/base/cap.h"
 
 struct thread;
@@ -49,14 +50,29 @@ uint64_t fs_unknown_ioctls(void); /* requests of unknown shape, answered ENOTTY 
 struct fs_image; /* an open file of the storage component, counted */
 
 /*
+ * Which file, and in which state it was when it was opened. Two that are alike are the same bytes, as far as the file system's
+ * times tell one moment from the next. All zeros: not known.
+ */
+struct fs_version {
+	uint64_t ino, dev, bytes;
+	struct wire_time mtime, ctime;
+	uint64_t mode;
+};
+
+/*
  * Open to execute it, by path as the program would (cwd, symlinks): a regular file that the user may execute, else -EACCES.
  * canonical: its path; head: its first bytes, less than P2S_EXEC_HEAD of them only where there are no more, or they cannot be
  * read. All of that in one round trip.
  */
 int fs_image_exec(const char *path, struct fs_image **out, struct wire_stat *st, char canonical[4096], char *head,
 		  uint32_t *head_bytes);
-/* The remote file behind a descriptor of the program: counted up. -EBADF, -ENODEV (a host object), -EACCES (not readable). */
-int fs_image_from_fd(int fd, struct fs_image **out, struct wire_stat *st, char *canonical, size_t canonical_max);
+/*
+ * The remote file behind a descriptor of the program: counted up. -EBADF, -ENODEV (a host object), -EACCES (not readable).
+ * which: if not NULL, which one it is, by a message where that is not known.
+ */
+int fs_image_from_fd(int fd, struct fs_image **out, struct fs_version *which, char *canonical, size_t canonical_max);
+/* The state that its file was opened in; all zeros where that is not known. It stays as long as the image. */
+const struct fs_version *fs_image_version(struct fs_image *);
 /* Read into local or freshly mapped, not yet registered memory: bytes read (short only at the end of the file) or -errno. */
 int64_t fs_image_pread(struct fs_image *, void *dst, uint64_t bytes, uint64_t off);
 /* Write all of it, at off: 0 or -errno. Nothing is held. */
@@ -75,7 +91,7 @@ void fs_program_forget(void);
 /* /proc/self/exe is another's for the program that takes our place: the file that it is now. */
 void fs_exec_path(char path[4096]);
 
-/* Tell /proc/self/{exe,cmdline} what they are. argv is kept by reference. */
+/* Tell /proc/self/{exe,cmdline} what they are; both are copied. */
 void fs_proc_self(const char *exe_canonical, char *const argv[]);
 /* The program's words with blanks between them, as many as have room. */
 void fs_proc_args(char *to, size_t bytes);

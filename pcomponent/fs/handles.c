@@ -140,7 +140,8 @@ static int translate(uint64_t *number)
 /* Nearly every request of the edge begins with its handle, or with a struct wire_at, which does; two have a second one. */
 static bool begins_with_handle(enum msg_id id)
 {
-	return id != P2S_HELLO && id != P2S_BUFFER && id != P2S_USAGE && id != P2S_FORK && id != P2S_CREDS;
+	return id != P2S_HELLO && id != P2S_BUFFER && id != P2S_USAGE && id != P2S_FORK && id != P2S_CREDS &&
+	       id != P2S_TAKE;
 }
 
 static bool has_second(enum msg_id id)

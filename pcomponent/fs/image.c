@@ -75,7 +75,7 @@ int fs_image_exec(const char *path, struct fs_image **out, struct wire_stat *st,
 	return (int)err;
 }
 
-int fs_image_from_fd(int fd, struct fs_image **out, struct wire_stat *st, char *canonical, size_t canonical_max)
+int fs_image_from_fd(int fd, struct fs_image **out, struct fs_version *which, char *canonical, size_t canonical_max)
 {
 	struct file *f = fd_remote(fd);
 	long err;
@@ -83,8 +83,8 @@ int fs_image_from_fd(int fd, struct fs_image **out, struct wire_stat *st, char *
 	if (!f)
 		return fd < 0 || fd_hidden(fd) || fcntl(fd, F_GETFD) < 0 ? -EBADF : -ENODEV;
 	err = file_flags(f) & O_PATH ? -EBADF : !file_readable(f) ? -EACCES : 0;
-	if (!err && st)
-		err = remote_stat_file(f, st);
+	if (!err && which)
+		err = remote_which(f, which);
 	if (!err)
 		err = canonical_out(f, canonical, canonical_max);
 	if (!err)
@@ -149,6 +149,11 @@ int fs_image_pwrite(struct fs_image *image, const void *src, uint64_t bytes, uin
 bool fs_image_writable(struct fs_image *image)
 {
 	return file_writable(image_file(image));
+}
+
+const struct fs_version *fs_image_version(struct fs_image *image)
+{
+	return &image_file(image)->version;
 }
 
 int fs_image_stat(struct fs_image *image, struct wire_stat *st)

@@ -17,57 +17,54 @@
 #include "pcomponent/trap/trap.h"
 #include "pcomponent/sys/sys.h"
 
-static char *const *argv_told;
+/*
+ * The program's words, each with its 0. The host kernel reads them at any time (procargs.c), and who writes a core file; so those
+ * of the program before stay until the next one comes.
+ */
+static struct {
+	char *text, *before;
+	size_t len;
+} words;
 
 void fs_proc_args(char *to, size_t bytes)
 {
-	size_t n = 0, one;
-	int i;
+	size_t n = words.len < bytes ? words.len : bytes;
 
-	for (i = 0; argv_told && argv_told[i] && n + 1 < bytes; i++) {
-		one = strlen(argv_told[i]);
-		if (one > bytes - n - 1)
-			one = bytes - n - 1;
-		memcpy(to + n, argv_told[i], one);
-		n += one;
-		to[n++] = ' ';
-	}
+	for (size_t i = 0; i < n; i++)
+		to[i] = words.text[i] ? words.text[i] : ' ';
 	to[n ? n - 1 : 0] = 0;
 }
 
 static char *cmdline_text(size_t *len)
 {
-	size_t n = 0, one;
-	char *text;
-	int i;
+	char *text = malloc(words.len + 1);
 
-	for (i = 0; argv_told && argv_told[i]; i++)
-		n += strlen(argv_told[i]) + 1;
-	text = malloc(n + 1);
-	if (!text)
-		return NULL;
-	for (*len = 0, i = 0; argv_told && argv_told[i]; i++, *len += one) {
-		one = strlen(argv_told[i]) + 1;
-		memcpy(text + *len, argv_told[i], one);
-	}
+	*len = text ? words.len : 0;
+	if (*len)
+		memcpy(text, words.text, *len);
 	return text;
 }
 
 void proctext_argv(char *const argv[])
 {
-	static char *shown; /* the host kernel reads it at any time */
-	char *text, *old = shown;
-	size_t len = 0;
+	size_t n = 0, one;
+	char *text;
+	int i;
 
-	argv_told = argv;
-	text = cmdline_text(&len);
-	if (!text || !len) {
-		free(text);
+	for (i = 0; argv && argv[i]; i++)
+		n += strlen(argv[i]) + 1;
+	text = n ? malloc(n) : NULL;
+	if (!text)
 		return;
+	for (n = 0, i = 0; argv[i]; i++, n += one) {
+		one = strlen(argv[i]) + 1;
+		memcpy(text + n, argv[i], one);
 	}
-	procargs_publish(text, len);
-	shown = text;
-	free(old);
+	procargs_publish(text, n);
+	free(words.before);
+	words.before = words.text;
+	words.text = text;
+	words.len = n;
 }
 
 static void size_line(FILE *out, const char *name, uint64_t bytes)

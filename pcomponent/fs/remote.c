@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include "pcomponent/fs/client.h"
 #include "pcomponent/fs/file.h"
 #include "pcomponent/fs/remote.h"
@@ -30,6 +31,16 @@ static uint32_t flags_stay(uint32_t flags)
 	return (flags & OPEN_STAY) | O_LARGEFILE_BIT;
 }
 
+static struct fs_version version_of(const struct wire_stat *st)
+{
+	return (struct fs_version){ .ino = st->ino,
+				    .dev = makedev(st->dev_major, st->dev_minor),
+				    .bytes = st->size,
+				    .mtime = st->mtime,
+				    .ctime = st->ctime,
+				    .mode = st->mode };
+}
+
 long remote_open(const struct path *p, uint32_t flags, uint32_t mode, struct file **out, struct wire_stat *st)
 {
 	struct p2s_open_req req = { .at = path_at(p, p->rules), .flags = flags & OPEN_WIRE, .mode = mode };
@@ -46,6 +57,7 @@ long remote_open(const struct path *p, uint32_t flags, uint32_t mode, struct fil
 		client_close_handle(rep.handle);
 		return -ENOMEM;
 	}
+	(*out)->version = version_of(&rep.stat);
 	if (st)
 		*st = rep.stat;
 	return 0;
@@ -71,6 +83,7 @@ long remote_exec(const struct path *p, struct file **out, struct wire_stat *st, 
 		client_close_handle(rep.handle);
 		return -ENOMEM;
 	}
+	(*out)->version = version_of(&rep.stat);
 	return 0;
 }
 
@@ -93,6 +106,16 @@ long remote_stat_file(const struct file *f, struct wire_stat *st)
 
 	if (!err)
 		*st = rep.stat;
+	return err;
+}
+
+long remote_which(const struct file *f, struct fs_version *which)
+{
+	struct wire_stat st;
+	long err = f->version.ino ? 0 : remote_stat_file(f, &st);
+
+	if (!err)
+		*which = f->version.ino ? f->version : version_of(&st);
 	return err;
 }
 

@@ -6,6 +6,7 @@
 #include "pcomponent/fs/path.h"
 
 struct file;
+struct fs_version;
 struct wire_stat;
 
 /* Open p (a PATH_REMOTE) with O_* flags; mode with the umask applied. *out is the caller's reference. st may be NULL. */
@@ -15,6 +16,7 @@ long remote_exec(const struct path *p, struct file **out, struct wire_stat *st, 
 		 uint32_t *head_bytes);
 /* at_flags: AT_SYMLINK_NOFOLLOW */
 long remote_stat(const struct path *p, uint32_t at_flags, struct wire_stat *st);
+long remote_which(const struct file *f, struct fs_version *which); /* asks only where it is not known */
 long remote_stat_file(const struct file *, struct wire_stat *st);
 long remote_access(const struct path *p, uint32_t at_flags, uint32_t mode);
 /* Where f is now, as a link of /proc shows it (a deleted file with the usual suffix): its length. buf: PATH_MAX + 16. */

@@ -10,12 +10,20 @@
 #include "pcomponent/proc/proc.h"
 #include "pcomponent/vm/vm.h"
 
-#define SCRIPT_DEPTH_MAX 4
+#define SCRIPT_DEPTH_MAX 5 /* as Linux: so many scripts, each the interpreter of the one before */
 #define SCRIPT_LINE_MAX 256
 #define DEFAULT_PATH "/usr/local/bin:/usr/bin:/bin"
 
-/* Two files are open at once; too large for a small stack. */
-static struct elf_file program, interpreter;
+struct load_found {
+	struct elf_file program, interpreter; /* the latter only where the former names it */
+	const char *path;		      /* of the program: what was asked for, or where its scripts lead */
+	char **argv;
+	bool script;
+	bool program_open, interpreter_open;
+	const char *what, *why; /* of an error: the file, and more than errno says (NULL: nothing) */
+	void *owned[SCRIPT_DEPTH_MAX * 4];
+	unsigned n_owned;
+};
 
 static void fail(const char *name, int err, const char *why) __attribute__((noreturn));
 static void fail(const char *name, int err, const char *why)
@@ -71,65 +79,132 @@ static bool script_line(const struct elf_file *e, char line[SCRIPT_LINE_MAX])
 	return true;
 }
 
-/* argv of a script: interpreter, its one argument, the script, the rest. */
-static char **script_argv(char *line, const char *path, char **argv, char **interp)
+/* Keep memory until the program is let go; NULL stays NULL. */
+static void *own(struct load_found *f, void *p)
+{
+	if (p)
+		f->owned[f->n_owned++] = p;
+	return p;
+}
+
+/* argv of a script: interpreter, its one argument, the script, the rest. The interpreter, or NULL: no memory. */
+static const char *script_argv(struct load_found *f, char *line)
 {
 	size_t argc = 0, n = 0;
-	char **v, *arg = line + strcspn(line, " \t");
+	char **v, *arg = line + strcspn(line, " \t"), *interp, *script = own(f, strdup(f->path)), *word = NULL;
 
-	while (argv[argc])
+	while (f->argv[argc])
 		argc++;
-	if (!(v = calloc(argc + 4, sizeof(*v))))
-		return NULL;
 	if (*arg) {
 		*arg++ = 0;
 		arg += strspn(arg, " \t");
 	}
-	*interp = strdup(line);
-	v[n++] = *interp;
+	interp = own(f, strdup(line));
 	if (*arg)
-		v[n++] = strdup(arg);
-	v[n++] = strdup(path);
+		word = own(f, strdup(arg));
+	v = own(f, calloc(argc + 4, sizeof(*v)));
+	if (!script || !interp || !v || (*arg && !word))
+		return NULL;
+	v[n++] = interp;
+	if (word)
+		v[n++] = word;
+	v[n++] = script;
 	if (argc)
-		memcpy(v + n, argv + 1, (argc - 1) * sizeof(*v));
-	return v;
+		memcpy(v + n, f->argv + 1, (argc - 1) * sizeof(*v));
+	f->argv = v;
+	return interp;
 }
 
-static void open_or_fail(const char *path, struct elf_file *e)
+static int wrong(struct load_found *f, const char *what, int err, const char *why)
 {
-	int err = elf_open(path, e);
-
-	if (err)
-		fail(path, err, NULL);
+	f->what = what;
+	f->why = why;
+	return err;
 }
 
-static void read_or_fail(const char *path, struct elf_file *e)
+static int program_open(struct load_found *f, const char *path)
 {
-	const char *why = NULL;
-	int err = elf_read(e, &why);
+	int err = elf_open(path, &f->program);
 
-	if (err)
-		fail(path, err, why);
+	f->path = path;
+	f->program_open = !err;
+	return err ? wrong(f, path, err, NULL) : 0;
 }
 
-/* Follow "#!" lines from path, which is open as program; the program to load in its place, its argv in *argv. */
-static const char *follow_scripts(const char *path, char ***argv)
+/* Follow "#!" lines from what is open. */
+static int scripts_follow(struct load_found *f)
 {
-	char line[SCRIPT_LINE_MAX], *interp;
-	int depth;
+	char line[SCRIPT_LINE_MAX];
+	int depth, err = 0;
 
-	for (depth = 0; script_line(&program, line); depth++) {
-		if (depth == SCRIPT_DEPTH_MAX - 1)
-			fail(path, -ELOOP, "scripts that name scripts as their interpreters, too many in a row");
+	for (depth = 0; !err && script_line(&f->program, line); depth++) {
+		const char *interp;
+
+		f->script = true;
+		if (depth == SCRIPT_DEPTH_MAX)
+			return wrong(f, f->path, -ELOOP,
+				     "scripts that name scripts as their interpreters, too many in a row");
 		if (!*line)
-			fail(path, -ENOEXEC, "script without an interpreter behind #!");
-		if (!(*argv = script_argv(line, path, *argv, &interp)) || !interp)
-			fail(path, -ENOMEM, NULL);
-		path = interp;
-		elf_close(&program);
-		open_or_fail(path, &program);
+			return wrong(f, f->path, -ENOEXEC, "script without an interpreter behind #!");
+		interp = script_argv(f, line);
+		if (!interp)
+			return wrong(f, f->path, -ENOMEM, NULL);
+		elf_close(&f->program);
+		f->program_open = false;
+		err = program_open(f, interp);
 	}
-	return path;
+	return err;
+}
+
+/* The headers of what is open, and of what it names as its interpreter. */
+static int images_read(struct load_found *f)
+{
+	const char *why = NULL, *interp = f->program.interp;
+	int err = elf_read(&f->program, &why);
+
+	if (err || !*interp)
+		return err ? wrong(f, f->path, err, why) : 0;
+	err = elf_open(interp, &f->interpreter);
+	f->interpreter_open = !err;
+	if (!err)
+		err = elf_read(&f->interpreter, &why);
+	return err ? wrong(f, interp, err == -ENOEXEC ? -ELIBBAD : err, why) : 0;
+}
+
+void load_drop(struct load_found *f)
+{
+	if (f->program_open)
+		elf_close(&f->program);
+	if (f->interpreter_open)
+		elf_close(&f->interpreter);
+	while (f->n_owned)
+		free(f->owned[--f->n_owned]);
+	free(f);
+}
+
+int load_find(const char *path, char **argv, struct load_found **out)
+{
+	struct load_found *f = calloc(1, sizeof(*f));
+	int err;
+
+	if (!f)
+		return -ENOMEM;
+	f->argv = argv;
+	err = program_open(f, path);
+	if (!err)
+		err = scripts_follow(f);
+	if (!err)
+		err = images_read(f);
+	if (err)
+		load_drop(f);
+	else
+		*out = f;
+	return err;
+}
+
+bool load_is_script(const struct load_found *f)
+{
+	return f->script;
 }
 
 static void map_or_fail(struct thread *t, struct elf_file *e, uint64_t base, struct elf_mapped *m)
@@ -140,82 +215,56 @@ static void map_or_fail(struct thread *t, struct elf_file *e, uint64_t base, str
 		fail(e->path, err, err == -ENOEXEC ? "corrupt ELF file: its segments" : NULL);
 }
 
-void load_program(struct thread *t, const struct load_program *p, struct load_result *out)
+void load_map(struct thread *t, struct load_found *f, char **envp, struct load_result *out)
 {
-	static char found[4096];
-	const char *path = p->typed;
 	struct elf_mapped prog, interp = { 0 };
-	int err;
 
-	out->argv = p->argv;
-	if (!*path)
-		fail("the empty name", -ENOENT, NULL);
-	if (!p->search || strchr(path, '/')) {
-		open_or_fail(path, &program);
-	} else {
-		const char *dirs = env_get(p->envp, "PATH");
-
-		if ((err = path_search(path, dirs ? dirs : DEFAULT_PATH, found, sizeof(found), &program)))
-			fail(path, err, NULL);
-		path = found;
-	}
-	path = follow_scripts(path, &out->argv);
-	read_or_fail(path, &program);
-	if (program.interp[0]) {
-		open_or_fail(program.interp, &interpreter);
-		read_or_fail(program.interp, &interpreter);
-		if (interpreter.interp[0])
-			fail(program.interp, -ENOEXEC, "an interpreter that wants an interpreter");
-	}
-	map_or_fail(t, &program, WINDOW_PIE, &prog);
+	map_or_fail(t, &f->program, WINDOW_PIE, &prog);
 	vm_brk_start(prog.end);
-	if (program.interp[0]) {
-		map_or_fail(t, &interpreter, 0, &interp);
-		elf_close(&interpreter);
-	}
-	elf_close(&program);
-	out->entry = program.interp[0] ? interp.entry : prog.entry;
-	out->sp = stack_build(vm_stack_top(), out->argv, p->envp, path, &program, &prog, interp.bias);
+	if (f->interpreter_open)
+		map_or_fail(t, &f->interpreter, 0, &interp);
+	out->entry = f->interpreter_open ? interp.entry : prog.entry;
+	out->sp = stack_build(vm_stack_top(), f->argv, envp, f->path, &f->program, &prog, interp.bias);
 	vm_stack_start(out->sp);
 	if (!out->sp)
-		fail(path, -E2BIG, NULL);
-	snprintf(out->exe, sizeof(out->exe), "%s", program.path);
-	fs_program_forget();
+		fail(f->path, -E2BIG, NULL);
+	fs_proc_self(f->program.path, f->argv);
+	load_drop(f);
 }
 
-/* What is open as one image, with what it names as its interpreter. */
-static int image_check(struct elf_file *e)
+/* Open what the user typed, or what was given to execve. */
+static int typed_open(struct load_found *f, const struct load_program *p, char *found, size_t max)
 {
-	const char *why;
-	char interp[4096];
-	int err = elf_read(e, &why);
+	const char *dirs;
+	int err;
 
-	elf_close(e);
-	if (err || !e->interp[0])
-		return err;
-	snprintf(interp, sizeof(interp), "%s", e->interp);
-	err = elf_open(interp, e);
-	if (err)
-		return err;
-	err = elf_read(e, &why);
-	elf_close(e);
-	return err == -ENOEXEC ? -ELIBBAD : err;
+	if (!p->search || strchr(p->typed, '/'))
+		return program_open(f, p->typed);
+	dirs = env_get(p->envp, "PATH");
+	err = path_search(p->typed, dirs ? dirs : DEFAULT_PATH, found, max, &f->program);
+	f->path = found;
+	f->program_open = !err;
+	return err ? wrong(f, p->typed, err, NULL) : 0;
 }
 
-int load_check(const char *path, bool *script)
+void load_program(struct thread *t, const struct load_program *p, struct load_result *out)
 {
-	struct elf_file *e = malloc(sizeof(*e));
-	char line[SCRIPT_LINE_MAX];
-	int depth, err = e ? elf_open(path, e) : -ENOMEM;
+	struct load_found *f = calloc(1, sizeof(*f));
+	char found[4096];
+	int err;
 
-	for (depth = 0; !err && script_line(e, line); depth++) {
-		elf_close(e);
-		line[strcspn(line, " \t")] = 0;
-		err = !*line ? -ENOEXEC : depth == SCRIPT_DEPTH_MAX ? -ELOOP : elf_open(line, e);
-	}
-	*script = depth > 0;
+	if (!*p->typed)
+		fail("the empty name", -ENOENT, NULL);
+	if (!f)
+		fail(p->typed, -ENOMEM, NULL);
+	f->argv = p->argv;
+	err = typed_open(f, p, found, sizeof(found));
 	if (!err)
-		err = image_check(e);
-	free(e);
-	return err;
+		err = scripts_follow(f);
+	if (!err)
+		err = images_read(f);
+	if (err)
+		fail(f->what, err, f->why);
+	load_map(t, f, p->envp, out);
+	fs_program_forget();
 }

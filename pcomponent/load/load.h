@@ -17,14 +17,20 @@ struct load_program {
 
 struct load_result {
 	uint64_t entry, sp; /* first instruction and stack pointer */
-	char exe[4096];	    /* canonical path of the program */
-	char **argv;	    /* as /proc/self/cmdline shows it: with a script's interpreter in front */
 };
 
 /* Does not return on failure: one line, status 126 or 127 as env(1). */
 void load_program(struct thread *t, const struct load_program *p, struct load_result *out);
 
-/* What Linux would answer to execve of path, found without giving anything up: 0, with *script set, or -errno. Any thread. */
-int load_check(const char *path, bool *script);
+/*
+ * The same in two steps, for execve. find: the program that path leads to, open, with its interpreter, and all that Linux
+ * would find wrong with it found: 0 or -errno; nothing is given up or mapped. path and argv stay the caller's and are referred
+ * to. Any thread. map: into an address space without mappings; f is let go, and failure ends the process as above. drop: it is not needed.
+ */
+struct load_found;
+int load_find(const char *path, char **argv, struct load_found **out);
+bool load_is_script(const struct load_found *f);
+void load_map(struct thread *t, struct load_found *f, char **envp, struct load_result *out);
+void load_drop(struct load_found *f);
 
 #endif

@@ -4,6 +4,7 @@
 #include "pcomponent/sys/sys.h"
 
 sys_fn sys_clone, sys_clone3, sys_fork, sys_vfork, sys_execve, sys_execveat, sys_exit, sys_exit_group;
+sys_fn sys_wait4, sys_waitid, sys_timer_create;
 sys_fn sys_futex, sys_futex_waitv, sys_set_tid_address, sys_set_robust_list, sys_get_robust_list;
 sys_fn sys_rt_sigqueueinfo, sys_rt_tgsigqueueinfo, sys_pidfd_send_signal;
 sys_fn sys_setid, sys_getgroups, sys_setgroups, sys_capget, sys_capset;

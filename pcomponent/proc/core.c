@@ -90,8 +90,7 @@ static int page_fetch(struct core *c, uint64_t addr)
 
 	vm_lock_shared(c->t);
 	if (vm_registered(addr, &start, &end)) {
-		if (!c->t->port)
-			err = excache_port_open(&c->t->port);
+		err = vm_port(c->t);
 		if (!err)
 			err = excache_fault(c->t->port, addr, false, addr, addr + PAGE_BYTES);
 	}

@@ -7,6 +7,7 @@
 #include <sys/syscall.h>
 #include "pcomponent/fs/fs.h"
 #include "pcomponent/proc/calls.h"
+#include "pcomponent/proc/exec_here.h"
 #include "pcomponent/sys/sys.h"
 #include "pcomponent/sys/thread.h"
 #include "pcomponent/sys/uaccess.h"
@@ -18,8 +19,10 @@ long sys_setid(struct thread *t, const uint64_t a[6])
 {
 	long ret = host3(t->call_nr, a[0], a[1], a[2]);
 
-	if (ret >= 0)
+	if (ret >= 0) {
+		exec_here_never();
 		fs_creds_changed();
+	}
 	return ret;
 }
 
@@ -89,7 +92,9 @@ long sys_capset(struct thread *t, const uint64_t a[6])
 	long ret = cap_call(SYS_capset, a);
 
 	(void)t;
-	if (!ret)
+	if (!ret) {
+		exec_here_never();
 		fs_creds_changed();
+	}
 	return ret;
 }

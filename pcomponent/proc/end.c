@@ -7,7 +7,9 @@
 #include "ashlar/stats.h"
 #include "pcomponent/excache/excache.h"
 #include "pcomponent/proc/calls.h"
+#include "pcomponent/proc/counters.h"
 #include "pcomponent/proc/join.h"
+#include "pcomponent/proc/newborn.h"
 #include "pcomponent/proc/proc.h"
 #include "pcomponent/proc/robust.h"
 #include "pcomponent/proc/service.h"
@@ -20,10 +22,8 @@ void proc_exit(int status)
 {
 	if (process_stats && !join_foreign()) {
 		excache_count();
-		service_stats();
 		STAT_SET(process_stats->end_ns, clock_ns());
-		if (!join_first())
-			join_stats_tell();
+		counters_end();
 	}
 	_exit(status);
 }
@@ -55,6 +55,7 @@ long sys_exit_group(struct thread *t, const uint64_t a[6])
 {
 	vfork_child_tells();
 	robust_exit_all(t);
+	(void)newborn_look();
 	vm_ends();
 	proc_exit((int)a[0] & 0xff);
 }

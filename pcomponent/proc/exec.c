@@ -3,6 +3,8 @@
  * the file, its permissions, its headers, its interpreter. After that the order is: a new member number from the node
  * daemon, the files set aside for it, execve. Until the host kernel has made it everything can be undone.
  */
+#include "pcomponent/excache/excache.h"
+#include "pcomponent/proc/counters.h"
 #include "pcomponent/proc/exec.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -19,10 +21,13 @@
 #include "pcomponent/proc/join.h"
 #include "pcomponent/load/load.h"
 #include "pcomponent/proc/calls.h"
+#include "pcomponent/proc/exec_here.h"
 #include "pcomponent/proc/fork.h"
 #include "pcomponent/proc/proc.h"
+#include "pcomponent/proc/robust.h"
 #include "pcomponent/proc/service.h"
 #include "pcomponent/proc/vfork.h"
+#include "pcomponent/sys/dispatch.h"
 #include "pcomponent/sys/sys.h"
 #include "pcomponent/sys/thread.h"
 #include "pcomponent/sys/uaccess.h"
@@ -169,6 +174,8 @@ static long become(struct thread *t, char **argv, char **envp)
 
 	if (err)
 		return err;
+	/* Should the host kernel fail below, for want of memory, locks are given up that need not have been */
+	robust_exit_all(t);
 	vm_ends();
 	fork_gate_close();
 	fd = state_make(t, &m, argv[2], &host);
@@ -179,8 +186,8 @@ static long become(struct thread *t, char **argv, char **envp)
 		lseek(fd, 0, SEEK_SET);
 		if (stats_fd >= 0)
 			(void)fcntl(stats_fd, F_SETFD, 0);
-		service_stats();
-		join_stats_tell();
+		excache_count();
+		counters_tell();
 		sent_exec(t);
 		err = host3(SYS_execve, HOST_SELF, argv, envp);
 		sent_exec_failed();
@@ -203,18 +210,14 @@ static long become(struct thread *t, char **argv, char **envp)
 static long exec(struct thread *t, const char *path, const char *name, int fd, uint64_t argv_at, uint64_t envp_at)
 {
 	struct words argv = { 0 }, envp = { 0 };
+	struct load_found *found = NULL;
 	char **a = NULL, **e = NULL;
-	bool script = false;
 	long err = words_in(&argv, argv_at);
 
 	if (!err)
 		err = words_in(&envp, envp_at);
 	if (!err && argv.bytes + envp.bytes + (argv.n + envp.n) * sizeof(uint64_t) > STRINGS_MAX)
 		err = -E2BIG;
-	if (!err)
-		err = load_check(path, &script);
-	if (!err && fd >= 0 && script && fcntl(fd, F_GETFD) & FD_CLOEXEC)
-		err = -ENOENT;
 	if (!err) {
 		a = words_list(&argv, ARGV_OURS + !argv.n);
 		e = words_list(&envp, 0);
@@ -225,9 +228,22 @@ static long exec(struct thread *t, const char *path, const char *name, int fd, u
 		a[2] = (char *)path;
 		if (!argv.n)
 			a[ARGV_OURS] = (char *)""; /* as Linux: no program starts without a name */
-		vfork_child_tells();
-		err = become(t, a, e);
+		err = load_find(path, a + ARGV_OURS, &found);
 	}
+	if (!err && fd >= 0 && load_is_script(found) && fcntl(fd, F_GETFD) & FD_CLOEXEC)
+		err = -ENOENT;
+	if (!err) {
+		vfork_child_tells();
+		if (exec_here_may(t)) {
+			exec_here(t, found, name, e);
+			found = NULL;
+			err = SYS_FRAME_LOADED;
+		} else {
+			err = become(t, a, e);
+		}
+	}
+	if (found)
+		load_drop(found);
 	free(a);
 	free(e);
 	words_free(&argv);

@@ -18,6 +18,7 @@
 #include "pcomponent/fs/fs.h"
 #include "pcomponent/proc/join.h"
 #include "pcomponent/proc/calls.h"
+#include "pcomponent/proc/newborn.h"
 #include "pcomponent/proc/proc.h"
 #include "pcomponent/proc/resize.h"
 #include "pcomponent/proc/service.h"
@@ -108,6 +109,8 @@ long member_new(struct thread *t, enum member_kind kind, struct member *out)
 		err = ask(t, kind, out);
 		if (err == -EBUSY && busy++ < BUSY_MS)
 			pause_ms(1);
+		else if (err == -EAGAIN && kind == MEMBER_FORK && newborn_look())
+			continue;
 		else if (err == -EAGAIN && kind == MEMBER_FORK && full++ < FULL_MS / 10)
 			pause_ms(10);
 		else
@@ -165,7 +168,19 @@ static void descriptors_close(void)
 	host3(SYS_close_range, from, ~0U, 0);
 }
 
-static void child_begins(struct thread *t, const struct member *m)
+static uint64_t lent; /* the budget of a child whose parent waits for it, with what it was lent; 0: none was */
+
+void fork_lent_back(struct thread *t)
+{
+	resize_block();
+	/* Unless the daemon has set another one meanwhile */
+	if (lent && excache_budget() == lent && resize_to(t, join_launch()->excache_bytes))
+		proc_end_nomem();
+	lent = 0;
+	resize_unblock();
+}
+
+static void child_begins(struct thread *t, const struct member *m, int newborn)
 {
 	t->tid = (int)host0(SYS_gettid);
 	t->pending = 0;
@@ -179,6 +194,7 @@ static void child_begins(struct thread *t, const struct member *m)
 	join_forked(m, vm_each_registered);
 	if (kept_fork_child())
 		proc_fail(125, "shared memory of the forked process");
+	newborn_came(newborn);
 	vm_forked();
 	vm_unlock_exclusive();
 	resize_forked();
@@ -187,8 +203,9 @@ static void child_begins(struct thread *t, const struct member *m)
 	 * What is resident is its parent's too, and takes no memory of its own until it is written. A child whose parent waits
 	 * for it to become another program keeps that, and has its own part besides; others fit themselves in at once.
 	 */
-	if (vfork_child_fd() >= 0)
-		excache_budget_set(process_stats->resident_bytes + m->excache_bytes);
+	lent = vfork_child_fd() >= 0 ? process_stats->resident_bytes + m->excache_bytes : 0;
+	if (lent)
+		excache_budget_set(lent);
 	else if (resize_to(t, m->excache_bytes))
 		proc_end_nomem();
 	resize_begin();
@@ -265,27 +282,32 @@ static long fork_process(struct thread *t, const struct fork_args *f)
 	struct vfork v;
 	struct member m;
 	long pid = member_new(t, MEMBER_FORK, &m);
+	int newborn;
 
 	if (pid)
 		return pid;
+	newborn = newborn_named(m.id);
 	pid = waits ? vfork_open(&v, t->frame->regs.sp) : 0;
 	if (!pid) {
 		fork_gate_close();
 		pid = fork_locked(&m);
 		if (pid == 0) {
 			vfork_forked(waits ? &v : NULL);
-			child_begins(t, &m);
+			child_begins(t, &m, newborn);
 			child_frame(t, f);
 			return 0;
 		}
 		fork_gate_open();
-		if (pid > 0)
+		if (pid > 0) {
+			newborn_forked(newborn, m.id, (int32_t)pid);
 			parent_tells(f, pid);
+		}
 		if (waits)
 			vfork_wait(&v);
 	}
 	if (pid >= 0)
 		return pid;
+	newborn_forked(newborn, m.id, 0);
 	member_drop(&m);
 	return pid == -ENOMEM ? pid : -EAGAIN; /* what a component answered is no word of fork's */
 }

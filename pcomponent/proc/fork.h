@@ -17,6 +17,9 @@ long member_new(struct thread *t, enum member_kind, struct member *out);
 /* It was not needed. */
 void member_drop(const struct member *);
 
+/* The child of a vfork has become another program: what it was lent of the ExCache for its parent's pages goes back. */
+void fork_lent_back(struct thread *t);
+
 /* Between these no other thread is inside the dispatcher's locks, and the layout is held exclusive. */
 void fork_gate_close(void);
 void fork_gate_open(void);

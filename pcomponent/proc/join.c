@@ -18,6 +18,7 @@
 #include "pcomponent/excache/excache.h"
 #include "pcomponent/fs/fdtable.h"
 #include "pcomponent/fs/fs.h"
+#include "pcomponent/proc/counters.h"
 #include "pcomponent/proc/proc.h"
 #include "pcomponent/proc/service.h"
 #include "pcomponent/sys/dispatch.h"
@@ -112,30 +113,10 @@ const struct launch_config *join_launch(void)
 	return &self->launch;
 }
 
-static struct stats_tree *tree; /* NULL: nobody asked for counters */
-static void *own_page;		/* of this process alone */
-
-static void stats_own(void)
-{
-	void *p = mmap(NULL, sizeof(*process_stats), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-
-	if (p == MAP_FAILED)
-		proc_fail(125, "statistics page: %s", strerror(errno));
-	if (own_page) /* a parent's */
-		munmap(own_page, sizeof(*process_stats));
-	own_page = p;
-	process_stats = p;
-	process_stats->magic = STATS_MAGIC;
-}
-
-/*
- * The counters of the first process outlive it in the memfd that its parent holds; those of others are added there when
- * they end. The memfd is kept, out of the program's way, for the program that this one may become.
- */
+/* The memfd is kept, out of the program's way, for the processes that come of this one. */
 void join_stats(void)
 {
 	int fd = self->launch.stats_fd;
-	void *p;
 
 	if (fd >= 0 && fd < proc_fd_floor()) {
 		self->launch.stats_fd = fcntl(fd, F_DUPFD_CLOEXEC, proc_fd_floor());
@@ -144,26 +125,9 @@ void join_stats(void)
 	} else if (fd >= 0) {
 		(void)fcntl(fd, F_SETFD, FD_CLOEXEC);
 	}
-	p = fd < 0 ? NULL : mmap(NULL, sizeof(*tree), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	if (p == MAP_FAILED)
-		proc_fail(125, "statistics page: %s", strerror(errno));
-	tree = p;
-	if (tree && self->launch.flags & LAUNCH_FIRST)
-		process_stats = &tree->first;
-	else
-		stats_own();
-	process_stats->magic = STATS_MAGIC;
+	counters_open(fd, self->launch.flags & LAUNCH_FIRST);
 	if (!process_stats->start_ns)
 		process_stats->start_ns = clock_ns();
-}
-
-void join_stats_tell(void)
-{
-	if (!tree)
-		return;
-	process_stats->processes = 1;
-	stats_merge(&tree->others, process_stats);
-	stats_clear(process_stats);
 }
 
 bool join_first(void)
@@ -393,7 +357,7 @@ void join_forked(const struct member *m, int (*ranges)(int (*registered)(uint64_
 	seal(PROT_READ | PROT_WRITE);
 	self_become(self, m);
 	self->launch.flags &= ~(uint32_t)LAUNCH_FIRST;
-	stats_own();
+	counters_forked();
 	process_stats->start_ns = clock_ns();
 	node_open();
 	daemon_greet();

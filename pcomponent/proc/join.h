@@ -26,10 +26,8 @@ struct member {
  */
 int join_read(const char *arg);
 const struct launch_config *join_launch(void);
-/* The counters outlive us in the memfd that our parent holds; without one they are our own. */
+/* Where the counters go (counters.h). */
 void join_stats(void);
-/* The process becomes another program, or is not the first of its tree and ends: its counters go to the tree's. */
-void join_stats_tell(void);
 bool join_first(void); /* the first process of its tree, whatever program it is by now */
 /* The child of a fork that has not joined: counters and locks are its parent's, as these were at the fork. */
 bool join_foreign(void);

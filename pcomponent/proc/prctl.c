@@ -4,6 +4,7 @@
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include "pcomponent/proc/calls.h"
+#include "pcomponent/proc/exec_here.h"
 #include "pcomponent/proc/join.h"
 #include "pcomponent/sys/thread.h"
 #include "pcomponent/sys/uaccess.h"
@@ -53,22 +54,24 @@ long sys_prctl(struct thread *t, const uint64_t a[6])
 		return get_int(a);
 	case PR_GET_TID_ADDRESS:
 		return uaccess_out(a[1], &t->clear_child_tid, 8);
-	case PR_GET_DUMPABLE:
 	case PR_SET_DUMPABLE:
-	case PR_GET_KEEPCAPS:
 	case PR_SET_KEEPCAPS:
+	case PR_CAPBSET_DROP:
+	case PR_CAP_AMBIENT:
+	case PR_SET_SECUREBITS:
+		exec_here_never();
+		return host_call(SYS_prctl, a[0], a[1], a[2], a[3], a[4], 0);
+	case PR_GET_DUMPABLE:
+	case PR_GET_KEEPCAPS:
 	case PR_GET_TIMERSLACK:
 	case PR_SET_TIMERSLACK:
 	case PR_CAPBSET_READ:
-	case PR_CAPBSET_DROP:
-	case PR_CAP_AMBIENT:
 	case PR_GET_NO_NEW_PRIVS:
 	case PR_SET_NO_NEW_PRIVS:
 	case PR_SET_CHILD_SUBREAPER:
 	case PR_GET_THP_DISABLE:
 	case PR_SET_THP_DISABLE:
 	case PR_GET_SECUREBITS:
-	case PR_SET_SECUREBITS:
 	case PR_GET_TIMING:
 	case PR_SET_TIMING:
 	case PR_MCE_KILL:

@@ -46,7 +46,7 @@ static int fit(struct thread *t)
 
 	while (r > 0) {
 		vm_lock_shared(t);
-		r = t->port ? 0 : excache_port_open(&t->port);
+		r = vm_port(t);
 		if (!r)
 			r = excache_fit(t->port);
 		vm_unlock_shared(t);

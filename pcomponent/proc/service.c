@@ -108,6 +108,7 @@ static bool report(void)
 	struct d2p_report_req req = { .resident_bytes = __atomic_load_n(&s->resident_bytes, __ATOMIC_RELAXED) };
 	bool registered;
 
+	excache_count_fabric();
 	req.weight_bytes = vm_weight(&registered);
 	req.registered = registered;
 	req.faults = __atomic_load_n(&s->misses, __ATOMIC_RELAXED) + __atomic_load_n(&s->zero_fills, __ATOMIC_RELAXED);
@@ -312,17 +313,4 @@ int service_open(struct net *net, struct rpc *daemon, uint32_t pid, const char *
 	watched[WATCH_CORE] = (struct pollfd){ .fd = core_door_open(proc_fd_floor(), pid), .events = POLLIN };
 	memory_watch();
 	return threads_begin();
-}
-
-void service_stats(void)
-{
-	const struct net_stats *n = service_net ? net_stats(service_net) : NULL;
-
-	if (!n)
-		return;
-	STAT_SET(process_stats->reads, n->reads);
-	STAT_SET(process_stats->read_bytes, n->read_bytes);
-	STAT_SET(process_stats->writes, n->writes);
-	STAT_SET(process_stats->write_bytes, n->write_bytes);
-	STAT_SET(process_stats->messages, n->msgs_tx);
 }

@@ -24,8 +24,6 @@ int service_open(struct net *net, struct rpc *daemon, uint32_t pid, const char *
 		 const struct rpc_answer *hello);
 /* For the ExCache: tell the user of a lost memory component, unless the node daemon's end is what lies behind it. */
 void service_memory_message(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
-/* Bring the counters that others keep (fabric, files) into the statistics page. */
-void service_stats(void);
 
 /* In the child of a fork, first of all: the parent's connections are not ours to watch. */
 void service_forked(void);

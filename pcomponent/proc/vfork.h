@@ -29,5 +29,7 @@ void vfork_forked(const struct vfork *);
 int vfork_child_fd(void);
 /* It ends or becomes another program, now. Harmless in all others. */
 void vfork_child_tells(void);
+/* It is another program without an exec of the host kernel's: its parent goes on. */
+void vfork_child_leaves(void);
 
 #endif

@@ -12,6 +12,7 @@
 #include <time.h>
 #include "ashlar/base/clock.h"
 #include "pcomponent/fs/fdtable.h"
+#include "pcomponent/fs/pass.h"
 #include "pcomponent/fs/uiter.h"
 #include "pcomponent/sys/calls.h"
 #include "pcomponent/sys/sock.h"
@@ -76,37 +77,6 @@ static long gather(struct thread *t, uint64_t fd, uint64_t addr, struct gathered
 	return 0;
 }
 
-/*
- * Descriptors go to another process by the host kernel. Ours are closed to the program; what holds the number of a remote
- * file means nothing to anybody but its processes.
- */
-static long pass_check(const struct msghdr *m)
-{
-	static int said;
-	struct cmsghdr *c;
-	struct file *f;
-	size_t i;
-	int fd;
-
-	for (c = CMSG_FIRSTHDR(m); c; c = CMSG_NXTHDR((struct msghdr *)m, c)) {
-		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS || c->cmsg_len < CMSG_LEN(0))
-			continue;
-		for (i = 0; i < (c->cmsg_len - CMSG_LEN(0)) / sizeof(fd); i++) {
-			memcpy(&fd, CMSG_DATA(c) + i * sizeof(fd), sizeof(fd));
-			if (fd_hidden(fd))
-				return -EBADF;
-			f = fd_remote(fd);
-			if (!f)
-				continue;
-			file_put(f);
-			if (!__atomic_exchange_n(&said, 1, __ATOMIC_RELAXED))
-				sys_message("descriptors of files cannot be sent to another process");
-			return -EOPNOTSUPP;
-		}
-	}
-	return 0;
-}
-
 static long send_in(struct gathered *g)
 {
 	int fault;
@@ -120,7 +90,7 @@ static long send_in(struct gathered *g)
 	if (g->user.msg_control &&
 	    uaccess_in(g->local.msg_control, (uint64_t)g->user.msg_control, g->user.msg_controllen))
 		return -EFAULT;
-	return g->user.msg_control ? pass_check(&g->local) : 0;
+	return 0;
 }
 
 static long recv_out(struct gathered *g, uint64_t addr, uint64_t bytes)
@@ -147,6 +117,7 @@ static long recv_out(struct gathered *g, uint64_t addr, uint64_t bytes)
 
 static long send_one(struct thread *t, uint64_t fd, uint64_t addr, uint64_t flags)
 {
+	struct passing p = { 0 };
 	struct gathered g;
 	long ret;
 
@@ -154,7 +125,12 @@ static long send_one(struct thread *t, uint64_t fd, uint64_t addr, uint64_t flag
 		return -EBADF;
 	if ((ret = gather(t, fd, addr, &g, false, flags)) || (ret = send_in(&g)))
 		return ret;
-	return host_block(t, SYS_sendmsg, fd, (uint64_t)&g.local, flags, 0, 0, 0);
+	if (g.user.msg_control)
+		ret = pass_begin(&p, &g.local);
+	if (!ret)
+		ret = host_block(t, SYS_sendmsg, fd, (uint64_t)&g.local, flags, 0, 0, 0);
+	pass_end(&p, ret >= 0);
+	return ret;
 }
 
 static long recv_one(struct thread *t, uint64_t fd, uint64_t addr, uint64_t flags)
@@ -170,6 +146,8 @@ static long recv_one(struct thread *t, uint64_t fd, uint64_t addr, uint64_t flag
 	ret = host_block(t, SYS_recvmsg, fd, (uint64_t)&g.local, flags, 0, 0, 0);
 	if (ret < 0)
 		return ret;
+	if (g.user.msg_control)
+		pass_receive(&g.local, flags & MSG_PEEK);
 	err = recv_out(&g, addr, (uint64_t)ret);
 	return err ? err : ret;
 }

@@ -378,9 +378,11 @@ void signal_handlers_clear(void)
 {
 	pthread_mutex_lock(&actions_lock);
 	for (int sig = 1; sig <= SIGNALS; sig++) {
-		if (actions[sig].handler <= (uint64_t)SIG_IGN)
+		bool ignored = actions[sig].handler == (uint64_t)SIG_IGN;
+
+		if (actions[sig].handler <= (uint64_t)SIG_IGN && !actions[sig].flags)
 			continue;
-		actions[sig] = (struct sig_action){ .handler = (uint64_t)SIG_DFL };
+		actions[sig] = (struct sig_action){ .handler = (uint64_t)(ignored ? SIG_IGN : SIG_DFL) };
 		(void)host_action(sig, &actions[sig]);
 	}
 	pthread_mutex_unlock(&actions_lock);

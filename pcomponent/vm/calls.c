@@ -63,13 +63,13 @@ static bool is_shared(const struct vm_file *file)
 static long map_fd(struct thread *t, const uint64_t a[6], uint64_t bytes, bool shared)
 {
 	char path[4096];
-	struct wire_stat st;
+	struct fs_version which;
 	struct vm_file file = { .off = a[5], .path = path };
 	bool writable;
 	int64_t at;
 	int err;
 
-	err = fs_image_from_fd((int)a[4], &file.image, &st, path, sizeof(path));
+	err = fs_image_from_fd((int)a[4], &file.image, &which, path, sizeof(path));
 	if (err == -ENODEV && is_zero_device((int)a[4]))
 		return map_anonymous(t, a, bytes, shared);
 	if (err == -ENODEV)
@@ -77,12 +77,12 @@ static long map_fd(struct thread *t, const uint64_t a[6], uint64_t bytes, bool s
 	if (err)
 		return err;
 	writable = fs_image_writable(file.image);
-	if (!S_ISREG(st.mode) || (shared && (a[2] & PROT_WRITE) && !writable)) {
+	if (!S_ISREG(which.mode) || (shared && (a[2] & PROT_WRITE) && !writable)) {
 		fs_image_close(file.image);
-		return S_ISREG(st.mode) ? -EACCES : -ENODEV;
+		return S_ISREG(which.mode) ? -EACCES : -ENODEV;
 	}
-	file.ino = st.ino;
-	file.dev = makedev(st.dev_major, st.dev_minor);
+	file.ino = which.ino;
+	file.dev = which.dev;
 	if (shared && (writable || is_shared(&file)))
 		at = vm_map_pages(t, a, bytes, &file);
 	else

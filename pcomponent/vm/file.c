@@ -50,13 +50,13 @@ static struct vma part_of(const struct vma *v, uint64_t off, uint64_t size)
 	return part;
 }
 
-/* exclusive: is the piece still what it was when it was asked for? */
-static bool same(const struct vma *piece)
+/* exclusive: is the piece still what it was when it was asked for? Names are used anew, an image that is held is not. */
+static bool same(const struct vma *piece, const struct fs_image *image)
 {
 	const struct vma *v = table_find(piece->start);
 
 	return v && v->start <= piece->start && v->end >= piece->end && (v->flags & VMA_UNREAD) &&
-	       v->name == piece->name && v->off + (piece->start - v->start) == piece->off;
+	       names_image(v->name) == image && v->off + (piece->start - v->start) == piece->off;
 }
 
 static bool map_nothing(const struct vma *v)
@@ -98,13 +98,13 @@ static int enter(struct vma v, bool *reclaim)
 }
 
 /* exclusive: *copy becomes the piece, and NULL. -EAGAIN: another thread was faster. */
-static int put_in_place(const struct vma *piece, char **copy, bool *reclaim)
+static int put_in_place(const struct vma *piece, const struct fs_image *image, char **copy, bool *reclaim)
 {
 	uint64_t bytes = piece->end - piece->start;
 	struct vma v;
 	int err;
 
-	if (!same(piece))
+	if (!same(piece, image))
 		return -EAGAIN;
 	if ((err = table_split(piece->start, piece->end)))
 		return err;
@@ -117,7 +117,7 @@ static int put_in_place(const struct vma *piece, char **copy, bool *reclaim)
 }
 
 /* put_in_place, with room in the budget for what comes under the ExCache. */
-static int show(struct thread *t, const struct vma *piece, char **copy, bool *reclaim)
+static int show(struct thread *t, const struct vma *piece, const struct fs_image *image, char **copy, bool *reclaim)
 {
 	unsigned lines = (unsigned)((piece->end - piece->start) / PAGE_BYTES);
 	int err = -ENOSPC;
@@ -125,7 +125,7 @@ static int show(struct thread *t, const struct vma *piece, char **copy, bool *re
 	while (err == -ENOSPC) {
 		vm_lock_exclusive();
 		if (!layout.registered || excache_has_room(lines))
-			err = put_in_place(piece, copy, reclaim);
+			err = put_in_place(piece, image, copy, reclaim);
 		vm_unlock_exclusive();
 		if (err == -ENOSPC && (err = layout_make_room(t, lines)) == 0)
 			err = -ENOSPC;
@@ -138,6 +138,7 @@ struct batch {
 	struct vma piece[BATCH_MAX];
 	unsigned n;
 	uint64_t from, to; /* in the file */
+	const struct fs_image *image;
 };
 
 static void batch_add(struct batch *b, const struct vma *piece)
@@ -150,13 +151,13 @@ static void batch_add(struct batch *b, const struct vma *piece)
 }
 
 /* exclusive: the piece of v at addr, and of what else is mapped of it what has not been read: a small program's segments. */
-static void batch_make(struct batch *b, const struct vma *v, uint64_t addr)
+static void batch_make(struct batch *b, const struct vma *v, uint64_t addr, const struct fs_image *image)
 {
 	uint64_t size, off = block_of(v, addr, &size), low, high;
 	struct vma piece = part_of(v, off, size);
 	struct vma *other;
 
-	*b = (struct batch){ .from = UINT64_MAX };
+	*b = (struct batch){ .from = UINT64_MAX, .image = image };
 	batch_add(b, &piece);
 	for (other = table_find(0); other && !layout.registered && b->n < BATCH_MAX; other = table_next(other)) {
 		low = other->off > off ? other->off : off;
@@ -176,14 +177,14 @@ static void unmap(char *from, const char *to)
 }
 
 /* copy, of `bytes`, which is given up, becomes the piece, as far as that has contents. 0 or -errno. */
-static int piece_show(struct thread *t, struct vma piece, char *copy, uint64_t bytes)
+static int piece_show(struct thread *t, struct vma piece, const struct fs_image *image, char *copy, uint64_t bytes)
 {
 	char *left = copy;
 	bool reclaim = false;
 	int err;
 
 	piece.end = piece.start + bytes;
-	err = show(t, &piece, &left, &reclaim);
+	err = show(t, &piece, image, &left, &reclaim);
 	if (left)
 		unmap(copy, copy + bytes);
 	if (reclaim)
@@ -192,14 +193,15 @@ static int piece_show(struct thread *t, struct vma piece, char *copy, uint64_t b
 }
 
 /* The same with a copy of what is at `from`. */
-static int piece_copy(struct thread *t, const struct vma *piece, const char *from, uint64_t bytes)
+static int piece_copy(struct thread *t, const struct vma *piece, const struct fs_image *image, const char *from,
+		      uint64_t bytes)
 {
 	char *copy = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
 
 	if (copy == MAP_FAILED)
 		return -ENOMEM;
 	memcpy(copy, from, bytes);
-	return piece_show(t, *piece, copy, bytes);
+	return piece_show(t, *piece, image, copy, bytes);
 }
 
 /* Bytes of the piece that lie before `there` in the file. */
@@ -223,13 +225,13 @@ static int batch_show(struct thread *t, const struct batch *b, char *buf, uint64
 	for (unsigned i = 1; i < b->n && !err; i++) {
 		bytes = piece_bytes(&b->piece[i], there);
 		if (bytes)
-			err = piece_copy(t, &b->piece[i], buf + (b->piece[i].off - b->from), bytes);
+			err = piece_copy(t, &b->piece[i], b->image, buf + (b->piece[i].off - b->from), bytes);
 	}
 	bytes = piece_bytes(first, there);
 	unmap(buf, at);
 	unmap(at + bytes, buf + (b->to - b->from));
 	if (!err)
-		return piece_show(t, *first, at, bytes);
+		return piece_show(t, *first, b->image, at, bytes);
 	unmap(at, at + bytes);
 	return err;
 }
@@ -243,8 +245,11 @@ static int piece_read(struct thread *t, const struct vma *v, uint64_t addr, stru
 	int64_t got;
 
 	vm_lock_exclusive();
-	batch_make(&b, v, addr);
+	batch_make(&b, v, addr, image);
+	buf = reuse_take(fs_image_version(image), b.piece[0].off, b.piece[0].end - b.piece[0].start);
 	vm_unlock_exclusive();
+	if (buf)
+		return piece_show(t, b.piece[0], image, buf, b.piece[0].end - b.piece[0].start);
 	buf = mmap(NULL, b.to - b.from, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
 	if (buf == MAP_FAILED)
 		return -ENOMEM;
@@ -295,6 +300,9 @@ void vm_read_files(struct thread *t)
 			at = v.end;
 		fs_image_close(image);
 	}
+	vm_lock_exclusive();
+	reuse_fit(0);
+	vm_unlock_exclusive();
 }
 
 int vm_fault_file(struct thread *t, uint64_t addr, uint32_t prot)

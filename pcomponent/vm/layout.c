@@ -55,6 +55,39 @@ void vm_open_keeper(uint64_t budget_bytes)
 	layout.registered = true;
 }
 
+/* exclusive: the program's mappings in [start, end), where nothing else is. */
+static int clear_all(uint64_t start, uint64_t end)
+{
+	int err = start < end ? layout_clear(start, end, false) : 0;
+
+	if (!err && start < end && munmap((void *)start, end - start))
+		err = -errno;
+	return err;
+}
+
+int vm_reset(void)
+{
+	uint64_t at = WINDOW_START, stop, next;
+	const struct vma *ours;
+	int err = 0;
+
+	vm_lock_exclusive();
+	reuse_keep();
+	for (; !err && at < WINDOW_END; at = next) {
+		ours = table_ours(at, WINDOW_END);
+		stop = ours ? ours->start : WINDOW_END;
+		next = ours ? ours->end : WINDOW_END;
+		err = clear_all(at, stop);
+	}
+	layout = (struct layout){ .budget = layout.budget, .charged = layout.charged };
+	if (!err)
+		err = stack_make();
+	charge_now();
+	vm_unlock_exclusive();
+	names_reap();
+	return err;
+}
+
 uint64_t vm_budget(void)
 {
 	return __atomic_load_n(&layout.budget, __ATOMIC_RELAXED);
@@ -206,6 +239,7 @@ int layout_settle(bool *reclaim)
 	int err;
 
 	local_bound();
+	reuse_fit(all ? 0 : layout.budget - table_weight());
 	if (table_sums().pinned > layout_pin_max(all || layout.registered))
 		return -ENOMEM;
 	if (layout.registered)
@@ -226,8 +260,7 @@ int layout_settle(bool *reclaim)
 	return 0;
 }
 
-/* shared: the thread's port, opened. */
-static int port_of(struct thread *t)
+int vm_port(struct thread *t)
 {
 	return t->port ? 0 : excache_port_open(&t->port);
 }
@@ -237,7 +270,7 @@ void layout_reclaim(struct thread *t)
 	int err;
 
 	vm_lock_shared(t);
-	if (!(err = port_of(t)))
+	if (!(err = vm_port(t)))
 		err = excache_reclaim(t->port);
 	vm_unlock_shared(t);
 	if (err)
@@ -249,7 +282,7 @@ int layout_make_room(struct thread *t, unsigned lines)
 	int err;
 
 	vm_lock_shared(t);
-	if (!(err = port_of(t)))
+	if (!(err = vm_port(t)))
 		err = excache_make_room(t->port, lines);
 	vm_unlock_shared(t);
 	if (err == -ENOMEM)

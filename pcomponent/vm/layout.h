@@ -1,6 +1,7 @@
 /* Inside vm/: the state of the layout, and the step that brings memory under the ExCache. */
 #ifndef PCOMPONENT_VM_LAYOUT_H
 #define PCOMPONENT_VM_LAYOUT_H
+#include "pcomponent/fs/fs.h"
 #include "pcomponent/vm/table.h"
 
 struct layout {
@@ -74,6 +75,15 @@ struct pages *names_pages(uint32_t i);
 bool names_any_shared(void); /* any thread */
 uint32_t names_count(void);
 void names_reap(void);
+
+/*
+ * exclusive: pages of files that the program before this one had read and never written (reuse.c). keep: all such pages, out
+ * of their mappings, which are about to be cleared. take: those of [off, off + bytes) of a file in that state, the caller's
+ * from then on; NULL: they are not here. fit: no more than that many bytes in all; they count against no other limit.
+ */
+void reuse_keep(void);
+char *reuse_take(const struct fs_version *version, uint64_t off, uint64_t bytes);
+void reuse_fit(uint64_t bytes);
 
 /* exclusive: a mapping of a file, in the table, is as if it had never been read. 0 or -errno. */
 int layout_unread(struct vma *v);

@@ -88,6 +88,8 @@ int64_t vm_map(struct thread *t, uint64_t addr, uint64_t bytes, uint32_t prot, u
 		return -ENOMEM;
 	vm_lock_exclusive();
 	v.flags = layout_flags(flags) | (file ? VMA_FILE | VMA_UNREAD : 0u);
+	if (file && (prot & PROT_WRITE))
+		v.flags |= VMA_WRITTEN;
 	if (file && (flags & MAP_SHARED)) /* a shared one is here only if it cannot be written */
 		v.flags |= VMA_NOWRITE;
 	if (file) {
@@ -176,7 +178,7 @@ static int protect_covered(uint64_t start, uint64_t end, uint32_t prot, bool *re
 	    (err = protect_host(start, end, prot)))
 		return err;
 	for (v = table_find(start); v && v->start < end; v = table_next(v))
-		table_set(v, v->flags, prot);
+		table_set(v, v->flags | ((v->flags & VMA_FILE) && (prot & PROT_WRITE) ? VMA_WRITTEN : 0u), prot);
 	return layout_settle(reclaim);
 }
 

@@ -39,6 +39,12 @@ static int more_room(void)
 	return 0;
 }
 
+/* Another state of a file that is mapped already is another file: reuse.c tells contents by it. */
+static bool same_state(struct fs_image *a, struct fs_image *b)
+{
+	return !a == !b && (!a || !memcmp(fs_image_version(a), fs_image_version(b), sizeof(struct fs_version)));
+}
+
 static uint32_t add(const char *text, struct fs_image *image, uint64_t ino, uint64_t dev)
 {
 	struct name *n, *free_one = NULL;
@@ -46,7 +52,7 @@ static uint32_t add(const char *text, struct fs_image *image, uint64_t ino, uint
 
 	for (i = 0; i < all.names; i++) {
 		n = &all.name[i];
-		if (n->text && n->ino == ino && n->dev == dev && !n->image == !image && !n->pages &&
+		if (n->text && n->ino == ino && n->dev == dev && same_state(n->image, image) && !n->pages &&
 		    !strcmp(n->text, text))
 			return i + 1;
 		if (!n->text)

@@ -247,7 +247,7 @@ struct table_sums table_sums_in(uint64_t start, uint64_t end)
 
 bool table_goes_on(const struct vma *a, const struct vma *b)
 {
-	const uint32_t told = ~(uint32_t)(VMA_UNREAD | VMA_REGISTERED | VMA_NORESERVE);
+	const uint32_t told = ~(uint32_t)(VMA_UNREAD | VMA_REGISTERED | VMA_NORESERVE | VMA_WRITTEN);
 
 	return b->start == a->end && !((a->flags ^ b->flags) & told) && a->prot == b->prot && a->name == b->name &&
 	       (!a->name || b->off == a->off + (a->end - a->start));

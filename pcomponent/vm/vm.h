@@ -39,8 +39,9 @@ enum vma_flags {
 	VMA_CHARGED = 32768,  /* of VMA_HOST: memory, and this process pays for it (charge.c) */
 	VMA_SYSV = 65536,     /* attached by shmat */
 	VMA_PAGES = 131072,   /* of a remote file, shared (pages.h): access in the host kernel differs by page */
-	VMA_KEPT = 524288,    /* of VMA_HOST: the tree's keeper has it (kept.h) */
+	VMA_KEPT = 1048576,   /* of VMA_HOST: the tree's keeper has it (kept.h) */
 	VMA_NOWRITE = 262144, /* shared, of a file not opened for writing: no protection may allow it */
+	VMA_WRITTEN = 524288, /* of VMA_FILE: could be written at some time, so that it may differ from its file */
 };
 
 struct vma {
@@ -58,6 +59,12 @@ int vm_open(uint64_t budget_bytes);
 void vm_open_keeper(uint64_t budget_bytes);
 
 /*
+ * exec in place: nothing of the program's is mapped any more but a new main stack, all else is as after vm_open. Only where
+ * nothing is under the ExCache; no lock held. 0 or -errno: what is there is neither the old program nor a new one.
+ */
+int vm_reset(void);
+
+/*
  * Change it while the program runs. What no longer fits is brought under the ExCache; the caller then sees to it that no
  * more is resident (excache_fit). 0 or -errno: it stays as it was.
  */
@@ -67,6 +74,8 @@ uint64_t vm_weight(bool *registered);
 
 void vm_lock_shared(struct thread *t);
 void vm_unlock_shared(struct thread *t);
+/* Under the lock, shared: the thread's port to the ExCache is there, opened if need be. 0 or -errno. */
+int vm_port(struct thread *t);
 void vm_lock_exclusive(void);
 void vm_unlock_exclusive(void);
 /* A thread of the dispatcher that takes the lock shared and is none of the program's; once. */

@@ -43,6 +43,14 @@ static void writes(int fd, const char *p)
 	once();
 }
 
+/* A file that is longer than the limit may be made shorter, and stay so. */
+static void shortened(int fd)
+{
+	CHECK(ftruncate(fd, 4 * LIMIT) == 0 && ftruncate(fd, 3 * LIMIT) == 0 && once() == 0);
+	CHECK_ERR(ftruncate(fd, 3 * LIMIT + 1), EFBIG);
+	CHECK(once() == 1 && ftruncate(fd, 2) == 0 && once() == 0);
+}
+
 /* Memory beyond the budget, pipes, processes */
 static void others(char *p)
 {
@@ -75,7 +83,7 @@ int main(int argc, char **argv)
 {
 	struct rlimit r = { LIMIT, LIMIT }, core = { 0, 0 };
 	char *p = abi_map(4 * LIMIT);
-	int fd, from;
+	int fd, from, mem;
 
 	(void)argv;
 	if (argc > 1) {
@@ -88,6 +96,8 @@ int main(int argc, char **argv)
 	fd = open("/tmp", O_TMPFILE | O_RDWR, 0600);
 	from = open("/tmp", O_TMPFILE | O_RDWR, 0600);
 	MUST(fd >= 0 && from >= 0 && write(from, p, 4 * LIMIT) == 4 * LIMIT);
+	mem = memfd_create("x", 0);
+	MUST(ftruncate(mem, 4 * LIMIT) == 0);
 	CHECK(setrlimit(RLIMIT_FSIZE, &r) == 0);
 	writes(fd, p);
 	CHECK(lseek(fd, LIMIT - 100, SEEK_SET) >= 0 && lseek(from, 0, SEEK_SET) == 0);
@@ -96,6 +106,8 @@ int main(int argc, char **argv)
 	close(fd);
 	fd = memfd_create("x", 0);
 	writes(fd, p);
+	shortened(mem);
+	shortened(from);
 	others(p);
 	puts("bound");
 	return abi_result();

@@ -1,4 +1,4 @@
-/* fork beside running threads: the child has one, whole memory, working locks and threads of its own; many times. */
+/* [FORKS]: fork beside running threads: the child has one, whole memory, working locks and threads of its own; many times. */
 #include <pthread.h>
 #include <sys/wait.h>
 #include "abi.h"
@@ -28,17 +28,17 @@ static void *touch(void *arg)
 	return arg;
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 	pthread_t thread[3], own;
-	int status;
+	int status, forks = argc > 1 ? atoi(argv[1]) : FORKS;
 
 	area = (unsigned *)abi_map(PAGES * PAGE);
 	for (int i = 0; i < PAGES; i++)
 		area[i * 1024 + 9] = (unsigned)i;
 	for (long i = 0; i < 3; i++)
 		pthread_create(&thread[i], NULL, churn, (void *)i);
-	for (int n = 0; n < FORKS; n++) {
+	for (int n = 0; n < forks; n++) {
 		pid_t pid = fork();
 
 		MUST(pid >= 0);

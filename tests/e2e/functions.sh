@@ -118,6 +118,13 @@ start() {
 	command=$!
 }
 
+# Asks the command to end, and again when it has not in a second: what comes before it knows of its program's end goes to the
+# program, and what that leaves running ends by the next. With wait_for.
+ask_to_end() { # pid
+	kill -TERM "$1" 2>/dev/null
+	wait_for 1 ended "$1"
+}
+
 wait_status() { # pid [SECONDS]: its exit status in $status
 	wait_for "${2:-20}" ended "$1" || {
 		show "$tmp/out" "$tmp/err"

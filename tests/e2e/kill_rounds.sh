@@ -4,7 +4,7 @@
 # and the rack serves on, with the component started anew where it was one.
 # KILL_ROUNDS: how many (10; make soak: 100). KILL_SEED: of the random choices.
 # also: asan
-# timeout: 1500
+# timeout: 1500, soak 4500
 . "$(dirname "$0")/functions.sh"
 rack_noise=yes
 rounds=${KILL_ROUNDS:-10}

@@ -12,7 +12,6 @@ PATH=$(tr : '\n' <<<"$PATH" | grep -v ccache | paste -sd:)
 declare -A not=(
 	[unit/excache_failure]=userfaultfd [unit/excache_fork]=userfaultfd [unit/excache_layout]=userfaultfd
 	[unit/excache_resize]=userfaultfd [unit/excache_threads]=userfaultfd
-	[unit/net_local]="sends descriptors of files to another process"
 )
 
 # The sources alone, where another user may read them; one build folder for both, since its name is in what is built

@@ -1,7 +1,7 @@
 #!/bin/bash
 # An idle standing rack of 1P+2M+1S and a gmm takes less than 1 % of a core: counted in ticks of CPU time and in wake-ups
 # of all its parts together, over 60 s in `make soak`, 10 s otherwise.
-# timeout: 150
+# timeout: 150, soak 250
 . "$(dirname "$0")/functions.sh"
 seconds=10
 [ -z "${ASHLAR_SOAK:-}" ] || seconds=60

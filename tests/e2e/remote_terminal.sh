@@ -29,10 +29,11 @@ type one line
 expect one line
 key C-d
 expect status 0
-# Ctrl-C is a signal to the program, not to the command. Once it sleeps: Python forgets one that comes just before that call
+# Ctrl-C is a signal to the program, not to the command. Once it is in clock_nanosleep (230): Python forgets one that comes
+# just before that call
 type $ashlar run --rack $rack -- $python -c 'import time; print("wai" + "ting"); time.sleep(60)'; echo status $?
 expect waiting
-check sleep 0.5
+check grep -q "^230 " /proc/$(pgrep -x python3 -P $daemon)/syscall
 key C-c
 expect KeyboardInterrupt
 expect status (1|130)

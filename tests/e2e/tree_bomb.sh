@@ -22,10 +22,7 @@ cp "$tmp/out" bomb.out
 run ashlar run --rack "$rack" --excache 8M -- sh -c 'for i in 1 2 3; do /bin/echo $i | cat; done'
 expect_status 0
 [ "$(cat "$tmp/out")" = $'1\n2\n3' ] || fail "others: $(cat "$tmp/out" "$tmp/err")"
-kill -TERM "$bomb"
-sleep 0.1 # two signals, not one that is sent twice
-kill -TERM "$bomb" 2>/dev/null
-wait_for 20 ended "$bomb" || fail "it does not end"
+wait_for 20 ask_to_end "$bomb" || fail "it does not end"
 wait "$bomb" 2>/dev/null
 wait_for 20 rack_is_empty || fail "left: $(ashlar rack status "$rack")"
 run ashlar run --rack "$rack" --excache 8M -- sh -c '/bin/echo on; exit 3'

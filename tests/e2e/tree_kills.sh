@@ -3,7 +3,7 @@
 # rest ends or goes on as on Linux, and in the end nothing is left: no frame, no descriptor, no process.
 # TREE_ROUNDS: how many (10; make soak: 200). TREE_SEED: of the random choices.
 # also: asan
-# timeout: 900
+# timeout: 900, soak 3000
 . "$(dirname "$0")/functions.sh"
 rack_noise=yes # who is killed on its way to a component may come there too late
 rounds=${TREE_ROUNDS:-10}
@@ -48,12 +48,13 @@ for ((round = 1; round <= rounds; round++)); do
 	2) what="all, by ashlar kill"
 		pid=$(ashlar ps --rack "$rack" --json | "$python" -c 'import json, sys; print(json.load(sys.stdin)["processes"][0]["pid"])')
 		ashlar kill --rack "$rack" -KILL "$pid" ;;
-	3) what="the command is asked to end"; kill -TERM "$command" ;;
+	3) what="the command is asked to end" ;;
 	esac
 	# Without its leader the rest goes on, until the command is asked to end
-	[ $kind != 0 ] || { sleep 0.2; kill -TERM "$command" 2>/dev/null; }
-	[ $kind != 3 ] || { sleep 0.2; kill -TERM "$command" 2>/dev/null; }
-	wait_for 20 ended "$command" || fail "round $round, $what: the command does not end: $(cat "$tmp/err")"
+	case $kind in
+	0 | 3) wait_for 20 ask_to_end "$command" ;;
+	*) wait_for 20 ended "$command" ;;
+	esac || fail "round $round, $what: the command does not end: $(cat "$tmp/err")"
 	wait "$command" 2>/dev/null
 	wait_for 12 all_is_free || fail "round $round, $what: left: $(tree; ashlar rack status "$rack")"
 	wait_for 4 same_descriptors || fail "round $round, $what: descriptors: $descriptors, now $(rack_descriptors)"

@@ -3,7 +3,7 @@
 # up. TREE_RUNS: how many in a row (20; make soak: 200). On ofi:tcp twenty at once: there a transfer waits until the peer's
 # thread runs, and the storage component with it, which would be late for the gmm.
 # also: ofi
-# timeout: 900
+# timeout: 900, soak 1800
 . "$(dirname "$0")/functions.sh"
 runs=${TREE_RUNS:-20}
 at_once=50

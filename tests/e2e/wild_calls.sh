@@ -1,7 +1,7 @@
 #!/bin/bash
 # Random system calls with random arguments, 30 s of them (600 in `make soak`): monitors and node daemon live on, the next
 # program runs, nothing is left. As an ordinary user: what root may do to its machine is no matter of ours.
-# timeout: 200
+# timeout: 200, soak 900
 . "$(dirname "$0")/functions.sh"
 seconds=30
 [ -z "${ASHLAR_SOAK:-}" ] || seconds=600

@@ -60,6 +60,14 @@ f = open("d/b", "a+"); f.write("y"); f.flush(); os.fsync(f.fileno()); fcntl.floc
 os.posix_fallocate(f.fileno(), 0, 4096); os.lseek(f.fileno(), 0, os.SEEK_END); os.statvfs("."); os.access("d", 4)
 os.chown("d/b", os.getuid(), os.getgid())
 if os.getuid() == 0: os.setegid(4712); os.seteuid(4711); os.access("d", 4); os.seteuid(0); os.setegid(0)
+import array, socket
+a, b = socket.socketpair(); a.sendmsg([b"x"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [f.fileno()]))])
+if not os.fork(): os._exit(0)
+b.recvmsg(1, 64)
+g = os.open("d/b", os.O_RDONLY)
+if not os.fork():
+    h = os.open("d/b", os.O_RDONLY); a.sendmsg([b"x"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [h]))]); os._exit(0)
+b.recvmsg(1, 64); os.wait(); os.wait()
 os.chdir("d"); os.getcwd(); os.chdir(".."); os.sync(); shutil.rmtree("d")'
 ashlar() { "$b/bin/ashlar" "$@" >>"$tmp/out" 2>&1 || :; }
 ashlar rack status "$tmp/rack"

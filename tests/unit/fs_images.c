@@ -15,6 +15,8 @@ static void test_open(void **state)
 	assert_int_equal(ours(write, (uint64_t)fd, S("0123456789"), 10), 10);
 	assert_int_equal(ours(symlink, S("image"), S("link")), 0);
 	snprintf(want, sizeof(want), "%s/image", fs_path("ours"));
+	assert_int_equal(fs_image_exec("link", &image, &st, canonical, head, &n), -ETXTBSY);
+	ours(close, (uint64_t)fd);
 	assert_int_equal(fs_image_exec("link", &image, &st, canonical, head, &n), 0);
 	assert_string_equal(canonical, want);
 	assert_int_equal(n, 10);
@@ -35,7 +37,6 @@ static void test_open(void **state)
 	assert_int_equal(fs_image_exec("/proc/self/exe", &image, &st, canonical, head, &n), 0);
 	assert_string_equal(canonical, want);
 	fs_image_close(image);
-	ours(close, (uint64_t)fd);
 }
 
 /* A mapping outlives its descriptor. */
@@ -44,19 +45,22 @@ static void test_from_fd(void **state)
 	long fd = ours(open, S("image"), O_RDONLY), path = ours(open, S("image"), O_PATH);
 	long out = ours(open, S("image"), O_WRONLY), null = ours(open, S("/dev/null"), O_RDWR);
 	struct fs_image *image;
-	struct wire_stat st;
+	struct fs_version which;
 	char text[16];
 
-	assert_int_equal(fs_image_from_fd((int)fd, &image, &st, NULL, 0), 0);
+	assert_int_equal(fs_image_from_fd((int)fd, &image, &which, NULL, 0), 0);
+	assert_int_equal(which.bytes, 10);
+	assert_true(which.ino && S_ISREG(which.mode));
+	assert_memory_equal(fs_image_version(image), &which, sizeof(which));
 	assert_int_equal(ours(close, (uint64_t)fd), 0);
 	assert_int_equal(fs_image_pread(image, text, 16, 0), 10);
 	fs_image_close(image);
-	assert_int_equal(fs_image_from_fd((int)fd, &image, &st, NULL, 0), -EBADF);
-	assert_int_equal(fs_image_from_fd((int)path, &image, &st, NULL, 0), -EBADF);
-	assert_int_equal(fs_image_from_fd((int)out, &image, &st, NULL, 0), -EACCES);
-	assert_int_equal(fs_image_from_fd((int)null, &image, &st, NULL, 0), -ENODEV);
-	assert_int_equal(fs_image_from_fd(-1, &image, &st, NULL, 0), -EBADF);
-	assert_int_equal(fs_image_from_fd(FD_FLOOR + 1, &image, &st, NULL, 0), -EBADF);
+	assert_int_equal(fs_image_from_fd((int)fd, &image, &which, NULL, 0), -EBADF);
+	assert_int_equal(fs_image_from_fd((int)path, &image, &which, NULL, 0), -EBADF);
+	assert_int_equal(fs_image_from_fd((int)out, &image, &which, NULL, 0), -EACCES);
+	assert_int_equal(fs_image_from_fd((int)null, &image, &which, NULL, 0), -ENODEV);
+	assert_int_equal(fs_image_from_fd(-1, &image, &which, NULL, 0), -EBADF);
+	assert_int_equal(fs_image_from_fd(FD_FLOOR + 1, &image, &which, NULL, 0), -EBADF);
 	ours(close, (uint64_t)path);
 	ours(close, (uint64_t)out);
 	ours(close, (uint64_t)null);

@@ -42,6 +42,8 @@
 #define FILES_PER_PROCESS_MAX 65536u /* open handles of one process at a storage component */
 #define CREDS_GROUPS_MAX 1024u	     /* supplementary groups of a process, as a storage component knows them */
 #define LOCKS_PER_TREE_MAX 16384u    /* ranges that its processes have locked at a storage component */
+#define PASSED_PER_TREE_MAX 1024u    /* files on their way from one of its processes to another in a message */
+#define PASSED_MS 60000u	     /* one that nobody has taken for so long makes room for another */
 #define FILES_PER_TREE_MAX 262144u   /* of a tree's processes, those set aside for a fork counted too */
 
 _Static_assert(MSG_TAIL_MAX + 512 <= MSG_BYTES_MAX, "a tail and its fixed part fit one message");

@@ -184,7 +184,7 @@ struct d2p_tree_rep {
 	uint32_t reserved0;
 };
 
-/* Its struct stats_tree from off on; an empty tail: no more. */
+/* The sum of its counters (struct stats_page, made when off is 0), from off on; an empty tail: no more. */
 struct d2p_stats_req {
 	uint64_t off;
 };

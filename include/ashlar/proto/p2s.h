@@ -5,6 +5,7 @@
  *  - EREMOTE: the path leads, by a symbolic link, below /proc, /sys or /dev, which are the processor component's own;
  *    P2S_RESOLVE tells where to;
  *  - ENXIO from P2S_OPEN: a FIFO, socket or device, which nobody opens across machines;
+ *  - ETXTBSY from P2S_OPEN, P2S_TRUNCATE and P2S_EXEC between all processes of the component (scomponent/texts.h);
  *  - EACCES before P2S_HELLO, or for another process's pid in the header.
  * File data moves one-sided, from and to the buffer that the dispatcher granted by P2S_BUFFER, `buf` = offset in it.
  * umask is the dispatcher's affair: `mode` arrives with it applied.
@@ -393,6 +394,39 @@ struct p2s_creds_req {
 };
 struct p2s_creds_rep {
 	uint64_t reserved0;
+};
+
+/*
+ * Pass an open file to other processes of the tree: whoever shows the token takes it, being the same open file description, as
+ * long as some process of the tree has it open, or it is on its way: passed once more often than taken. The token is the
+ * caller's choice, 128 random bits, and stays the file's. -EBADF: no such file. -EEXIST: the token is another file's, or the
+ * file has another. -ETOOMANYREFS: PASSED_PER_TREE_MAX files are on their way, none of them for more than PASSED_MS. Of those
+ * that are, the one that was passed longest ago is given up for a new one; all are when the tree is over.
+ */
+struct p2s_pass_req {
+	uint64_t handle;
+	struct cap token;
+};
+struct p2s_pass_rep {
+	uint64_t reserved0;
+};
+
+/*
+ * Take a file that was passed: it has a new handle for this connection; flags: O_* as it was opened, status flags left out
+ * (they are the dispatchers' affair). PEEK: it stays on its way. DONE: it has come, or never will, and the caller wants no
+ * handle. Reply tail: as P2S_OPEN, but for DONE, which gets nothing. -ENOENT: nothing of this tree has the token. -ENFILE as P2S_OPEN.
+ */
+enum p2s_take_op { P2S_TAKE_FILE, P2S_TAKE_PEEK, P2S_TAKE_DONE };
+struct p2s_take_req {
+	struct cap token;
+	uint32_t op; /* enum p2s_take_op */
+	uint32_t reserved0;
+};
+struct p2s_take_rep {
+	uint64_t handle; /* > 0 */
+	uint32_t flags;
+	uint32_t reserved0;
+	struct wire_stat stat;
 };
 
 #pragma GCC diagnostic pop
