@@ -61,7 +61,7 @@ find_c = $(sort $(shell find $(wildcard $(1)) -name '*.c' -o -name '*.S' 2>/dev/
 # find without a folder would search everything
 src = $(if $(wildcard $(1)),$(call find_c,$(1)))
 
-DISPATCHER_DIRS := $(addprefix pcomponent/,load trap fault excache vm fs proc sys)
+DISPATCHER_DIRS := $(addprefix pcomponent/,load trap fault excache vm fs proc sys keep)
 
 SRC_base       := $(call src,base)
 SRC_proto      := $(call src,proto)

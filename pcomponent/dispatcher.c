@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
 #include <sys/prctl.h>
@@ -16,6 +17,7 @@
 #include "pcomponent/excache/excache.h"
 #include "pcomponent/fs/fs.h"
 #include "pcomponent/proc/join.h"
+#include "pcomponent/keep/keeper.h"
 #include "pcomponent/load/load.h"
 #include "pcomponent/proc/calls.h"
 #include "pcomponent/proc/core.h"
@@ -88,6 +90,27 @@ static void start(struct thread *t, const struct load_result *r, uint64_t mask)
 	trap_resume(&f, 0);
 }
 
+/* No program: the tree's shared memory (pcomponent/keep/). */
+static void keep(int fd, int first, const struct exec_limits *limits) __attribute__((noreturn));
+static void keep(int fd, int first, const struct exec_limits *limits)
+{
+	int listener = keeper_listen(join_launch()->pid, join_launch()->daemon);
+
+	if (listener < 0)
+		_exit(125); /* there is one: who started this one finds it */
+	if (proc_limits_open(limits))
+		_exit(125);
+	message_open(proc_fd_floor());
+	log_open("ashlar: keeper", (enum log_level)join_launch()->log_level);
+	prctl(PR_SET_NAME, "ashlar-keeper");
+	join_keeper(&keeper_shared);
+	close(fd);
+	vm_open_keeper(join_launch()->excache_bytes);
+	join_serve();
+	resize_begin();
+	keeper_run(first, listener);
+}
+
 /* What follows the last slash. */
 static const char *name_of(const char *path)
 {
@@ -118,6 +141,8 @@ int main(int argc, char **argv, char **envp)
 	exec = join_launch()->flags & LAUNCH_EXEC;
 	if (exec)
 		exec_state_read(fd, &before);
+	if (join_launch()->flags & LAUNCH_KEEPER)
+		keep(fd, (int)strtol(argv[3], NULL, 10), &before.limits);
 	if ((err = proc_limits_open(exec ? &before.limits : NULL)))
 		proc_fail(125, "limit of open files: %s (ashlar doctor looks at limits)", strerror(-err));
 	message_open(proc_fd_floor());

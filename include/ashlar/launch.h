@@ -30,7 +30,8 @@ enum launch_flags {
 	LAUNCH_KERNEL_6_1 = 1, /* use no more of the host kernel than Debian's 6.1 has (ASHLAR_KERNEL of the command) */
 	LAUNCH_EXEC =
 		2, /* by the dispatcher itself: behind this struct lies what the program was before (proc/exec.h) */
-	LAUNCH_FIRST = 4, /* the tree's first process: its counters have a page of their own */
+	LAUNCH_KEEPER = 8, /* no program: the keeper of the tree's shared memory; argv[3] is its first socket */
+	LAUNCH_FIRST = 4,  /* the tree's first process: its counters have a page of their own */
 };
 #define STORAGE_WAIT_FOREVER UINT32_MAX
 

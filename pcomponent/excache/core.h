@@ -10,14 +10,17 @@
 #define TRANSFER_LIMIT_MS 30000u /* a failing transfer is tried again for so long, then its component counts as dead */
 #define TRANSFER_TRY_MS 5000u	 /* one try */
 
+struct excache_shared;
+
 struct excache {
 	struct net *net;
 	struct stats_page *stats;
 	uint32_t pid, member;
 	int fd_floor;
-	uint64_t budget;      /* lines; atomic, as fill_max: changed while threads fault */
-	unsigned fill_max;    /* zero lines filled at once */
-	uint32_t kernel_used; /* STATS_KERNEL_* */
+	uint64_t budget;		     /* lines; atomic, as fill_max: changed while threads fault */
+	unsigned fill_max;		     /* zero lines filled at once */
+	uint32_t kernel_used;		     /* STATS_KERNEL_* */
+	const struct excache_shared *shared; /* NULL: memory of this process alone */
 	void (*connected)(void);
 	void (*message)(const char *fmt, ...);
 	/* Epoch of reclaim: generation of the lines that become resident now. Written by the evictor only. */

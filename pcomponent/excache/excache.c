@@ -73,6 +73,7 @@ int excache_open(const struct excache_config *c)
 				    .fd_floor = c->fd_floor,
 				    .budget = c->budget_bytes / PAGE_BYTES,
 				    .fill_max = excache_fill_max(c->budget_bytes / PAGE_BYTES),
+				    .shared = c->shared,
 				    .connected = c->connected,
 				    .message = c->message,
 				    .epoch = 1 };
@@ -268,6 +269,51 @@ int excache_register(uint64_t start, uint64_t end)
 	if (!err)
 		err = present_each(start, end, take_present);
 	room_account();
+	return err;
+}
+
+void excache_take(uint64_t start, uint64_t end)
+{
+	reclaim_collect();
+	take_present(start >> PAGE_SHIFT, (end - start) >> PAGE_SHIFT);
+	room_account();
+}
+
+int excache_clean_runs(uint64_t start, uint64_t end, int (*fn)(uint64_t addr, uint64_t pages, void *arg), void *arg)
+{
+	uint64_t stop = end >> PAGE_SHIFT, vpn = start >> PAGE_SHIFT, n;
+	int err = 0;
+
+	while (!err && (vpn = lines_next(vpn, stop)) < stop) {
+		for (n = 0; vpn + n < stop; n++) {
+			uint64_t *word = lines_peek(vpn + n);
+
+			if (!word || line_state(line_load(word)) != LINE_CLEAN)
+				break;
+		}
+		err = n ? fn(vpn << PAGE_SHIFT, n, arg) : 0;
+		vpn += n ? n : 1;
+	}
+	return err;
+}
+
+int excache_give_up(struct excache_port *p, uint64_t start, uint64_t end)
+{
+	uint64_t stop = end >> PAGE_SHIFT;
+	int err = 0, e;
+
+	for (uint64_t vpn = start >> PAGE_SHIFT; (vpn = lines_next(vpn, stop)) < stop; vpn++) {
+		uint64_t w = line_load(lines_peek(vpn));
+
+		if (line_state(w) != LINE_AWAY || !line_loc(w))
+			continue;
+		e = port_fetch(p, line_loc(w));
+		if (!e)
+			e = uffd_copy(vpn << PAGE_SHIFT, p->bounce, 1, false);
+		/* Behind the end of a file that was cut there is no page to be had */
+		err = e < 0 && e != -EEXIST && e != -EFAULT ? e : err;
+	}
+	excache_forget(start, end);
 	return err;
 }
 

@@ -24,6 +24,16 @@ struct excache_memory { /* a memory component of this process */
 	uint64_t bytes;
 };
 
+/*
+ * Host operations on memory that other processes map as well (the keeper of shared memory, pcomponent/keep/): in all of
+ * them. Addresses are this process's. None blocks, none faults.
+ */
+struct excache_shared {
+	int (*protect)(uint64_t addr, uint64_t pages); /* write-protect what is there, and what comes: 0 or -errno */
+	int (*unprotect)(uint64_t addr);	       /* one page, in the process whose fault is being resolved */
+	void (*drop)(uint64_t addr, uint64_t pages);
+};
+
 struct excache_config {
 	struct net *net;
 	uint64_t budget_bytes;
@@ -41,6 +51,8 @@ struct excache_config {
 	 */
 	int (*peek)(void *dst, uint64_t src, size_t n);
 	void (*connected)(void); /* may be NULL */
+	/* NULL: registered memory is this process's own. Else lines are pages that are shared, and all goes by these. */
+	const struct excache_shared *shared;
 	/* A transfer failed for good: tell the user once (the process gets SIGBUS where it needs the page). */
 	void (*message)(const char *fmt, ...);
 };
@@ -78,6 +90,15 @@ void excache_forget(uint64_t start, uint64_t end);
 int excache_move(uint64_t from, uint64_t to, uint64_t bytes);
 /* exclusive: bytes resident in [start, end), for /proc/self/status and mincore; vec (may be NULL) one byte per page. */
 uint64_t excache_resident(uint64_t start, uint64_t end, unsigned char *vec);
+
+/*
+ * For shared memory. exclusive. take: these pages are there, whoever made them: they are lines, dirty, from now on.
+ * clean_runs: fn for each run of clean lines, until it fails. give_up: what is away comes back, by this port, budget or
+ * not, and none of [start, end) is a line any more; -EIO: some of it is lost, and zeros.
+ */
+void excache_take(uint64_t start, uint64_t end);
+int excache_clean_runs(uint64_t start, uint64_t end, int (*fn)(uint64_t addr, uint64_t pages, void *arg), void *arg);
+int excache_give_up(struct excache_port *, uint64_t start, uint64_t end);
 
 /* exclusive: bytes of [start, end) whose contents are with a memory component only. */
 uint64_t excache_away(uint64_t start, uint64_t end);

@@ -6,6 +6,7 @@
 #include "ashlar/base/log.h"
 #include "pcomponent/excache/core.h"
 #include "pcomponent/excache/backing.h"
+#include "pcomponent/excache/excache.h"
 #include "pcomponent/excache/hostvm_uffd.h"
 #include "pcomponent/excache/line.h"
 #include "pcomponent/excache/lines.h"
@@ -88,14 +89,26 @@ static void host_admit(void *host, uint64_t vpn, uint32_t gen)
 static int host_copy(void *host, uint64_t vpn, unsigned n, bool zero, bool protect)
 {
 	struct excache_port *p = host;
+	int err = 0;
 
-	return uffd_copy(vpn << PAGE_SHIFT, zero ? NULL : p->bounce, n, protect);
+	/*
+	 * What is shared is protected before it is there, in processes that have not touched it as well. What will be written
+	 * may be protected still from when it was there last: that would be another fault.
+	 */
+	if (excache.shared)
+		err = protect ? excache.shared->protect(vpn << PAGE_SHIFT, n)
+			      : excache.shared->unprotect(vpn << PAGE_SHIFT);
+	return err ? err : uffd_copy(vpn << PAGE_SHIFT, zero ? NULL : p->bounce, n, protect && !excache.shared);
 }
 
 static int host_protect(void *host, uint64_t vpn, unsigned n)
 {
 	struct excache_port *p = host;
 
+	if (excache.shared) {
+		p->counters.protect_calls++;
+		return excache.shared->protect(vpn << PAGE_SHIFT, n);
+	}
 	return uffd_protect(vpn << PAGE_SHIFT, n, &p->counters.protect_calls);
 }
 
@@ -104,6 +117,8 @@ static int host_unprotect(void *host, uint64_t vpn)
 	struct excache_port *p = host;
 
 	p->counters.wp_faults++;
+	if (excache.shared)
+		return excache.shared->unprotect(vpn << PAGE_SHIFT);
 	return uffd_unprotect(vpn << PAGE_SHIFT, 1);
 }
 
@@ -117,6 +132,11 @@ static void host_drop(void *host, const struct hostvm_run *run, unsigned n)
 	struct excache_port *p = host;
 	struct iovec iov[LINE_EVICT_MAX];
 
+	for (unsigned i = 0; i < n && excache.shared; i++)
+		excache.shared->drop(run[i].vpn << PAGE_SHIFT, run[i].pages);
+	p->counters.drop_calls += excache.shared ? n : 0;
+	if (excache.shared)
+		return;
 	for (unsigned i = 0; i < n; i++)
 		iov[i] = (struct iovec){ page_addr(run[i].vpn), run[i].pages << PAGE_SHIFT };
 	p->counters.drop_calls += uffd_drop(iov, n);
@@ -201,7 +221,7 @@ _Static_assert(LINE_BATCH <= NET_SGE_MAX, "a batch fits one transfer");
 static bool host_threads(void *host)
 {
 	(void)host;
-	return excache.stats->threads_peak > 1;
+	return excache.shared || excache.stats->threads_peak > 1;
 }
 
 static bool host_pinned(void *host, uint64_t vpn)

@@ -73,6 +73,20 @@ static bool slot_direct(unsigned i, uint64_t vpn)
 	return true;
 }
 
+/*
+ * One by one, as one of them is not there: a program took it out of a shared object, by its size or a hole. It is zeros
+ * then, for whoever asks.
+ */
+static void slots_copy_each(const uint64_t *vpn, unsigned from, unsigned to)
+{
+	for (unsigned i = from; i < to; i++) {
+		struct iovec iov = { page_addr(vpn[i]), PAGE_BYTES };
+
+		if (uffd_read(&iov, 1, slot_page(i)))
+			memset(slot_page(i), 0, PAGE_BYTES);
+	}
+}
+
 /* Copy pages from to to-1 (neighbours in the list, not in memory) by one call. */
 static int slots_copy(const uint64_t *vpn, unsigned from, unsigned to, uint64_t *zeros)
 {
@@ -87,6 +101,10 @@ static int slots_copy(const uint64_t *vpn, unsigned from, unsigned to, uint64_t 
 		slots.addr[i] = slot_page(i);
 	}
 	err = uffd_read(iov, runs, slot_page(from));
+	if (err && excache.shared) {
+		slots_copy_each(vpn, from, to);
+		err = 0;
+	}
 	for (unsigned i = from; i < to && !err; i++)
 		if (all_zero(slot_page(i), PAGE_BYTES))
 			*zeros |= 1ULL << i;

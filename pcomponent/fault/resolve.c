@@ -56,6 +56,8 @@ bool fault_resolve(struct thread *t, struct trap_frame *f, siginfo_t *info)
 
 	if (info->si_signo == SIGSEGV)
 		return resolve_segv(t, f, info);
+	if (info->si_code == BUS_MCEERR_AR) /* so the keeper marks pages of shared memory that are lost */
+		info->si_code = BUS_ADRERR;
 	err = resolve_line(t, addr, f->regs.err & PF_WRITE);
 	if (err == -ENOMEM)
 		proc_end_nomem();

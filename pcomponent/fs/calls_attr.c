@@ -15,6 +15,7 @@
 #include "pcomponent/proc/proc.h"
 #include "pcomponent/sys/sys.h"
 #include "pcomponent/sys/uaccess.h"
+#include "pcomponent/vm/kept.h"
 
 #ifndef SYS_fchmodat2
 #define SYS_fchmodat2 452
@@ -44,6 +45,30 @@ struct truncate_args {
 	uint64_t bytes;
 	uint32_t flags; /* AT_SYMLINK_FOLLOW: by path, also where that led to an open file (/proc/self/fd) */
 };
+
+/* What is cut away is gone for a keeper too. */
+static long truncate_host(int fd, uint64_t bytes)
+{
+	struct kept_cut cut;
+	long ret;
+
+	kept_cut_begin(fd, bytes, UINT64_MAX, &cut);
+	ret = host2(SYS_ftruncate, fd, bytes);
+	kept_cut_end(fd, &cut, !ret);
+	return ret;
+}
+
+static long truncate_host_path(const char *path, uint64_t bytes)
+{
+	int fd = (int)host4(SYS_openat, AT_FDCWD, path, O_WRONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0);
+	long ret;
+
+	if (fd < 0)
+		return host2(SYS_truncate, path, bytes); /* which says why not */
+	ret = kept_file(fd) ? truncate_host(fd, bytes) : host2(SYS_truncate, path, bytes);
+	host1(SYS_close, fd);
+	return ret;
+}
 
 /* How long the file is. */
 static long bytes_now(const struct path *p, uint64_t *bytes)
@@ -80,9 +105,9 @@ static long truncate_op(struct thread *t, struct path *p, void *arg)
 	if (err)
 		return err;
 	if (p->where == PATH_FD)
-		return host2(SYS_ftruncate, p->fd, req.bytes);
+		return truncate_host(p->fd, req.bytes);
 	if (p->where == PATH_HOST)
-		return host2(SYS_truncate, p->str, req.bytes);
+		return truncate_host_path(p->str, req.bytes);
 	return client_call(P2S_TRUNCATE, &req, p->str, req.at.path_bytes, &rep, NULL, NULL);
 }
 

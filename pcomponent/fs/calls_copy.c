@@ -14,9 +14,11 @@
 #include "pcomponent/fs/fdtable.h"
 #include "pcomponent/fs/fsize.h"
 #include "pcomponent/fs/remote.h"
+#include "pcomponent/fs/rw.h"
 #include "pcomponent/fs/uiter.h"
 #include "pcomponent/sys/sys.h"
 #include "pcomponent/sys/uaccess.h"
+#include "pcomponent/vm/kept.h"
 
 #define SPLICE_BYTES_MAX (64ull << 10) /* of one splice: what a pipe holds */
 
@@ -28,11 +30,19 @@ struct end {
 	uint64_t off;	/* remote, or host with an offset given */
 };
 
+/* A memory file whose pages may be away: as read(2) and write(2) do it. */
+static long end_kept(struct thread *t, const struct end *e, char *buf, uint32_t n, bool write)
+{
+	return host_rw_local(t, e->fd, buf, n, e->own_pos ? OFF_NONE : (int64_t)e->off, write);
+}
+
 static long end_read(struct thread *t, const struct end *e, char *buf, uint32_t n)
 {
 	struct slot s;
 	long got;
 
+	if (!e->f && kept_file(e->fd))
+		return end_kept(t, e, buf, n, false);
 	if (!e->f)
 		return e->own_pos ? host_block(t, SYS_read, (uint64_t)e->fd, (uint64_t)buf, n, 0, 0, 0)
 				  : host_block(t, SYS_pread64, (uint64_t)e->fd, (uint64_t)buf, n, e->off, 0, 0);
@@ -52,6 +62,8 @@ static long end_write(struct thread *t, struct end *e, const char *buf, uint32_t
 	struct slot s;
 	long put;
 
+	if (!e->f && kept_file(e->fd))
+		return end_kept(t, e, (char *)(uintptr_t)buf, n, true);
 	if (!e->f)
 		return host_block(t, SYS_write, (uint64_t)e->fd, (uint64_t)buf, n, 0, 0, 0);
 	if (S_ISREG(e->f->mode) && (put = fsize_cut(e->off, &bytes)))
@@ -193,7 +205,7 @@ long sys_sendfile(struct thread *t, const uint64_t a[6])
 
 	if (ends_get(&in, &out))
 		return -EBADF;
-	if (!in.f && !out.f)
+	if (!in.f && !out.f && !kept_file(in.fd) && !kept_file(out.fd))
 		return sendfile_host(t, a);
 	ret = off_in(&in, a[2]);
 	if (!ret)
@@ -290,7 +302,7 @@ long sys_copy_file_range(struct thread *t, const uint64_t a[6])
 	if (ends_get(&in, &out))
 		return -EBADF;
 	if (!in.f && !out.f)
-		return range_host(a);
+		return kept_file(in.fd) || kept_file(out.fd) ? -EXDEV : range_host(a);
 	if (in.f && out.f)
 		ret = range_remote(t, a, &in, &out);
 	else if (host3(SYS_fcntl, in.f ? out.fd : in.fd, F_GETFD, 0) < 0)
@@ -386,7 +398,10 @@ long sys_splice(struct thread *t, const uint64_t a[6])
 
 	if (ends_get(&in, &out))
 		return -EBADF;
-	ret = in.f || out.f ? splice_remote(t, a, &in, &out) : splice_host(t, a);
+	if (in.f || out.f)
+		ret = splice_remote(t, a, &in, &out);
+	else /* the host kernel would take the pages that are there */
+		ret = kept_file(in.fd) || kept_file(out.fd) ? -EINVAL : splice_host(t, a);
 	ends_put(&in, &out);
 	return ret;
 }

@@ -1,12 +1,14 @@
 /* Descriptors: dup and fcntl. */
 #include <errno.h>
 #include <fcntl.h>
+#include <string.h>
 #include <sys/syscall.h>
 #include "pcomponent/fs/calls.h"
 #include "pcomponent/fs/fdtable.h"
 #include "pcomponent/fs/lock.h"
 #include "pcomponent/sys/sys.h"
 #include "pcomponent/sys/uaccess.h"
+#include "pcomponent/keep/wire.h"
 
 /* ---- numbers ---- */
 
@@ -135,6 +137,21 @@ static bool fcntl_plain(int cmd)
 	}
 }
 
+/*
+ * Behind all contents of a memory file lies the mark that says who has it (vm/kept.h): programs' locks end before, also those
+ * that have no end.
+ */
+static void lock_clip(void *arg)
+{
+	struct flock copy, *l = &copy;
+
+	memcpy(&copy, arg, sizeof(copy));
+	if (l->l_whence == SEEK_SET && l->l_start >= 0 && l->l_start < KEEP_MARK_OFF && l->l_len >= 0 &&
+	    (!l->l_len || l->l_len > KEEP_MARK_OFF - l->l_start))
+		l->l_len = KEEP_MARK_OFF - l->l_start;
+	memcpy(arg, &copy, sizeof(copy));
+}
+
 static long fcntl_host(struct thread *t, int fd, int cmd, uint64_t arg)
 {
 	const struct fcntl_shape *s = fcntl_shape(cmd);
@@ -145,6 +162,8 @@ static long fcntl_host(struct thread *t, int fd, int cmd, uint64_t arg)
 		return fcntl_plain(cmd) ? host3(SYS_fcntl, fd, cmd, arg) : -EINVAL;
 	if (s->in && uaccess_in(local, arg, s->bytes))
 		return -EFAULT;
+	if (s->bytes == sizeof(struct flock) && s->in)
+		lock_clip(local);
 	if (s->wait)
 		ret = host_block(t, SYS_fcntl, (uint64_t)fd, (uint64_t)cmd, (uint64_t)local, 0, 0, 0);
 	else

@@ -10,6 +10,7 @@
 #include "pcomponent/fs/fsize.h"
 #include "pcomponent/fs/lock.h"
 #include "pcomponent/sys/sys.h"
+#include "pcomponent/vm/kept.h"
 
 /* A call on one descriptor: its remote part, else the host's. */
 typedef long remote_fn(struct thread *t, struct file *f, const uint64_t a[6]);
@@ -70,8 +71,23 @@ static long lseek_remote(struct thread *t, struct file *f, const uint64_t a[6])
 	return err ? err : to;
 }
 
+/* Pages of a memory file that are away are no holes, though the host kernel has none: it has no holes then. */
+static long lseek_kept(int fd, const uint64_t a[6])
+{
+	struct stat st;
+	long err = host2(SYS_fstat, fd, &st);
+
+	if (err)
+		return err;
+	if ((int64_t)a[1] < 0 || (int64_t)a[1] >= st.st_size)
+		return -ENXIO;
+	return host3(SYS_lseek, fd, a[2] == SEEK_DATA ? a[1] : (uint64_t)st.st_size, SEEK_SET);
+}
+
 long sys_lseek(struct thread *t, const uint64_t a[6])
 {
+	if ((a[2] == SEEK_DATA || a[2] == SEEK_HOLE) && !fd_hidden((int)a[0]) && kept_file((int)a[0]))
+		return lseek_kept((int)a[0], a);
 	return on_file(t, a, lseek_remote, SYS_lseek, false);
 }
 
@@ -171,15 +187,41 @@ static long fallocate_remote(struct thread *t, struct file *f, const uint64_t a[
 	return client_call(P2S_FALLOCATE, &req, NULL, 0, &rep, NULL, NULL);
 }
 
+/*
+ * Room in a memory file whose pages may be away: the host kernel would put zeros there. The ExCache has room for them
+ * whenever they come, so the size is all there is to do.
+ */
+static bool kept_room(int fd, const uint64_t a[6], long *ret)
+{
+	struct stat st;
+
+	if (fd_hidden(fd) || !kept_file(fd) || (int64_t)a[2] < 0 || (int64_t)a[3] <= 0 ||
+	    a[3] > (uint64_t)INT64_MAX - a[2] || host2(SYS_fstat, fd, &st))
+		return false;
+	*ret = 0;
+	if (!(a[1] & FALLOC_FL_KEEP_SIZE) && a[2] + a[3] > (uint64_t)st.st_size)
+		*ret = host2(SYS_ftruncate, fd, a[2] + a[3]);
+	return true;
+}
+
 long sys_fallocate(struct thread *t, const uint64_t a[6])
 {
+	/* Holes, and whatever else changes contents; what is only made room for is zeros where nothing was */
+	bool cuts = a[1] & ~(uint64_t)FALLOC_FL_KEEP_SIZE && !fd_hidden((int)a[0]);
+	struct kept_cut cut = { 0 };
 	uint64_t last = 1;
 	long err;
 
 	if ((int64_t)a[2] >= 0 && (int64_t)a[3] > 0 && !(a[1] & FALLOC_FL_KEEP_SIZE) &&
 	    (err = fsize_cut(a[2] + a[3] - 1, &last)))
 		return err;
-	return on_file(t, a, fallocate_remote, SYS_fallocate, false);
+	if (!cuts && kept_room((int)a[0], a, &err))
+		return err;
+	if (cuts)
+		kept_cut_begin((int)a[0], a[2], a[3], &cut);
+	err = on_file(t, a, fallocate_remote, SYS_fallocate, false);
+	kept_cut_end((int)a[0], &cut, !err);
+	return err;
 }
 
 /* ---- flock ---- */

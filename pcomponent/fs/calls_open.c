@@ -14,6 +14,7 @@
 #include "pcomponent/fs/remote.h"
 #include "pcomponent/sys/sys.h"
 #include "pcomponent/sys/uaccess.h"
+#include "pcomponent/vm/kept.h"
 
 struct open_args {
 	uint32_t flags, mode;
@@ -80,6 +81,7 @@ static long open_op(struct thread *t, struct path *p, void *arg)
 {
 	const struct open_args *o = arg;
 	struct open_how how = { .flags = o->flags, .mode = o->mode, .resolve = p->rules };
+	long ret;
 
 	if (p->where == PATH_REMOTE)
 		return open_remote(t, p, o);
@@ -102,9 +104,14 @@ static long open_op(struct thread *t, struct path *p, void *arg)
 	}
 	/* may wait: a terminal line, a FIFO in /dev/shm */
 	if (p->rules)
-		return fd_adopt(host_block(t, SYS_openat2, (uint64_t)AT_FDCWD, (uint64_t)p->str, (uint64_t)&how,
-					   sizeof(how), 0, 0));
-	return fd_adopt(host_block(t, SYS_openat, (uint64_t)AT_FDCWD, (uint64_t)p->str, o->flags, o->mode, 0, 0));
+		ret = fd_adopt(host_block(t, SYS_openat2, (uint64_t)AT_FDCWD, (uint64_t)p->str, (uint64_t)&how,
+					  sizeof(how), 0, 0));
+	else
+		ret = fd_adopt(
+			host_block(t, SYS_openat, (uint64_t)AT_FDCWD, (uint64_t)p->str, o->flags, o->mode, 0, 0));
+	if (ret >= 0 && (o->flags & O_TRUNC))
+		kept_discarded((int)ret, 0, UINT64_MAX);
+	return ret;
 }
 
 static unsigned follow_flags(uint32_t flags)

@@ -23,5 +23,7 @@ struct rw {
 long remote_rw(struct file *f, struct rw *);
 /* Bytes, -errno, or -SYS_RESTART when nothing was moved. */
 long host_rw(struct thread *, struct rw *);
+/* The same from or to local memory, of a file. */
+long host_rw_local(struct thread *, int fd, char *buf, uint64_t n, int64_t off, bool write);
 
 #endif

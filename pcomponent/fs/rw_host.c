@@ -15,6 +15,7 @@
 #include "pcomponent/fs/rw.h"
 #include "pcomponent/proc/signalfd.h"
 #include "pcomponent/sys/sys.h"
+#include "pcomponent/vm/kept.h"
 
 enum nature { STREAM, MESSAGES, NO_WAIT };
 
@@ -34,7 +35,7 @@ static enum nature nature(int fd)
 	return STREAM;
 }
 
-static long transfer(struct thread *t, const struct rw *rw, char *local, uint64_t n, uint64_t moved)
+static long transfer_plain(struct thread *t, const struct rw *rw, char *local, uint64_t n, uint64_t moved)
 {
 	struct iovec v = { .iov_base = local, .iov_len = n };
 	uint64_t off = rw->off == OFF_NONE ? UINT64_MAX : (uint64_t)rw->off + moved;
@@ -45,6 +46,46 @@ static long transfer(struct thread *t, const struct rw *rw, char *local, uint64_
 	if (rw->off == OFF_NONE)
 		return host_block(t, rw->write ? SYS_write : SYS_read, (uint64_t)rw->fd, (uint64_t)local, n, 0, 0, 0);
 	return host_block(t, rw->write ? SYS_pwrite64 : SYS_pread64, (uint64_t)rw->fd, (uint64_t)local, n, off, 0, 0);
+}
+
+/* Where that begins in the file. */
+static uint64_t begins(const struct rw *rw, uint64_t moved)
+{
+	bool appends = rw->write && (rw->flags & RWF_APPEND || host3(SYS_fcntl, rw->fd, F_GETFL, 0) & O_APPEND);
+	struct stat st;
+
+	if (appends && !host2(SYS_fstat, rw->fd, &st))
+		return (uint64_t)st.st_size;
+	return rw->off == OFF_NONE ? (uint64_t)host3(SYS_lseek, rw->fd, 0, SEEK_CUR) : (uint64_t)rw->off + moved;
+}
+
+/* Pages of a memory file may be away: they are brought in and stay while the host kernel has them, a few at a time. */
+static long transfer_kept(struct thread *t, const struct rw *rw, char *local, uint64_t n, uint64_t moved)
+{
+	uint64_t done = 0, piece, off;
+	long got = 0;
+	int err;
+
+	while (done < n) {
+		piece = n - done;
+		off = begins(rw, moved + done);
+		err = kept_hold(rw->fd, off, &piece, rw->write);
+		if (err)
+			return done ? (long)done : err;
+		got = transfer_plain(t, rw, local + done, piece, moved + done);
+		kept_release(rw->fd, off, piece);
+		if (got < 0)
+			return done ? (long)done : got;
+		done += (uint64_t)got;
+		if ((uint64_t)got < piece)
+			break;
+	}
+	return (long)done;
+}
+
+static long transfer(struct thread *t, const struct rw *rw, char *local, uint64_t n, uint64_t moved)
+{
+	return n && kept_file(rw->fd) ? transfer_kept(t, rw, local, n, moved) : transfer_plain(t, rw, local, n, moved);
 }
 
 /* A read, again while all that came was signals that are gone. */
@@ -112,6 +153,13 @@ static long write_cut(struct rw *rw)
 	else if (own)
 		off = host3(SYS_lseek, rw->fd, 0, SEEK_CUR);
 	return off < 0 ? 0 : fsize_cut((uint64_t)off, &rw->it.left);
+}
+
+long host_rw_local(struct thread *t, int fd, char *buf, uint64_t n, int64_t off, bool write)
+{
+	const struct rw rw = { .fd = fd, .write = write, .off = off };
+
+	return transfer(t, &rw, buf, n, 0);
 }
 
 long host_rw(struct thread *t, struct rw *rw)

@@ -136,7 +136,7 @@ static int state_make(struct thread *t, const struct member *m, const char *path
 	(void)vm_weight(&registered);
 	s.thp_disabled = registered;
 	proc_limits(&s.limits);
-	err = join_save(m, high);
+	err = join_save(m, 0, high);
 	if (!err)
 		err = write_all(high, &s, sizeof(s));
 	if (!err)

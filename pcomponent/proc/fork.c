@@ -30,6 +30,7 @@
 #include "pcomponent/sys/thread.h"
 #include "pcomponent/sys/uaccess.h"
 #include "pcomponent/trap/trap.h"
+#include "pcomponent/vm/kept.h"
 #include "pcomponent/vm/vm.h"
 
 #define BUSY_MS 10000u	  /* so long a change of our budget may be under way */
@@ -153,7 +154,8 @@ static int by_number(const void *a, const void *b)
 /* All descriptors of the dispatcher's are the parent's connections and memory: closed, but for what is kept. */
 static void descriptors_close(void)
 {
-	int keep[] = { message_fd(), vfork_child_fd(), join_launch()->stats_fd }, from = proc_fd_floor();
+	int keep[] = { message_fd(), vfork_child_fd(), join_launch()->stats_fd, kept_child_fd() },
+	    from = proc_fd_floor();
 	const unsigned n = sizeof(keep) / sizeof(keep[0]);
 
 	qsort(keep, n, sizeof(keep[0]), by_number);
@@ -190,6 +192,8 @@ static void child_begins(struct thread *t, const struct member *m, int newborn)
 	if (trap_forked(t))
 		proc_fail(125, "system call user dispatch in a forked process");
 	join_forked(m, vm_each_registered);
+	if (kept_fork_child())
+		proc_fail(125, "shared memory of the forked process");
 	newborn_came(newborn);
 	vm_forked();
 	vm_unlock_exclusive();
@@ -225,6 +229,12 @@ static long fork_locked(const struct member *m)
 		fs_fork_parent();
 		return err;
 	}
+	err = kept_fork_prepare();
+	if (err) {
+		excache_fork_parent();
+		fs_fork_parent();
+		return err;
+	}
 	vm_shared_processes(1);
 	pid = fork();
 	if (pid == 0)
@@ -233,6 +243,7 @@ static long fork_locked(const struct member *m)
 		pid = -errno;
 		vm_shared_processes(-1);
 	}
+	kept_fork_parent();
 	excache_fork_parent();
 	fs_fork_parent();
 	return pid;

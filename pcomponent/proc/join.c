@@ -49,6 +49,7 @@ static struct self *const self = &sealed.self;
 static struct net *net;	     /* the rack */
 static struct net *node_net; /* the node daemon: always this machine's own fabric */
 static struct rpc *daemon_rpc;
+static const struct excache_shared *shared; /* NULL: this process is not the keeper */
 
 static bool launch_fits(const struct launch_config *c)
 {
@@ -98,12 +99,12 @@ bool join_caps_fit(uint32_t bytes)
 	return bytes == (self->placement.n_memory + 1) * sizeof(struct cap);
 }
 
-int join_save(const struct member *m, int fd)
+int join_save(const struct member *m, uint32_t flags, int fd)
 {
 	struct self next = *self;
 
 	self_become(&next, m);
-	next.launch.flags |= LAUNCH_EXEC;
+	next.launch.flags |= LAUNCH_EXEC | flags;
 	return write(fd, &next, sizeof(next)) == sizeof(next) ? 0 : -EIO;
 }
 
@@ -207,6 +208,7 @@ static void memory_config(struct excache_config *c, struct excache_memory m[PROC
 		.pid = self->launch.pid,
 		.member = self->launch.member,
 		.lazy = self->launch.member != 0,
+		.shared = shared,
 		.connected = service_watch_again,
 		.n_memory = self->placement.n_memory,
 		.memory = m,
@@ -310,6 +312,18 @@ void join_rack(int exec_fd)
 	rack_open();
 	memory_open();
 	files_open(exec_fd);
+	joined = getpid();
+}
+
+void join_keeper(const struct excache_shared *host)
+{
+	shared = host;
+	self->launch.flags &= ~(uint32_t)LAUNCH_FIRST;
+	join_stats();
+	node_open();
+	daemon_greet();
+	rack_open();
+	memory_open();
 	joined = getpid();
 }
 

@@ -39,8 +39,11 @@ void join_serve(void);
 void join_seal(void);
 /* Has it a capability for each of our components? bytes: of caps. */
 bool join_caps_fit(uint32_t bytes);
-/* For the program that this process becomes as that member: what join_read reads, to fd. 0 or -errno. */
-int join_save(const struct member *, int fd);
+/* For the program that a process becomes as that member: what join_read reads, to fd. flags: of it besides. 0 or -errno. */
+int join_save(const struct member *, uint32_t flags, int fd);
+/* In place of join_stats and join_rack: as the keeper (pcomponent/keep/), which has no files. */
+struct excache_shared;
+void join_keeper(const struct excache_shared *);
 /* In the child of a fork, whose descriptors of ours are closed: as that member. ranges: as excache_fork_child. */
 void join_forked(const struct member *, int (*ranges)(int (*registered)(uint64_t, uint64_t)));
 /* The node daemon did not take us; err: what it said. Does not return. Any thread. */

@@ -22,6 +22,7 @@
 #include "pcomponent/proc/resize.h"
 #include "pcomponent/proc/service.h"
 #include "pcomponent/sys/dispatch.h"
+#include "pcomponent/vm/kept.h"
 #include "pcomponent/vm/vm.h"
 
 #define SERVICE_STACK_BYTES (64UL << 10)
@@ -31,8 +32,8 @@
 #define READ_BEHIND_MS 1000u /* a program that lives so long is read in whole, if it fits */
 #define REPORT_IDLE_MS 1000u /* looking for something new while there is not, and for the end of memory components */
 
-/* The node daemon, the resizer, whoever has more to watch, who asks for a core file, then the memory components. */
-enum { WATCH_DAEMON, WATCH_RESIZER, WATCH_AGAIN, WATCH_CORE, WATCH_MEMORY };
+/* The node daemon, the resizer, whoever has more to watch, who asks for a core file, the keeper of shared memory, then the memory components. */
+enum { WATCH_DAEMON, WATCH_RESIZER, WATCH_AGAIN, WATCH_CORE, WATCH_KEEPER, WATCH_MEMORY };
 static struct pollfd watched[PROCESS_MEMORY_MAX + WATCH_MEMORY];
 static unsigned watched_n;
 static const char *daemon_label;
@@ -149,6 +150,7 @@ static void memory_watch(void)
 	int fds[PROCESS_MEMORY_MAX];
 	unsigned n = excache_watch_fds(fds, PROCESS_MEMORY_MAX);
 
+	watched[WATCH_KEEPER] = (struct pollfd){ .fd = kept_fd(), .events = POLLRDHUP };
 	watched_n = WATCH_MEMORY;
 	for (unsigned i = 0; i < n; i++)
 		watched[watched_n++] = (struct pollfd){ .fd = fds[i], .events = POLLRDHUP };
@@ -186,6 +188,8 @@ static void service_look(void)
 		gone |= i != WATCH_RESIZER && i != WATCH_AGAIN && i != WATCH_CORE && (watched[i].revents & GONE);
 	if (daemon_look() || gone)
 		daemon_first();
+	if (watched[WATCH_KEEPER].revents & GONE)
+		kept_gone();
 	core_door_done();
 	if (watched[WATCH_CORE].revents & POLLIN)
 		core_door_look();

@@ -6,6 +6,7 @@
 #include "pcomponent/sys/thread.h"
 #include "pcomponent/sys/uaccess.h"
 #include "pcomponent/vm/calls.h"
+#include "pcomponent/vm/kept.h"
 #include "pcomponent/vm/layout.h"
 
 #ifndef MADV_COLD
@@ -30,6 +31,8 @@ static int drop(struct vma *v, int advice)
 		return -errno;
 	if (v->flags & VMA_REGISTERED)
 		excache_forget(v->start, v->end);
+	if ((v->flags & VMA_KEPT) && advice == MADV_REMOVE)
+		kept_discard(v->start, v->end);
 	return 0;
 }
 

@@ -13,6 +13,7 @@
 #include "pcomponent/proc/proc.h"
 #include "pcomponent/sys/dispatch.h"
 #include "pcomponent/sys/thread.h"
+#include "pcomponent/vm/kept.h"
 #include "pcomponent/vm/layout.h"
 
 #define LOCAL_BASE_BYTES (8UL << 20)
@@ -46,6 +47,12 @@ int vm_open(uint64_t budget_bytes)
 	layout.budget = budget_bytes;
 	table_set_noreserve_max(budget_bytes / 8);
 	return err ? err : stack_make();
+}
+
+void vm_open_keeper(uint64_t budget_bytes)
+{
+	layout.budget = budget_bytes;
+	layout.registered = true;
 }
 
 /* exclusive: the program's mappings in [start, end), where nothing else is. */
@@ -285,7 +292,7 @@ int layout_make_room(struct thread *t, unsigned lines)
 
 int layout_clear(uint64_t start, uint64_t end, bool host_too)
 {
-	bool named = false, charged = false;
+	bool named = false, charged = false, sysv = false;
 	struct vma *v;
 	int err;
 
@@ -298,12 +305,19 @@ int layout_clear(uint64_t start, uint64_t end, bool host_too)
 			excache_unpin(v->start, v->end);
 		if (v->flags & VMA_REGISTERED)
 			excache_forget(v->start, v->end);
-		if (host_too && munmap((void *)v->start, v->end - v->start))
+		if ((host_too || (v->flags & VMA_KEPT)) && munmap((void *)v->start, v->end - v->start))
 			return -errno;
+		if ((v->flags & VMA_KEPT) && (v->flags & VMA_LOCKED))
+			(void)kept_lock(v, 0);
+		if (v->flags & VMA_KEPT) /* now that nobody writes there any more */
+			kept_unmap(v->start, v->end);
 		named |= v->name != 0;
 		charged |= (v->flags & VMA_CHARGED) != 0;
+		sysv |= (v->flags & (VMA_SYSV | VMA_KEPT)) == (VMA_SYSV | VMA_KEPT);
 	}
 	table_remove(start, end);
+	if (sysv)
+		sysv_sweep();
 	if (charged)
 		charge_now();
 	if (named)

@@ -51,6 +51,9 @@ uint32_t layout_flags(uint32_t flags);
 int layout_room(uint64_t start, uint64_t end, uint32_t flags, uint32_t prot);
 int layout_pin_room(uint64_t bytes);
 
+/* exclusive: attachments of System V segments that the keeper has ended; those of which nothing is left end in the host kernel. */
+void sysv_sweep(void);
+
 /* Before all else: the main stack. 0 or -errno. */
 int stack_make(void);
 

@@ -13,6 +13,7 @@
 #include "pcomponent/sys/thread.h"
 #include "pcomponent/sys/uaccess.h"
 #include "pcomponent/vm/calls.h"
+#include "pcomponent/vm/kept.h"
 #include "pcomponent/vm/layout.h"
 
 #define LOCK_FLAGS ((uint32_t)(VMA_LOCKED | VMA_LOCKONFAULT))
@@ -65,7 +66,9 @@ static int set_one(struct vma *v, uint32_t flags)
 
 	if ((v->flags & LOCK_FLAGS) == flags || (v->flags & VMA_OURS))
 		return 0;
-	if (v->flags & VMA_REGISTERED) {
+	if (v->flags & VMA_KEPT) {
+		err = v->prot ? kept_lock(v, flags) : 0;
+	} else if (v->flags & VMA_REGISTERED) {
 		if (flags & VMA_LOCKED)
 			err = excache_pin(v->start, v->end);
 		else if (munlock((void *)v->start, v->end - v->start))

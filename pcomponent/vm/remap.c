@@ -6,6 +6,7 @@
 #include "pcomponent/excache/excache.h"
 #include "pcomponent/sys/thread.h"
 #include "pcomponent/vm/calls.h"
+#include "pcomponent/vm/kept.h"
 #include "pcomponent/vm/layout.h"
 
 struct remap {
@@ -96,12 +97,37 @@ static int move_object(uint64_t from, uint64_t from_bytes, uint64_t to_bytes, ui
 	return mremap((void *)from, from_bytes, to_bytes, (int)flags, (void *)to) == MAP_FAILED ? -errno : 0;
 }
 
+/*
+ * exclusive: the same for what the keeper has. The host kernel takes the registration from what it moves, so that has no
+ * access until it is registered again.
+ */
+static int move_kept(const struct vma *v, uint64_t to, uint64_t to_bytes, uint32_t flags)
+{
+	struct vma moved = *v;
+	int err;
+
+	moved.start = to;
+	moved.end = to + to_bytes;
+	if (mprotect((void *)v->start, v->end - v->start, PROT_NONE))
+		return -errno;
+	err = move_object(v->start, v->end - v->start, to_bytes, flags, to);
+	if (!err)
+		err = kept_map_like(&moved, v->start);
+	if (!err && (flags & MREMAP_DONTUNMAP))
+		return kept_map_like(v, v->start);
+	if (!err)
+		kept_unmap(v->start, v->end);
+	return err;
+}
+
 /* exclusive: one mapping, v, wholly to `to`; a host object's grows on the way. Its lines follow. */
 static int move_one(const struct vma *v, uint64_t to, uint64_t more, uint32_t flags)
 {
 	uint64_t bytes = v->end - v->start;
 	int err;
 
+	if (v->flags & VMA_KEPT)
+		return move_kept(v, to, bytes + more, flags);
 	if (v->flags & VMA_HOST)
 		return move_object(v->start, bytes, bytes + more, flags, to);
 	if (!(v->flags & VMA_REGISTERED))
@@ -187,7 +213,9 @@ static int grow(const struct remap *r, bool *reclaim)
 	v.off += v.end - v.start;
 	v.start = end;
 	v.end = end + more;
-	err = table_insert(&v);
+	err = v.flags & VMA_KEPT ? kept_map_like(&v, r->from) : 0;
+	if (!err)
+		err = table_insert(&v);
 	return err ? err : layout_settle(reclaim);
 }
 
@@ -234,6 +262,8 @@ static int64_t duplicate(struct remap *r, struct vma v, bool *reclaim)
 	v.off += r->from - v.start;
 	v.start = r->to;
 	v.end = r->to + r->to_bytes;
+	if ((v.flags & VMA_KEPT) && (err = kept_map_like(&v, r->from)))
+		return err;
 	err = layout_add(&v, reclaim);
 	return err ? err : (int64_t)r->to;
 }

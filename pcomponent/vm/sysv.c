@@ -4,13 +4,16 @@
  */
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/shm.h>
 #include <sys/syscall.h>
+#include <unistd.h>
 #include "ashlar/base/limits.h"
 #include "pcomponent/sys/thread.h"
 #include "pcomponent/sys/uaccess.h"
 #include "pcomponent/vm/calls.h"
+#include "pcomponent/vm/kept.h"
 #include "pcomponent/vm/layout.h"
 
 static uint64_t pages_up(uint64_t bytes)
@@ -40,8 +43,88 @@ static int64_t place(uint64_t addr, uint64_t bytes, int flags)
 	return layout_place(addr, bytes, MAP_SHARED | MAP_FIXED);
 }
 
+/*
+ * Where the keeper has a segment, what the program sees is a memory file; the host kernel's segment is attached too, out of the
+ * program's sight, so that it counts, may be refused, and goes with the last.
+ */
+static struct shadow {
+	struct shadow *next;
+	uint64_t id, base; /* base: where the program has attached it */
+	const void *at;
+} * shadows;
+
+static int shadow_new(int id, uint64_t base, int flags)
+{
+	struct shadow *s = malloc(sizeof(*s));
+	long at = s ? host3(SYS_shmat, id, 0, flags & SHM_RDONLY) : -ENOMEM;
+
+	if (at < 0 && at > -4096) {
+		free(s);
+		return (int)at;
+	}
+	*s = (struct shadow){ .next = shadows, .id = (uint64_t)id, .base = base, .at = (const void *)at };
+	shadows = s;
+	return 0;
+}
+
+/* exclusive: is anything left of attachments of that segment? */
+static bool attached(uint64_t id)
+{
+	uint64_t ino, dev;
+
+	for (struct vma *v = table_find(0); v; v = table_next(v)) {
+		if ((v->flags & (VMA_SYSV | VMA_KEPT)) != (VMA_SYSV | VMA_KEPT))
+			continue;
+		names_file(v->name, &ino, &dev);
+		if (ino == id)
+			return true;
+	}
+	return false;
+}
+
+/* Those of the attachment at base, UINT64_MAX: of segments of which nothing is left, end. */
+static void shadows_end(uint64_t base)
+{
+	struct shadow **at = &shadows, *s;
+
+	while ((s = *at)) {
+		if (s->base != base && (base != UINT64_MAX || attached(s->id))) {
+			at = &s->next;
+			continue;
+		}
+		(void)host1(SYS_shmdt, s->at);
+		*at = s->next;
+		free(s);
+	}
+}
+
+void sysv_sweep(void)
+{
+	shadows_end(UINT64_MAX);
+}
+
+/* exclusive: what the host kernel does, where the keeper has the segment. The address is v->start. */
+static int attach_kept(struct vma *v, int id, int flags, int fd)
+{
+	const struct kept_object o = { .fd = fd, .keep = true };
+	int err = layout_clear(v->start, v->end, false);
+
+	if (!err)
+		err = shadow_new(id, v->start, flags);
+	if (err)
+		return err;
+	v->flags = (v->flags & ~(uint32_t)VMA_CHARGED) | VMA_KEPT | (flags & SHM_RDONLY ? VMA_NOWRITE : 0u);
+	if (mmap((void *)v->start, v->end - v->start, PROT_NONE, MAP_SHARED | MAP_FIXED, fd, 0) == MAP_FAILED)
+		err = -errno;
+	else if ((err = kept_map(v, &o)))
+		(void)munmap((void *)v->start, v->end - v->start);
+	if (err)
+		shadows_end(v->start);
+	return err;
+}
+
 /* exclusive */
-static int64_t attach(int id, uint64_t addr, int flags, const struct shmid_ds *ds, bool *reclaim)
+static int64_t attach(int id, uint64_t addr, int flags, const struct shmid_ds *ds, int fd, bool *reclaim)
 {
 	uint32_t prot = PROT_READ | (flags & SHM_RDONLY ? 0u : PROT_WRITE) | (flags & SHM_EXEC ? PROT_EXEC : 0u);
 	struct vma v = { .flags = VMA_HOST | VMA_SHARED | VMA_CHARGED | VMA_SYSV | layout.lock_future, .prot = prot };
@@ -58,6 +141,12 @@ static int64_t attach(int id, uint64_t addr, int flags, const struct shmid_ds *d
 	v.name = names_add_text(text, (uint64_t)id, 0);
 	if (layout_room(v.start, v.end, v.flags, prot))
 		return -ENOMEM;
+	if (fd >= 0) {
+		err = attach_kept(&v, id, flags, fd);
+		if (!err && (err = layout_add(&v, reclaim)))
+			(void)layout_clear(v.start, v.end, true);
+		return err ? err : at;
+	}
 	/* First what can refuse it: where something else is to go, that stays until then */
 	err = host3(SYS_shmat, id, at, flags & ~SHM_RND);
 	if (err < 0)
@@ -72,16 +161,31 @@ static int64_t attach(int id, uint64_t addr, int flags, const struct shmid_ds *d
 
 long sys_shmat(struct thread *t, const uint64_t a[6])
 {
+	bool reclaim = false, press;
 	struct shmid_ds ds;
-	bool reclaim = false;
+	int fd, later = -1;
 	int64_t at;
 	long err = host3(SYS_shmctl, (int)a[0], IPC_STAT, &ds);
 
 	if (err)
 		return err;
 	vm_lock_exclusive();
-	at = attach((int)a[0], a[1], (int)a[2], &ds, &reclaim);
+	press = table_sums().charged + table_sums().pinned + pages_up(ds.shm_segsz) > layout_pin_max(true);
 	vm_unlock_exclusive();
+	fd = kept_sysv(t, (int)a[0], press);
+	vm_lock_exclusive();
+	at = attach((int)a[0], a[1], (int)a[2], &ds, fd, &reclaim);
+	vm_unlock_exclusive();
+	/* Now that it counts the keeper does not take it any more. Has it, meanwhile? */
+	if (at > 0 && fd < 0 && (later = kept_sysv(t, (int)a[0], false)) >= 0) {
+		vm_lock_exclusive();
+		at = attach((int)a[0], (uint64_t)at, (int)a[2] | SHM_REMAP, &ds, later, &reclaim);
+		vm_unlock_exclusive();
+	}
+	if (fd >= 0)
+		close(fd);
+	if (later >= 0)
+		close(later);
 	if (reclaim)
 		layout_reclaim(t);
 	names_reap();
@@ -100,7 +204,7 @@ static int detach(uint64_t addr)
 	if (!v)
 		return -EINVAL;
 	name = v->name;
-	if ((err = host1(SYS_shmdt, addr)))
+	if (!(v->flags & VMA_KEPT) && (err = host1(SYS_shmdt, addr)))
 		return (int)err;
 	for (; v; v = next) {
 		uint64_t start = v->start, end = v->end;
@@ -109,6 +213,7 @@ static int detach(uint64_t addr)
 			(void)layout_clear(start, end, false);
 		next = table_find(end);
 	}
+	shadows_end(addr);
 	return 0;
 }
 

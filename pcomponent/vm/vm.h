@@ -39,6 +39,7 @@ enum vma_flags {
 	VMA_CHARGED = 32768,  /* of VMA_HOST: memory, and this process pays for it (charge.c) */
 	VMA_SYSV = 65536,     /* attached by shmat */
 	VMA_PAGES = 131072,   /* of a remote file, shared (pages.h): access in the host kernel differs by page */
+	VMA_KEPT = 1048576,   /* of VMA_HOST: the tree's keeper has it (kept.h) */
 	VMA_NOWRITE = 262144, /* shared, of a file not opened for writing: no protection may allow it */
 	VMA_WRITTEN = 524288, /* of VMA_FILE: could be written at some time, so that it may differ from its file */
 };
@@ -53,6 +54,9 @@ struct vma {
 
 /* budget_bytes: what may be local. The main stack is there afterwards. 0 or -errno. */
 int vm_open(uint64_t budget_bytes);
+
+/* Of the keeper, which has no program: all that it holds is under its ExCache. */
+void vm_open_keeper(uint64_t budget_bytes);
 
 /*
  * exec in place: nothing of the program's is mapped any more but a new main stack, all else is as after vm_open. Only where

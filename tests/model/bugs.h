@@ -20,6 +20,8 @@ enum bug {
 	BUG_FORK_UNCOUNTED,   /* who puts a shared frame first frees it */
 	BUG_FORK_STALE,	      /* ends of frames that were told before a fork are not heard before it */
 	BUG_FORK_OPEN,	      /* frames of before a fork are taken again while the other has them */
+	BUG_SHARED_ONE,	      /* shared memory is protected in one process only */
+	BUG_SHARED_COPY,      /* what is read in is protected in the process that wanted it only */
 	BUG_COUNT
 };
 
@@ -42,6 +44,8 @@ static const char *const bug_name[BUG_COUNT] = {
 	"shares not counted",
 	"ends not heard before a fork",
 	"shared frames reused",
+	"protected in one process",
+	"copied writable for others",
 };
 
 #endif

@@ -124,12 +124,45 @@ static void model_admit(void *host, uint64_t vpn, uint32_t gen)
 	world_changed();
 }
 
+/* The processes that map the pages; the one whose fault this is. */
+static uint8_t everybody(void)
+{
+	uint8_t all = 1;
+
+	for (unsigned t = 1; scenario->shared && t < 3 && scenario->program[t]; t++)
+		all |= (uint8_t)(1u << t);
+	return all;
+}
+
+static uint8_t myself(void)
+{
+	return scenario->shared ? (uint8_t)(1u << steps.self) : 1;
+}
+
+/* In one process after another; in shared memory also what is not there yet will be protected when it comes. */
+static void protect_page(struct page *p, uint8_t in)
+{
+	for (uint8_t bit = 1; bit & everybody(); bit = (uint8_t)(bit << 1)) {
+		if (!(bit & in))
+			continue;
+		step("protect page");
+		if ((p->present || scenario->shared) && p->registered)
+			p->protect |= bit;
+	}
+}
+
 static int model_copy(void *host, uint64_t vpn, unsigned n, bool zero, bool protect)
 {
 	(void)host;
 	for (unsigned i = 0; i < n; i++) {
 		struct page *p = &world.page[vpn + i];
 
+		if (scenario->shared && protect)
+			protect_page(p, bug == BUG_SHARED_COPY ? myself() : everybody());
+		if (scenario->shared && !protect) {
+			step("unprotect page");
+			p->protect &= (uint8_t)~myself();
+		}
 		step("copy page");
 		if (world_chance(scenario->fail_one_in))
 			return i > 0 ? (int)i : -ENOMEM;
@@ -137,8 +170,9 @@ static int model_copy(void *host, uint64_t vpn, unsigned n, bool zero, bool prot
 			return i > 0 ? (int)i : -EEXIST;
 		p->present = 1;
 		p->content = zero ? 0 : world.bounce[steps.self];
-		p->protect = protect && bug != BUG_COPY_WRITABLE;
-		p->tlb_write = !p->protect;
+		if (!scenario->shared)
+			p->protect = protect && bug != BUG_COPY_WRITABLE;
+		p->tlb_write = everybody() & (uint8_t)~p->protect;
 	}
 	return (int)n;
 }
@@ -151,14 +185,11 @@ static int model_protect(void *host, uint64_t vpn, unsigned n)
 		return 0;
 	if (world_chance(scenario->fail_one_in))
 		return -ENOMEM;
-	for (unsigned i = 0; i < n; i++) {
-		step("protect page");
-		if (world.page[vpn + i].present && world.page[vpn + i].registered)
-			world.page[vpn + i].protect = 1;
-	}
+	for (unsigned i = 0; i < n; i++)
+		protect_page(&world.page[vpn + i], bug == BUG_SHARED_ONE ? 1 : everybody());
 	step("flush TLB");
 	for (unsigned i = 0; i < n; i++)
-		world.page[vpn + i].tlb_write = !world.page[vpn + i].protect;
+		world.page[vpn + i].tlb_write &= (uint8_t)~world.page[vpn + i].protect;
 	return 0;
 }
 
@@ -171,8 +202,9 @@ static int model_unprotect(void *host, uint64_t vpn)
 	if (world_chance(scenario->fail_one_in))
 		return -ENOMEM;
 	if (p->present && !world.fake[vpn])
-		p->protect = 0;
-	p->tlb_write = p->present && !p->protect;
+		p->protect &= (uint8_t)~myself();
+	if (p->present && !(p->protect & myself()))
+		p->tlb_write |= myself();
 	return 0;
 }
 
@@ -184,7 +216,10 @@ static void model_drop(void *host, const struct hostvm_run *run, unsigned n)
 			struct page *p = &world.page[run[r].vpn + i];
 
 			step("drop page");
-			p->present = p->protect = p->tlb_write = p->content = 0;
+			p->present = p->tlb_write = p->content = 0;
+			/* What is not there may stay protected in a process for when it comes again, or not */
+			if (!scenario->shared || world.rounds % 2 == 0)
+				p->protect = 0;
 		}
 }
 

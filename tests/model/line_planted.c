@@ -15,7 +15,7 @@ static bool by_walk(enum bug b)
 	for (size_t i = 0; i < SCENARIOS; i++) {
 		struct explored e;
 
-		if (b >= BUG_FORK_UNPROTECTED && !scenarios[i].forks)
+		if (b >= BUG_SHARED_ONE ? !scenarios[i].shared : b >= BUG_FORK_UNPROTECTED && !scenarios[i].forks)
 			continue; /* nothing is wrong there */
 		e = explore(&scenarios[i], b, STATES_MAX);
 		if (!e.wrong)

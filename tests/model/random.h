@@ -80,6 +80,7 @@ static struct scenario *random_scenario(void)
 	s.grow = 1 + (unsigned)(random_next() % 3);
 	s.fail_one_in = random_next() % 2 ? 0 : 50;
 	s.forks = random_next() % 2;
+	s.shared = !s.forks && random_next() % 2;
 	s.relocates = s.forks && random_next() % 2;
 	own = s.forks ? FORKED : PAGES;
 	for (unsigned i = 0; i < own; i++)

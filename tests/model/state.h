@@ -20,7 +20,8 @@
 
 struct page {
 	uint64_t word;
-	uint8_t present, protect, tlb_write, content, truth, registered, ungiven, pad;
+	uint8_t present, content, truth, registered, ungiven, pad;
+	uint8_t protect, tlb_write; /* bit for each process that maps it: one, but in shared memory */
 };
 
 struct frame {
@@ -39,6 +40,7 @@ struct scenario {
 	const char *layout; /* f0: page 0 is forgotten; m01: moved to page 1; t2: taken (registered late); k: fork */
 	bool forks;	    /* there is a k, and programs that begin with one are the child's */
 	bool relocates;	    /* the evictor moves lines out of sealed frames */
+	bool shared;	    /* each program is a process of its own, all map the same pages */
 	unsigned budget, frames, rounds, batch, grow, pages;
 	bool native[PAGES]; /* there before registration */
 	unsigned preempt;   /* bound of preemptions for an exhaustive walk; 0: none */

@@ -30,7 +30,7 @@ static bool access_once(struct page *p, char how)
 	bool write = how != 'r';
 
 	step(write ? "write" : "read");
-	if (!p->present || (write && p->protect && !p->tlb_write))
+	if (!p->present || (write && (p->protect & myself()) && !(p->tlb_write & myself())))
 		return false;
 	if (write)
 		p->content = p->truth = how == 'z' ? 0 : p->truth % 6 + 1;
@@ -182,7 +182,8 @@ static void host_move(unsigned from, unsigned to)
 
 	host_forget(to);
 	step("mremap");
-	b->present = b->tlb_write = a->present;
+	b->present = a->present;
+	b->tlb_write = a->present ? everybody() : 0;
 	b->content = a->content;
 	b->truth = a->truth;
 	a->present = a->protect = a->tlb_write = a->content = a->truth = 0;
@@ -290,7 +291,8 @@ static inline void world_begin(const struct scenario *s, enum bug b)
 		struct page *p = &world.page[i];
 
 		p->registered = !s->native[i] && !(s->forks && i >= FORKED);
-		p->present = p->tlb_write = s->native[i];
+		p->present = s->native[i];
+		p->tlb_write = s->native[i] ? everybody() : 0;
 		p->content = p->truth = s->native[i] ? 200 : 0;
 	}
 	steps_begin(programs() + 1 + (s->layout != NULL), world_thread, &world, sizeof(world));

@@ -32,7 +32,7 @@ static const char *page_wrong(const struct page *p)
 	case LINE_CLEAN:
 		if (world.exclusive)
 			return NULL; /* the host goes first */
-		if (!p->present || !p->protect || p->tlb_write)
+		if (!p->present || p->protect != everybody() || p->tlb_write)
 			return "CLEAN, but the page can be written";
 		return kept == p->truth ? NULL : "CLEAN, but its frame holds something else";
 	case LINE_DIRTY:

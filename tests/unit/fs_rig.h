@@ -35,6 +35,7 @@
 #include "pcomponent/sys/thread.h"
 #include "pcomponent/sys/uaccess.h"
 #include "pcomponent/trap/trap.h"
+#include "pcomponent/vm/kept.h"
 #include "scomponent/scomponent.h"
 
 #define NOBODY 65534u
@@ -135,6 +136,34 @@ char *vm_maps_text(bool smaps, size_t *len)
 	return strdup("maps\n");
 }
 
+/* No file is a keeper's */
+bool kept_file(int fd)
+{
+	(void)fd;
+	return false;
+}
+int kept_hold(int fd, uint64_t off, uint64_t *n, bool write)
+{
+	(void)fd, (void)off, (void)n, (void)write;
+	return -EIO;
+}
+void kept_release(int fd, uint64_t off, uint64_t n)
+{
+	(void)fd, (void)off, (void)n;
+}
+void kept_discarded(int fd, uint64_t off, uint64_t bytes)
+{
+	(void)fd, (void)off, (void)bytes;
+}
+void kept_cut_begin(int fd, uint64_t off, uint64_t bytes, struct kept_cut *c)
+{
+	(void)fd, (void)off, (void)bytes;
+	*c = (struct kept_cut){ 0 };
+}
+void kept_cut_end(int fd, const struct kept_cut *c, bool ok)
+{
+	(void)fd, (void)c, (void)ok;
+}
 void vm_file_reads(struct fs_image *image)
 {
 }
