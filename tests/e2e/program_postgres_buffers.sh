@@ -3,23 +3,7 @@
 # As an ordinary user: the server refuses root.
 # timeout: 300
 . "$(dirname "$0")/functions.sh"
-postgres=$(find /usr/lib/postgresql/*/bin -name postgres 2>/dev/null | tail -n 1)
-[ -n "$postgres" ] || skip "there is no postgres"
-dir=${postgres%/*}
-as=()
-getent passwd "$(id -u)" >/dev/null || skip "this user has no name"
-if [ "$(id -u)" -eq 0 ]; then
-	requires setpriv
-	id postgres >/dev/null 2>&1 || skip "there is no user postgres"
-	as=(setpriv --reuid "$(id -u postgres)" --regid "$(id -g postgres)" --clear-groups)
-	chmod a+rx "$tmp" "$tmp/work" "$tmp/temporary"
-	chmod a+rwx "$tmp/temporary"
-	"${as[@]}" test -x "$bin/ashlar" || skip "user postgres does not reach $bin"
-fi
-mkdir "$tmp/pg"
-[ ${#as[@]} -eq 0 ] || chown postgres "$tmp/pg"
-cd "$tmp/pg" || exit 1
-export PGHOST=$tmp/pg PGPORT=5432 PGUSER=u
+. "$here/postgres.bash"
 HOME=$tmp/pg "${as[@]}" "$dir/initdb" -D "$tmp/pg/d" -A trust -U u >/dev/null || fail "initdb, natively"
 env ASHLAR_TEST_MARK="$mark" HOME="$tmp/pg" "${as[@]}" "$bin/ashlar" run --excache 24M -- "$postgres" -D "$tmp/pg/d" \
 	-k "$tmp/pg" -c listen_addresses= -c shared_buffers=48MB >"$tmp/server" 2>&1 &
