@@ -91,8 +91,8 @@ void fs_program_forget(void);
 /* /proc/self/exe is another's for the program that takes our place: the file that it is now. */
 void fs_exec_path(char path[4096]);
 
-/* Tell /proc/self/{exe,cmdline} what they are; both are copied. */
-void fs_proc_self(const char *exe_canonical, char *const argv[]);
+/* Tell /proc/self/{exe,cmdline,environ} what they are; all are copied. */
+void fs_proc_self(const char *exe_canonical, char *const argv[], char *const envp[]);
 /* The program's words with blanks between them, as many as have room. */
 void fs_proc_args(char *to, size_t bytes);
 

@@ -1,5 +1,5 @@
 /*
- * Arguments for others: what the host kernel shows in /proc/PID/cmdline is the dispatcher's own start, unless it is told of
+ * Arguments and environment for others: what the host kernel shows in /proc/PID/cmdline and environ is the dispatcher's own start, unless it is told of
  * a better place (prctl(2), PR_SET_MM_MAP; kernels built without checkpointing refuse, and nothing is lost but ps's text).
  */
 #include <linux/prctl.h>
@@ -34,7 +34,7 @@ static bool stat_read(uint64_t field[STAT_FIELDS + 1])
 	return at != NULL;
 }
 
-void procargs_publish(const char *text, size_t len)
+void procargs_publish(const char *text, size_t args, size_t env)
 {
 	uint64_t f[STAT_FIELDS + 1] = { 0 };
 	struct prctl_mm_map map = { .exe_fd = UINT32_MAX };
@@ -47,10 +47,9 @@ void procargs_publish(const char *text, size_t len)
 	map.start_data = f[STAT_DATA];
 	map.end_data = f[STAT_DATA + 1];
 	map.start_brk = f[STAT_DATA + 2];
-	map.env_start = f[STAT_DATA + 5];
-	map.env_end = f[STAT_DATA + 6];
 	map.brk = (uint64_t)host1(SYS_brk, 0);
 	map.arg_start = (uint64_t)text;
-	map.arg_end = (uint64_t)text + len;
+	map.arg_end = map.env_start = (uint64_t)text + args;
+	map.env_end = map.env_start + env;
 	host_call(SYS_prctl, PR_SET_MM, PR_SET_MM_MAP, (uint64_t)&map, sizeof(map), 0, 0);
 }

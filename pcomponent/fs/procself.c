@@ -13,10 +13,10 @@
 
 static char exe[PATH_MAX];
 
-void fs_proc_self(const char *exe_canonical, char *const argv[])
+void fs_proc_self(const char *exe_canonical, char *const argv[], char *const envp[])
 {
 	snprintf(exe, sizeof(exe), "%s", exe_canonical);
-	proctext_argv(argv);
+	proctext_words(argv, envp);
 }
 
 /* ---- routing ---- */

@@ -19,9 +19,12 @@ long procself_link(const struct path *p, char *buf);
 /* Open a VIRT_MAPS, _SMAPS, _STATM, _STAT, _CMDLINE or _STATUS: a descriptor of the program, or -errno. flags: O_* of the open. */
 long proctext_open(const struct path *p, unsigned flags);
 
-/* What VIRT_CMDLINE shows: a copy is made. */
-void proctext_argv(char *const argv[]);
-/* Let the host kernel show these arguments to others, as far as it can (/proc/PID/cmdline; ps). text stays until it is told of another. */
-void procargs_publish(const char *text, size_t len);
+/* What VIRT_CMDLINE shows, and what others see in /proc/PID/{cmdline,environ}: copies are made. Either may be NULL. */
+void proctext_words(char *const argv[], char *const envp[]);
+/*
+ * Let the host kernel show these arguments, and the environment behind them, to others, as far as it can (ps). Bytes of each;
+ * text stays until it is told of another.
+ */
+void procargs_publish(const char *text, size_t args, size_t env);
 
 #endif

@@ -23,7 +23,7 @@
  */
 static struct {
 	char *text, *before;
-	size_t len;
+	size_t len; /* of the arguments; the environment follows them */
 } words;
 
 void fs_proc_args(char *to, size_t bytes)
@@ -45,26 +45,36 @@ static char *cmdline_text(size_t *len)
 	return text;
 }
 
-void proctext_argv(char *const argv[])
+static size_t list_bytes(char *const list[])
 {
-	size_t n = 0, one;
-	char *text;
-	int i;
+	size_t n = 0;
 
-	for (i = 0; argv && argv[i]; i++)
-		n += strlen(argv[i]) + 1;
-	text = n ? malloc(n) : NULL;
+	for (int i = 0; list && list[i]; i++)
+		n += strlen(list[i]) + 1;
+	return n;
+}
+
+/* Each with its 0; the first byte behind them. */
+static char *list_copy(char *to, char *const list[])
+{
+	for (int i = 0; list && list[i]; i++)
+		to = stpcpy(to, list[i]) + 1;
+	return to;
+}
+
+void proctext_words(char *const argv[], char *const envp[])
+{
+	size_t args = list_bytes(argv), env = list_bytes(envp);
+	char *text = args ? malloc(args + env) : NULL;
+
 	if (!text)
 		return;
-	for (n = 0, i = 0; argv[i]; i++, n += one) {
-		one = strlen(argv[i]) + 1;
-		memcpy(text + n, argv[i], one);
-	}
-	procargs_publish(text, n);
+	list_copy(list_copy(text, argv), envp);
+	procargs_publish(text, args, env);
 	free(words.before);
 	words.before = words.text;
 	words.text = text;
-	words.len = n;
+	words.len = args;
 }
 
 static void size_line(FILE *out, const char *name, uint64_t bytes)

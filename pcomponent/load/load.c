@@ -228,7 +228,7 @@ void load_map(struct thread *t, struct load_found *f, char **envp, struct load_r
 	vm_stack_start(out->sp);
 	if (!out->sp)
 		fail(f->path, -E2BIG, NULL);
-	fs_proc_self(f->program.path, f->argv);
+	fs_proc_self(f->program.path, f->argv, envp);
 	load_drop(f);
 }
 

@@ -74,6 +74,11 @@ static int next(char **argv)
 	snprintf(path, sizeof(path), "/proc/%d/cmdline", getpid());
 	words_are(path, want, n);
 	words_are("/proc/self/cmdline", want, n);
+	words_are("/proc/self/environ", "WORD=of it\0OTHER=2", sizeof("WORD=of it\0OTHER=2"));
+	/* As others see it */
+	snprintf(want, sizeof(want), "tr '\\0' ' ' </proc/%d/cmdline | cut -c1-15; tr '\\0' '\\n' </proc/%d/environ",
+		 getpid(), getpid());
+	CHECK(system(want) == 0);
 	/* SIGCHLD's SA_NOCLDWAIT is gone: a child can be waited for */
 	if (!fork())
 		_exit(3);
@@ -123,6 +128,7 @@ static void become(bool threads)
 {
 	char a[4][32], name[] = "/tmp/abi-state-XXXXXX";
 	char *argv[] = { (char *)"name of it", (char *)"next", a[0], a[1], a[2], a[3], NULL };
+	char *envp[] = { (char *)"WORD=of it", (char *)"OTHER=2", NULL };
 	char *page = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	int pair[2], file = mkostemp(name, O_CLOEXEC), kept = open("/etc/passwd", O_RDONLY), status;
 	pthread_t id;
@@ -138,7 +144,7 @@ static void become(bool threads)
 		prepare();
 		if (threads)
 			CHECK(pthread_create(&id, NULL, sleeper, NULL) == 0);
-		execv(self, argv);
+		execve(self, argv, envp);
 		_exit(99);
 	}
 	CHECK(wait(&status) > 0 && status == 0);

@@ -293,11 +293,11 @@ static void test_proc_links(void **state)
 	assert_int_equal(ours(readlink, S("/proc/self/exe"), S(text), sizeof(text)), 8);
 	assert_memory_equal(text, "/the/exe", 8);
 	assert_int_equal(ours(open, S("/proc/self/exe"), O_RDONLY), -ENOENT); /* of the storage component */
-	fs_proc_self("/usr/bin/env", argv_of_test);
+	fs_proc_self("/usr/bin/env", argv_of_test, NULL);
 	assert_int_equal(ours(stat, S("/proc/self/exe"), S(&st)), 0);
 	assert_int_equal(stat("/usr/bin/env", &mine), 0);
 	assert_int_equal(st.st_ino, mine.st_ino);
-	fs_proc_self("/the/exe", argv_of_test);
+	fs_proc_self("/the/exe", argv_of_test, NULL);
 
 	fd = ours(open, S("f"), O_RDWR | O_CREAT, 0644);
 	assert_int_equal(ours(write, (uint64_t)fd, S("text"), 4), 4);
@@ -467,7 +467,7 @@ static int host_start(void **state)
 {
 	int err = fs_start(state);
 
-	fs_proc_self("/the/exe", argv_of_test);
+	fs_proc_self("/the/exe", argv_of_test, NULL);
 	return err;
 }
 
