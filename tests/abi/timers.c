@@ -14,11 +14,11 @@ static volatile int n, code, value, tid_seen, overrun, timer_seen;
 
 static void on_signal(int sig, siginfo_t *info, void *uc)
 {
-	n++;
 	code = info->si_code;
 	value = info->si_value.sival_int;
 	overrun += info->si_overrun;
 	tid_seen = (int)syscall(SYS_gettid);
+	n++; /* last: who waits for it may be another thread */
 }
 
 static void handled(int sig)

@@ -140,9 +140,9 @@ static void proof(struct fuzz_peer *p, struct message *m)
 
 static uint64_t learn(const struct message *m)
 {
-	uint64_t handle = 0; /* it comes first in both */
+	uint64_t handle = 0; /* it comes first in all */
 
-	if (m->h.msg == P2S_OPEN || m->h.msg == P2S_EXEC)
+	if (m->h.msg == P2S_OPEN || m->h.msg == P2S_EXEC || m->h.msg == P2S_TAKE)
 		memcpy(&handle, m->bytes + sizeof(m->h), sizeof(handle));
 	return handle;
 }
@@ -188,6 +188,18 @@ static void same_user(struct message *m)
 	}
 	memcpy(message_body(m), &creds, sizeof(creds));
 	tail_set(m, "", 0);
+}
+
+/* Files on their way to others, by tokens that are few; the recorded ones are of other days. */
+static void passing(struct fuzz_peer *p, struct message *m)
+{
+	struct p2s_pass_req pass = { .handle = dictionary_word(&p->words), .token = cap_of(1 + below(4)) };
+	struct p2s_take_req take = { .token = cap_of(1 + below(4)), .op = below(3) };
+
+	if (m->h.msg == P2S_PASS && m->h.body_bytes == sizeof(pass))
+		memcpy(message_body(m), &pass, sizeof(pass));
+	if (m->h.msg == P2S_TAKE && m->h.body_bytes == sizeof(take))
+		memcpy(message_body(m), &take, sizeof(take));
 }
 
 /* A buffer is granted for real; nothing takes the machine's disk; links and directories stay few. */
@@ -241,6 +253,8 @@ static void fix(struct fuzz_peer *p, struct message *m)
 		same_user(m);
 	if (m->h.msg == P2S_LOCK && m->h.body_bytes == sizeof(lock) && chance(80))
 		memcpy(message_body(m), &lock, sizeof(lock));
+	if (chance(80))
+		passing(p, m);
 	/* io within the buffer, mostly */
 	if (m->h.msg >= P2S_READ && m->h.msg <= P2S_GETDENTS && m->h.body_bytes == sizeof(io) && chance(60)) {
 		memcpy(&io, message_body(m), sizeof(io));
