@@ -201,9 +201,10 @@ static void alone_at_once(void **state)
 
 	for (unsigned i = 0; i < 50; i++) {
 		demand(c, i);
-		run_ms(1);
+		while (n_served <= i) /* a busy machine may take longer for it */
+			run_ms(1);
+		run_ms(1); /* the turn is over */
 	}
-	assert_int_equal(n_served, 50);
 	rpc_queue_stat(queue, &s);
 	assert_int_equal(s.at_once, 50);
 	assert_int_equal(s.waited[NET_DEMAND], 0);
