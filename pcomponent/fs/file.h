@@ -84,7 +84,8 @@ bool file_memfd_token(int fd, struct cap *token);
 
 /*
  * fork. share: begin to keep offset and status flags in memfd, an empty one that is about to stand behind all descriptors
- * of the file; 0 or -errno. shared_elsewhere: a new file, which nobody uses yet, has them where others do. lock: no file comes or goes until unlock. child: no other thread uses any file.
+ * of the file; 0 or -errno. shared_elsewhere: a new file, which nobody uses yet, has them where
+ * others do. lock: no file comes or goes until unlock. child: no other thread uses any file.
  */
 int file_share(struct file *, int memfd, const struct cap *token);
 void file_shared_elsewhere(struct file *, const struct cap *token);

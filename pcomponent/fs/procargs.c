@@ -1,6 +1,6 @@
 /*
- * Arguments and environment for others: what the host kernel shows in /proc/PID/cmdline and environ is the dispatcher's own start, unless it is told of
- * a better place (prctl(2), PR_SET_MM_MAP; kernels built without checkpointing refuse, and nothing is lost but ps's text).
+ * Arguments and environment for others: what the host kernel shows in /proc/PID/cmdline and environ is the dispatcher's own
+ * start, unless it is told of a better place (prctl(2), PR_SET_MM_MAP; kernels built without checkpointing refuse, and nothing is lost but ps's text).
  */
 #include <linux/prctl.h>
 #include <stdbool.h>

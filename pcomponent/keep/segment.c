@@ -41,14 +41,9 @@ struct segment *segment_find(int fd)
 static int open_again(int fd)
 {
 	char path[32];
-	int low, high;
 
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	low = open(path, O_RDWR | O_CLOEXEC);
-	high = low < 0 ? -errno : fcntl(low, F_DUPFD_CLOEXEC, proc_fd_floor());
-	if (low >= 0)
-		close(low);
-	return high;
+	return proc_fd_raise(open(path, O_RDWR | O_CLOEXEC));
 }
 
 static int mark(int fd)

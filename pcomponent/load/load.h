@@ -25,7 +25,8 @@ void load_program(struct thread *t, const struct load_program *p, struct load_re
 /*
  * The same in two steps, for execve. find: the program that path leads to, open, with its interpreter, and all that Linux
  * would find wrong with it found: 0 or -errno; nothing is given up or mapped. path and argv stay the caller's and are referred
- * to. Any thread. map: into an address space without mappings; f is let go, and failure ends the process as above. drop: it is not needed.
+ * to. Any thread. map: into an address space without mappings; f is let go, and failure ends the process as above. drop: it
+ * is not needed.
  */
 struct load_found;
 int load_find(const char *path, char **argv, struct load_found **out);

@@ -1,6 +1,5 @@
 /* See core_door.h. One request at a time: who comes meanwhile waits in the socket's queue. */
 #include <errno.h>
-#include <fcntl.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
@@ -9,6 +8,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 #include "pcomponent/proc/core_door.h"
+#include "pcomponent/proc/proc.h"
 #include "pcomponent/proc/resize.h"
 
 #define REQUEST_MS 1000
@@ -18,17 +18,7 @@ static struct {
 	uint32_t uid;		  /* of the start: the program may have become another */
 } door = { -1, -1, -1, 0 };
 
-static int raised(int fd, int fd_floor)
-{
-	int high = fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, fd_floor), err = errno;
-
-	if (fd >= 0)
-		close(fd);
-	errno = err;
-	return high;
-}
-
-int core_door_open(int fd_floor, uint32_t pid)
+int core_door_open(uint32_t pid)
 {
 	struct sockaddr_un sa = { .sun_family = AF_UNIX };
 	int n = snprintf(sa.sun_path + 1, sizeof(sa.sun_path) - 1, CORE_DOOR_FORMAT, getpid(), pid);
@@ -37,9 +27,9 @@ int core_door_open(int fd_floor, uint32_t pid)
 	/* In the child of a fork, who asked the parent is no matter of ours. */
 	door.peer = door.file = -1;
 	door.uid = getuid();
-	door.listener = raised(socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), fd_floor);
+	door.listener = proc_fd_raise(socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
 	if (door.listener < 0)
-		return -errno;
+		return door.listener;
 	/* Without it there is no core file to be had, no more: somebody may have taken the name. */
 	if (bind(door.listener, (void *)&sa, len) || listen(door.listener, 1)) {
 		close(door.listener);
@@ -84,8 +74,7 @@ static int request_read(int peer)
 	if (!c || c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS || c->cmsg_len != CMSG_LEN(sizeof(fd)))
 		return -EPROTO;
 	memcpy(&fd, CMSG_DATA(c), sizeof(fd));
-	fd = raised(fd, door.listener);
-	return fd < 0 ? -errno : fd;
+	return proc_fd_raise(fd);
 }
 
 bool core_door_busy(void)
@@ -99,7 +88,7 @@ void core_door_look(void)
 	socklen_t len = sizeof(who);
 	int peer, fd;
 
-	peer = raised(accept4(door.listener, NULL, NULL, SOCK_CLOEXEC), door.listener);
+	peer = proc_fd_raise(accept4(door.listener, NULL, NULL, SOCK_CLOEXEC));
 	if (peer < 0)
 		return;
 	if (getsockopt(peer, SOL_SOCKET, SO_PEERCRED, &who, &len) || (who.uid && who.uid != door.uid)) {

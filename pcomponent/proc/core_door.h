@@ -9,8 +9,8 @@
 #include <stdint.h>
 #include "ashlar/launch.h"
 
-/* The socket; its number is fd_floor or above. pid: the rack's. Or -errno. */
-int core_door_open(int fd_floor, uint32_t pid);
+/* The socket. pid: the rack's. Or -errno. */
+int core_door_open(uint32_t pid);
 /* A request is being carried out: the socket need not be looked at. */
 bool core_door_busy(void);
 /* It has polled readable: take a request up. */

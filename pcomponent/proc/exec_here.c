@@ -1,6 +1,5 @@
 /* exec in place; see exec_here.h. */
 #include "pcomponent/proc/exec_here.h"
-#include <errno.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -10,7 +9,6 @@
 #include "pcomponent/proc/calls.h"
 #include "pcomponent/proc/fork.h"
 #include "pcomponent/proc/proc.h"
-#include "pcomponent/proc/resize.h"
 #include "pcomponent/proc/robust.h"
 #include "pcomponent/proc/threads.h"
 #include "pcomponent/proc/vfork.h"
@@ -73,12 +71,13 @@ static void frame_reset(struct trap_frame *f, const struct load_result *r)
 void exec_here(struct thread *t, struct load_found *found, const char *name, char **envp)
 {
 	struct load_result r;
+	int err;
 
 	vm_ends();
 	thread_reset(t);
 	signal_handlers_clear();
-	if (vm_reset())
-		proc_fail(125, "address space of a new program: %s", strerror(ENOMEM));
+	if ((err = vm_reset()))
+		proc_fail(125, "address space of a new program: %s", strerror(-err));
 	vfork_child_leaves();
 	fork_lent_back(t);
 	fd_close_on_exec();

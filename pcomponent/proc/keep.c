@@ -24,24 +24,13 @@
 #define HOST_SELF "/proc/self/exe"
 #define SPAWN_STACK_BYTES (64UL << 10)
 
-static int raised(int fd)
-{
-	int high = fd < 0 ? -errno : fcntl(fd, F_DUPFD_CLOEXEC, proc_fd_floor());
-
-	if (high < 0)
-		high = fd < 0 ? high : -errno;
-	if (fd >= 0)
-		close(fd);
-	return high;
-}
-
 /* The one that answers to the name, if it is the user's own. */
 static int find(void)
 {
 	struct sockaddr_un sa = { .sun_family = AF_UNIX };
 	int n = snprintf(sa.sun_path + 1, sizeof(sa.sun_path) - 1, KEEP_NAME_FORMAT, join_launch()->pid,
 			 join_launch()->daemon);
-	int fd = raised(socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0));
+	int fd = proc_fd_raise(socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0));
 	struct ucred who;
 	socklen_t len = sizeof(who);
 	int err;
@@ -140,13 +129,13 @@ static int start(struct thread *t)
 
 	if (err)
 		return err;
-	s.state = raised(memfd_create("ashlar-keeper", MFD_CLOEXEC));
+	s.state = proc_fd_raise(memfd_create("ashlar-keeper", MFD_CLOEXEC));
 	err = s.state < 0 ? s.state : state_write(&m, s.state);
 	if (!err && socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair))
 		err = -errno;
 	if (!err) {
-		pair[0] = raised(pair[0]);
-		s.sock = raised(pair[1]);
+		pair[0] = proc_fd_raise(pair[0]);
+		s.sock = proc_fd_raise(pair[1]);
 		snprintf(number, sizeof(number), "%d", s.state);
 		snprintf(sock, sizeof(sock), "%d", s.sock);
 		err = pair[0] < 0 || s.sock < 0 ? -EMFILE : spawn(&s);

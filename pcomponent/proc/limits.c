@@ -5,6 +5,7 @@
  * does.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/capability.h>
 #include <pthread.h>
 #include <sys/resource.h>
@@ -147,6 +148,17 @@ bool proc_capable(int cap)
 int proc_fd_floor(void)
 {
 	return (int)floor_fd;
+}
+
+int proc_fd_raise(int fd)
+{
+	int high = fd < 0 ? -errno : fcntl(fd, F_DUPFD_CLOEXEC, proc_fd_floor());
+
+	if (fd >= 0 && high < 0)
+		high = -errno;
+	if (fd >= 0)
+		close(fd);
+	return high;
 }
 
 static long nofile_set(const struct rlimit *set)

@@ -19,6 +19,11 @@ struct exec_limits;
 int proc_limits_open(const struct exec_limits *before);
 void proc_limits(struct exec_limits *out);
 int proc_fd_floor(void);
+/*
+ * A descriptor just made, out of the way of the program's numbers: its new number, close-on-exec, or -errno; fd is closed. Of a
+ * call that has failed to make one (fd < 0): -errno.
+ */
+int proc_fd_raise(int fd);
 /* A limit's soft value, as the program has set it (RLIMIT_*); RLIM_INFINITY where there is none. */
 uint64_t proc_limit(int what);
 /* Has this thread the capability (CAP_*)? */

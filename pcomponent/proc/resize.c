@@ -1,6 +1,5 @@
 /* The resizer thread (resize.h). */
 #include <errno.h>
-#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <string.h>
@@ -8,6 +7,7 @@
 #include <unistd.h>
 #include "pcomponent/excache/excache.h"
 #include "pcomponent/fs/fs.h"
+#include "pcomponent/proc/proc.h"
 #include "pcomponent/proc/resize.h"
 #include "pcomponent/sys/thread.h"
 #include "pcomponent/vm/vm.h"
@@ -136,15 +136,10 @@ static void *resize_main(void *arg)
 	}
 }
 
-int resize_open(int fd_floor)
+int resize_open(void)
 {
-	int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), err;
-
-	resizer.fd = fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, fd_floor);
-	err = resizer.fd < 0 ? -errno : 0;
-	if (fd >= 0)
-		close(fd);
-	return err;
+	resizer.fd = proc_fd_raise(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+	return resizer.fd < 0 ? resizer.fd : 0;
 }
 
 /* At the first change: most processes never have one. Under the lock. */

@@ -11,7 +11,7 @@
 #include "pcomponent/proc/core.h"
 
 /* Before the service thread, once. 0 or -errno. */
-int resize_open(int fd_floor);
+int resize_open(void);
 /* Polls readable when resize_done has something. */
 int resize_fd(void);
 /* The service thread: keep to this budget. One at a time. */

@@ -263,17 +263,6 @@ void service_forked(void)
 	watched_n = 0;
 }
 
-static int again_open(void)
-{
-	int low = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), err;
-
-	again_fd = low < 0 ? -1 : fcntl(low, F_DUPFD_CLOEXEC, proc_fd_floor());
-	err = again_fd < 0 ? -errno : 0;
-	if (low >= 0)
-		close(low);
-	return err;
-}
-
 static int threads_begin(void)
 {
 	sigset_t all, old;
@@ -281,7 +270,7 @@ static int threads_begin(void)
 
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
-	err = resize_open(proc_fd_floor());
+	err = resize_open();
 	if (!err) {
 		watched[WATCH_RESIZER] = (struct pollfd){ .fd = resize_fd(), .events = POLLIN };
 		err = thread_begin(service_main);
@@ -293,8 +282,6 @@ static int threads_begin(void)
 int service_open(struct net *net, struct rpc *daemon, uint32_t pid, const char *daemon_name,
 		 const struct rpc_answer *answer)
 {
-	int err;
-
 	/* In the child of a fork all of it is the parent's. */
 	pthread_mutex_init(&daemon_lock, NULL);
 	resizing = NULL;
@@ -305,12 +292,12 @@ int service_open(struct net *net, struct rpc *daemon, uint32_t pid, const char *
 	hello = answer;
 	service_pid = pid;
 	rpc_sync_serve(daemon, &service, NULL);
-	err = again_open();
-	if (err)
-		return err;
+	again_fd = proc_fd_raise(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+	if (again_fd < 0)
+		return again_fd;
 	watched[WATCH_DAEMON] = (struct pollfd){ .fd = net_conn_fd(rpc_conn(daemon)), .events = POLLIN | POLLRDHUP };
 	watched[WATCH_AGAIN] = (struct pollfd){ .fd = again_fd, .events = POLLIN };
-	watched[WATCH_CORE] = (struct pollfd){ .fd = core_door_open(proc_fd_floor(), pid), .events = POLLIN };
+	watched[WATCH_CORE] = (struct pollfd){ .fd = core_door_open(pid), .events = POLLIN };
 	memory_watch();
 	return threads_begin();
 }

@@ -52,8 +52,8 @@ static int ask_for(int sock, const struct keep_req *q, int fd, int *out)
 	if (keep_send(sock, &req) || keep_receive(sock, &got, false) != 1)
 		return -EPIPE;
 	if (got.fd >= 0 && out)
-		*out = fcntl(got.fd, F_DUPFD_CLOEXEC, proc_fd_floor());
-	if (got.fd >= 0)
+		*out = proc_fd_raise(got.fd);
+	else if (got.fd >= 0)
 		close(got.fd);
 	return rep.err;
 }
@@ -88,18 +88,12 @@ static int uffd_new(void)
 	struct uffdio_api api = { .api = UFFD_API,
 				  .features = UFFD_FEATURE_PAGEFAULT_FLAG_WP | UFFD_FEATURE_MISSING_SHMEM |
 					      UFFD_FEATURE_WP_HUGETLBFS_SHMEM };
-	int low = (int)syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK | UFFD_USER_MODE_ONLY), high, err;
+	int fd = proc_fd_raise((int)syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK | UFFD_USER_MODE_ONLY)), err;
 
-	high = low < 0 ? -1 : fcntl(low, F_DUPFD_CLOEXEC, proc_fd_floor());
+	if (fd < 0 || !ioctl(fd, UFFDIO_API, &api))
+		return fd;
 	err = -errno;
-	if (low >= 0)
-		close(low);
-	if (high < 0)
-		return err;
-	if (!ioctl(high, UFFDIO_API, &api))
-		return high;
-	err = -errno;
-	close(high);
+	close(fd);
 	return err;
 }
 
@@ -188,32 +182,23 @@ static bool memory_file(int fd)
 /* An opening of our own, so that the mark lasts as long as the mapping, whatever the program does with its descriptor. */
 static int open_again(int fd)
 {
-	int mode = fcntl(fd, F_GETFL), low, high;
+	int mode = fcntl(fd, F_GETFL);
 	char path[32];
 
 	if (mode < 0 || (mode & O_PATH) || (mode & O_ACCMODE) == O_WRONLY)
 		return -EACCES;
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	low = open(path, (mode & O_ACCMODE) | O_CLOEXEC);
-	high = low < 0 ? -errno : fcntl(low, F_DUPFD_CLOEXEC, proc_fd_floor());
-	if (low >= 0)
-		close(low);
-	return high;
+	return proc_fd_raise(open(path, (mode & O_ACCMODE) | O_CLOEXEC));
 }
 
 /* ---- mappings ---- */
 
 static int anonymous(struct thread *t, uint64_t bytes, struct kept_object *o)
 {
-	int low, err = ready(t);
-
-	if (err)
+	if (ready(t))
 		return 0; /* then it stays where it is */
-	low = memfd_create("ashlar-shared", MFD_CLOEXEC);
-	o->fd = low < 0 ? -1 : fcntl(low, F_DUPFD_CLOEXEC, proc_fd_floor());
-	if (low >= 0)
-		close(low);
-	if (o->fd >= 0 && ftruncate(o->fd, (off_t)bytes))
+	o->fd = proc_fd_raise(memfd_create("ashlar-shared", MFD_CLOEXEC));
+	if (o->fd < 0 || ftruncate(o->fd, (off_t)bytes))
 		kept_close(o);
 	o->keep = o->fd >= 0;
 	o->flags = KEEP_NEW | KEEP_ANONYMOUS;
@@ -414,9 +399,8 @@ int kept_fork_prepare(void)
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair)) {
 		err = -errno;
 	} else {
-		kept.child = fcntl(pair[0], F_DUPFD_CLOEXEC, proc_fd_floor());
-		err = kept.child < 0 ? -errno : ask(kept.sock, &q, pair[1]);
-		close(pair[0]);
+		kept.child = proc_fd_raise(pair[0]);
+		err = kept.child < 0 ? kept.child : ask(kept.sock, &q, pair[1]);
 		close(pair[1]);
 	}
 	if (err)
